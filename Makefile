@@ -1,0 +1,36 @@
+# The door: what people type.  Meson and ninja do the work, in build/.
+
+# How long `make storm` lets each storm test rage, in seconds.
+STORM_SECONDS ?= 600
+
+.PHONY: all demo check storm clean help
+
+all:
+	@tools/build gcc
+
+demo:
+	@tools/setup
+	@tools/build gcc
+	@build/examples/wordcount
+
+check:
+	@tools/setup
+	@tools/build gcc
+	@tools/run-tests
+
+storm:
+	@tools/setup
+	@tools/build gcc
+	@PLAIT_STORM_SECONDS=$(STORM_SECONDS) tools/run-tests --suite plain --timeout $$(($(STORM_SECONDS) + 120)) '*/storm*/*'
+
+clean:
+	rm -rf build
+
+help:
+	@echo 'make         build everything, in build/'
+	@echo 'make demo    build, and run an example'
+	@echo 'make check   build, and run every test and check'
+	@echo 'make storm   the kill storms, for STORM_SECONDS=$(STORM_SECONDS) each'
+	@echo 'make clean   remove build/'
+	@echo '(demo, check and storm first install the Debian packages of packages.txt that are missing)'
+	@echo 'tools/run-tests --help says how to run some of the tests'

@@ -1,0 +1,25 @@
+/* plait.h - everything of libplait.
+ *
+ * ```c
+ * plait_queue *queue = plait_queue_new(NULL);
+ * if (!queue) return;
+ * int number = 42;
+ * int error = plait_queue_put(queue, &number, sizeof number, plait_after(1.0));
+ * if (error < 0) fprintf(stderr, "%s: %s\n", plait_strerror(error), plait_error_detail());
+ * plait_queue_free(queue);
+ * ```
+ */
+#ifndef PLAIT_H
+#define PLAIT_H
+
+#include <plait/version.h>
+#include <plait/error.h>
+#include <plait/deadline.h>
+#include <plait/arena.h>
+#include <plait/family.h>
+#include <plait/lock.h>
+#include <plait/queue.h>
+#include <plait/process.h>
+#include <plait/pool.h>
+
+#endif

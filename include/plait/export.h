@@ -1,0 +1,18 @@
+/* plait/export.h - how a public function is declared.  Nothing here is for users. */
+#ifndef PLAIT_EXPORT_H
+#define PLAIT_EXPORT_H
+
+#ifdef __cplusplus
+#define PLAIT_BEGIN extern "C" {
+#define PLAIT_END }
+#else
+#define PLAIT_BEGIN
+#define PLAIT_END
+#endif
+
+#define PLAIT_API __attribute__((visibility("default")))
+
+/* The result is news that must not be missed (a holder that died, a message that was not taken). */
+#define PLAIT_MUST_CHECK __attribute__((warn_unused_result))
+
+#endif

@@ -1,0 +1,62 @@
+/* plait/lock.h - mutual exclusion between threads and processes.
+ *
+ * A lock may stand inside your own shared struct: all-zero bytes are an unlocked lock.
+ *
+ * ```c
+ * struct account { plait_lock lock; long balance; };
+ * struct account *account = (struct account *)plait_alloc(sizeof *account);
+ * int got = plait_lock_acquire(&account->lock, plait_after(1.0));
+ * if (got < 0) return;                                    // -ETIMEDOUT: plait_error_detail() names the holder
+ * if (got == PLAIT_OWNER_DIED) account->balance = 0;      // the last holder was killed in here: check what it left
+ * account->balance += 10;
+ * plait_lock_release(&account->lock);
+ * ```
+ *
+ * Not so: an `if (plait_lock_acquire(...))` that takes PLAIT_OWNER_DIED for a failure never releases the lock again.
+ */
+#ifndef PLAIT_LOCK_H
+#define PLAIT_LOCK_H
+
+#include <stdint.h>
+
+#include <plait/deadline.h>
+#include <plait/export.h>
+
+/* Sixteen bytes, aligned to eight.  The fields are plait's; zero them to make an unlocked lock, never while it is in use.
+ * Inside memory of the arena it works between all members; elsewhere between the threads of this process only. */
+typedef struct plait_lock {
+    uint64_t word;
+    uint64_t reserved;
+} plait_lock;
+
+PLAIT_BEGIN
+
+/* A new lock in shared memory, owned by the family; free it with plait_lock_free.  NULL: errno as plait_alloc.
+ * Python: multiprocessing.Lock(). */
+PLAIT_API plait_lock *plait_lock_new(void);
+
+/* Free a lock of plait_lock_new; the caller must know that nobody uses it any more.  NULL is fine.
+ * 0, or what plait_free says. */
+PLAIT_API int plait_lock_free(plait_lock *lock);
+
+/* Acquire it, waiting until the deadline.  Not recursive: a holder that acquires again waits like anybody else, because another
+ * process may release (Python's Lock does the same).
+ * Returns 0; PLAIT_OWNER_DIED (> 0: you have it, and its last holder was killed inside); -ETIMEDOUT (the detail names the
+ * holder); -EINVAL (NULL or misaligned); PLAIT_ENOARENA, PLAIT_ETOOMANY.  Signals do not end the wait.
+ * Python: lock.acquire(block, timeout). */
+PLAIT_API PLAIT_MUST_CHECK int plait_lock_acquire(plait_lock *lock, plait_deadline deadline);
+
+/* Release it.  Anyone may, not only the holder.  0, PLAIT_EUNLOCKED (nobody holds it), -EINVAL.  Does not block.
+ * Python: lock.release(). */
+PLAIT_API int plait_lock_release(plait_lock *lock);
+
+/* The lock stays locked, but from now on it belongs to nobody: the death of its holder frees it no more, and whoever has been
+ * told to may release it.  For a lock that is handed to another process.  0, PLAIT_EUNLOCKED, -EINVAL. */
+PLAIT_API int plait_lock_disown(plait_lock *lock);
+
+/* 1 if somebody (or nobody in particular: disowned) holds it, 0 if not, -EINVAL.  Only a momentary picture.
+ * Python: lock.locked(). */
+PLAIT_API int plait_lock_locked(const plait_lock *lock);
+
+PLAIT_END
+#endif

@@ -1,0 +1,274 @@
+#include "arena/heap.h"
+
+#include <string.h>
+
+#include <plait/arena.h>
+
+#include "arena/spans.h"
+#include "base/atomics.h"
+#include "base/error.h"
+
+static const uint16_t sizes[PLAIT__CLASSES] = {
+    16,  32,   48,   64,   96,   128,  192,  256,  384,   512,   768,
+    1024, 1536, 2048, 3072, 4096, 6144, 8192, 12288, 16384, 24576, 32768,
+};
+#define SMALL_MAX 32768u
+#define NOTED (sizeof ((struct plait__class *)0)->blocks / sizeof(uint16_t))
+
+unsigned plait__blocks_in_span(unsigned class)
+{
+    return PLAIT__SPAN_SIZE / sizes[class];
+}
+
+static unsigned class_of(size_t size)
+{
+    unsigned class = 0;
+    if (size > 64) class = size > 1024 ? 12 : 4;            /* a short walk from there */
+    while (sizes[class] < size) class++;
+    return class;
+}
+
+/* ---- where a pointer points ---- */
+
+struct place {
+    uint32_t span;
+    uint64_t state;
+    unsigned index;                                        /* of the block in a span of small ones */
+};
+
+/* Find the block that starts at `block`.  0, or PLAIT_ENOTOURS; whether it is live is for the caller to see. */
+static int find(const void *block, struct place *place)
+{
+    uintptr_t offset = plait__arena ? (uintptr_t)block - (uintptr_t)plait__arena->memory : UINTPTR_MAX;
+    if (!plait__arena || offset / PLAIT__SPAN_SIZE >= plait__arena->spans)
+        return plait__fail(PLAIT_ENOTOURS, "%p lies outside the family's memory", block);
+    place->span = (uint32_t)(offset / PLAIT__SPAN_SIZE);
+    place->state = atomic_load_explicit(&plait__arena->table[place->span].state, memory_order_acquire);
+    unsigned inside = (unsigned)(offset % PLAIT__SPAN_SIZE), class = plait__span_class(place->state);
+    switch (plait__span_kind(place->state)) {
+    case PLAIT__SMALL:
+        place->index = inside / sizes[class];
+        if (inside % sizes[class] == 0 && place->index < plait__blocks_in_span(class)) return 0;
+        return plait__fail(PLAIT_ENOTOURS, "%p lies inside a block of %u bytes, not at its start", block, sizes[class]);
+    case PLAIT__LARGE:
+        if (inside == 0) return 0;
+        /* fall through */
+    case PLAIT__TAIL:
+        return plait__fail(PLAIT_ENOTOURS, "%p lies inside a large block, not at its start", block);
+    case PLAIT__FREE:
+    case PLAIT__CLAIM:
+        break;
+    }
+    return plait__fail(PLAIT_ENOTOURS, "no live block lies at %p", block);
+}
+
+/* ---- allocating ---- */
+
+/* Note which blocks of the span are free, the lowest to be handed out first. */
+static void note_free_blocks(struct plait__class *class, unsigned number, uint32_t span)
+{
+    const _Atomic uint16_t *tags = plait__tags_of(span);
+    unsigned found = 0, blocks = plait__blocks_in_span(number);
+    for (unsigned i = 0; i < blocks && found < NOTED; i++)
+        if (atomic_load_explicit(&tags[i], memory_order_acquire) == PLAIT__TAG_FREE) class->blocks[found++] = (uint16_t)i;
+    for (unsigned i = 0; i < found / 2; i++) {
+        uint16_t swap = class->blocks[i];
+        class->blocks[i] = class->blocks[found - 1 - i];
+        class->blocks[found - 1 - i] = swap;
+    }
+    class->span = span;
+    class->count = (uint16_t)found;
+}
+
+/* The next of our spans of this class, round and round; 0 if there is none. */
+static uint32_t next_span(struct plait__class *class)
+{
+    uint32_t span = class->cursor ? class->cursor : class->first;
+    if (span) class->cursor = plait__arena->table[span].next;
+    return span;
+}
+
+/* Look a few of our own spans over before asking for another one: others may have freed blocks in them. */
+static bool refill_from_own(struct plait__class *class, unsigned number)
+{
+    unsigned enough = plait__blocks_in_span(number) / 8;
+    if (enough > NOTED / 2) enough = NOTED / 2;
+    uint32_t first = 0;
+    for (int tries = 0; tries < 8; tries++) {
+        uint32_t span = next_span(class);
+        if (!span || span == first) break;
+        if (!first) first = span;
+        note_free_blocks(class, number, span);
+        if (class->count > enough) return true;
+    }
+    return false;
+}
+
+static bool refill_from_all_own(struct plait__class *class, unsigned number)
+{
+    for (uint32_t span = class->first; span; span = plait__arena->table[span].next) {
+        note_free_blocks(class, number, span);
+        if (class->count) return true;
+    }
+    return false;
+}
+
+static __attribute__((noinline)) bool refill(struct plait__heap *heap, unsigned number)
+{
+    struct plait__class *class = &heap->classes[number];
+    if (refill_from_own(class, number)) return true;
+    class->count = 0;
+    uint32_t span;
+    while ((span = plait__span_take(number, heap->owner))) {
+        plait__arena->table[span].next = class->first;
+        class->first = span;
+        note_free_blocks(class, number, span);
+        if (class->count) return true;                     /* an abandoned one may be full */
+    }
+    return refill_from_all_own(class, number);
+}
+
+static void *alloc_small(struct plait__heap *heap, size_t size, unsigned tag)
+{
+    unsigned number = class_of(size);
+    struct plait__class *class = &heap->classes[number];
+    if (PLAIT__UNLIKELY(class->count == 0) && !refill(heap, number)) return NULL;
+    unsigned index = class->blocks[--class->count];
+    atomic_store_explicit(plait__tags_of(class->span) + index, (uint16_t)tag, memory_order_release);
+    return plait__span_memory(class->span) + index * sizes[number];
+}
+
+static void *alloc_large(struct plait__heap *heap, size_t size, unsigned tag)
+{
+    size_t count = size / PLAIT__SPAN_SIZE + (size % PLAIT__SPAN_SIZE != 0);
+    if (count >= plait__arena->spans) return NULL;
+    uint32_t first = plait__run_take((uint32_t)count, tag, heap->owner);
+    return first ? plait__span_memory(first) : NULL;
+}
+
+void *plait__heap_alloc(struct plait__heap *heap, size_t size, unsigned tag, bool zeroed)
+{
+    if (size == 0) return NULL;
+    if (size > SMALL_MAX) return alloc_large(heap, size, tag);       /* fresh spans are zero */
+    void *block = alloc_small(heap, size, tag);
+    if (block && zeroed) memset(block, 0, size);
+    return block;
+}
+
+/* ---- freeing ---- */
+
+#define LOOK_FOR_EMPTY_AFTER (1u << 20)
+
+/* Look at some spans of the class, each call at the next ones, and give the empty ones back; not the one in use. */
+static void release_empty_spans(struct plait__heap *heap, unsigned number)
+{
+    struct plait__class *class = &heap->classes[number];
+    for (int looks = 0; looks < 64; looks++) {
+        uint32_t *link = class->looked ? &plait__arena->table[class->looked].next : &class->first;
+        uint32_t span = *link;
+        if (!span) {
+            class->looked = 0;
+            return;
+        }
+        if (span == class->span || !plait__span_is_empty(span, number)) {
+            class->looked = span;
+            continue;
+        }
+        *link = plait__arena->table[span].next;
+        if (class->cursor == span) class->cursor = *link;
+        plait__span_release(span, heap->owner);
+    }
+}
+
+static void after_small_free(struct plait__heap *heap, const struct place *place)
+{
+    unsigned number = plait__span_class(place->state);
+    struct plait__class *class = &heap->classes[number];
+    if (class->span == place->span && class->count < NOTED) class->blocks[class->count++] = (uint16_t)place->index;
+    heap->freed += sizes[number];
+    if (PLAIT__UNLIKELY(heap->freed >= LOOK_FOR_EMPTY_AFTER)) {
+        heap->freed = 0;
+        release_empty_spans(heap, number);
+    }
+}
+
+int plait__heap_free(struct plait__heap *heap, void *block, unsigned me)
+{
+    struct place place;
+    int error = find(block, &place);
+    if (error) return error;
+    if (plait__span_kind(place.state) == PLAIT__LARGE) {
+        if (plait__run_release(place.span, place.state, me)) return 0;
+        return plait__fail(PLAIT_EFREED, "the block at %p was freed by somebody else at this moment", block);
+    }
+    _Atomic uint16_t *tag = plait__tags_of(place.span) + place.index;
+    if (atomic_load_explicit(tag, memory_order_relaxed) == PLAIT__TAG_FREE)
+        return plait__fail(PLAIT_EFREED, "the block at %p is not allocated", block);
+    atomic_store_explicit(tag, PLAIT__TAG_FREE, memory_order_release);
+    if (heap && plait__span_owner(place.state) == heap->owner) after_small_free(heap, &place);
+    return 0;
+}
+
+int plait__heap_retag(void *block, unsigned new_tag)
+{
+    struct place place;
+    int error = find(block, &place);
+    if (error) return error;
+    if (plait__span_kind(place.state) == PLAIT__LARGE) {
+        uint64_t state = place.state;
+        if (atomic_compare_exchange_strong(&plait__arena->table[place.span].state, &state,
+                                           plait__span_state(PLAIT__LARGE, 0, new_tag))) return 0;
+        return plait__fail(PLAIT_EFREED, "the block at %p was freed by somebody else at this moment", block);
+    }
+    _Atomic uint16_t *tag = plait__tags_of(place.span) + place.index;
+    if (atomic_load_explicit(tag, memory_order_relaxed) == PLAIT__TAG_FREE)
+        return plait__fail(PLAIT_EFREED, "the block at %p is not allocated", block);
+    atomic_store_explicit(tag, (uint16_t)new_tag, memory_order_release);
+    return 0;
+}
+
+size_t plait_block_size(const void *block)
+{
+    struct place place;
+    if (!block || find(block, &place)) return 0;
+    if (plait__span_kind(place.state) == PLAIT__LARGE) return (size_t)plait__arena->table[place.span].run * PLAIT__SPAN_SIZE;
+    if (atomic_load(plait__tags_of(place.span) + place.index) == PLAIT__TAG_FREE) return 0;
+    return sizes[plait__span_class(place.state)];
+}
+
+/* ---- the end of a member ---- */
+
+static void free_blocks_of(unsigned owner)
+{
+    uint32_t top = atomic_load(&plait__arena->top);
+    for (uint32_t span = 1; span < top; span++) {
+        uint64_t state = atomic_load(&plait__arena->table[span].state);
+        if (plait__span_kind(state) != PLAIT__SMALL) continue;
+        _Atomic uint16_t *tags = plait__tags_of(span);
+        for (unsigned i = 0; i < plait__blocks_in_span(plait__span_class(state)); i++)
+            if (atomic_load_explicit(&tags[i], memory_order_relaxed) == owner)
+                atomic_store_explicit(&tags[i], PLAIT__TAG_FREE, memory_order_release);
+    }
+}
+
+void plait__heap_sweep(unsigned gone, bool has_private, unsigned me)
+{
+    if (has_private) free_blocks_of(gone);
+    plait__spans_sweep(gone, me);
+}
+
+size_t plait__heap_count(unsigned tag)
+{
+    size_t live = 0;
+    uint32_t top = plait__arena ? atomic_load(&plait__arena->top) : 0;
+    for (uint32_t span = 1; span < top; span++) {
+        uint64_t state = atomic_load(&plait__arena->table[span].state);
+        if (plait__span_kind(state) == PLAIT__LARGE) live += !tag || plait__span_owner(state) == tag;
+        if (plait__span_kind(state) != PLAIT__SMALL) continue;
+        for (unsigned i = 0; i < plait__blocks_in_span(plait__span_class(state)); i++) {
+            unsigned found = atomic_load(plait__tags_of(span) + i);
+            live += found && (!tag || found == tag);
+        }
+    }
+    return live;
+}

@@ -1,0 +1,127 @@
+#include "arena/map.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <plait/arena.h>
+
+#include "base/atomics.h"
+#include "base/error.h"
+#include "base/fault.h"
+
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
+#ifndef F_ADD_SEALS
+#define F_ADD_SEALS 1033
+#define F_SEAL_SEAL 1
+#define F_SEAL_SHRINK 2
+#define F_SEAL_GROW 4
+#endif
+
+struct plait__arena *plait__arena;
+int plait__arena_fd = -1;
+
+/* Outside every range that the kernel randomises, so that an exec'd member finds it free too; but ThreadSanitizer and
+ * MemorySanitizer know their own ranges only, and this second address lies in those. */
+#define BASE UINT64_C(0x6a0000000000)
+#define BASE_UNDER_SANITIZER UINT64_C(0x7e9000000000)
+
+extern void __msan_init(void) __attribute__((weak));
+
+static uint64_t choose_base(void)
+{
+    return __tsan_acquire || __msan_init ? BASE_UNDER_SANITIZER : BASE;
+}
+
+/* Whether the limit on file sizes allows `size`: going beyond it would not fail but raise SIGXFSZ. */
+static bool file_may_have(uint64_t size)
+{
+    struct rlimit limit;
+    return getrlimit(RLIMIT_FSIZE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= size;
+}
+
+/* Size the file, map it at `base`, seal it.  NULL with errno. */
+static void *map(int fd, uint64_t base, uint64_t size)
+{
+    if (!file_may_have(size)) {
+        errno = EFBIG;
+        return NULL;
+    }
+    if (ftruncate(fd, (off_t)size) < 0) return NULL;
+    void *got = mmap((void *)base, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED_NOREPLACE, fd, 0);
+    if (got == MAP_FAILED) return NULL;
+    if (got != (void *)base) {                             /* a kernel that does not know NOREPLACE, or MSan's page 0 */
+        munmap(got, size);
+        errno = EEXIST;
+        return NULL;
+    }
+    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+    madvise(got, size, MADV_DONTDUMP);                     /* a core dump of 64 GiB helps nobody */
+    return got;
+}
+
+/* The family's limit: what the machine has, so that a full arena is ENOMEM and not the OOM killer. */
+static uint64_t physical_memory(void)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    return pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : UINT64_MAX;
+}
+
+static uint64_t round_up(uint64_t value, uint64_t unit)
+{
+    return (value + unit - 1) / unit * unit;
+}
+
+static void lay_out(char *start, uint64_t size)
+{
+    struct plait__arena *arena = (struct plait__arena *)start;
+    uint64_t fixed = round_up(sizeof *arena, 4096) + PLAIT__ROSTER_SIZE + 2 * PLAIT__SPAN_SIZE;
+    uint64_t per_span = PLAIT__SPAN_SIZE + PLAIT__SPAN_BLOCKS * sizeof(uint16_t) + sizeof(struct plait__span);
+    uint64_t room = (size - fixed) / per_span, limit = physical_memory() / PLAIT__SPAN_SIZE;
+    uint64_t spans = room < limit ? room : limit;
+
+    arena->version = PLAIT__ARENA_VERSION;
+    arena->base = (uintptr_t)start;
+    arena->size = size;
+    arena->spans = (uint32_t)spans;
+    arena->roster = start + round_up(sizeof *arena, 4096);
+    arena->table = (struct plait__span *)((char *)arena->roster + PLAIT__ROSTER_SIZE);
+    arena->tags = (_Atomic uint16_t *)(arena->table + round_up(spans, 256));
+    uint64_t end_of_tags = (uintptr_t)(arena->tags + spans * PLAIT__SPAN_BLOCKS);
+    arena->memory = (char *)round_up(end_of_tags, PLAIT__SPAN_SIZE);
+    atomic_init(&arena->top, 1);
+    atomic_init(&arena->low, 1);
+    arena->magic = PLAIT__ARENA_MAGIC;
+}
+
+int plait__arena_make(void)
+{
+    static const uint64_t sizes[] = { UINT64_C(64) << 30, UINT64_C(16) << 30, UINT64_C(4) << 30, UINT64_C(1) << 30 };
+    int fd = memfd_create("plait", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd < 0) return plait__fail(PLAIT_ENOARENA, "memfd_create: %s", plait_strerror(errno));
+    void *start = NULL;
+    uint64_t size = 0;
+    for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0] && !start; i++) {
+        size = plait__test_arena_size ? plait__test_arena_size : sizes[i];
+        start = map(fd, choose_base(), size);
+    }
+    if (!start) {
+        int error = errno;
+        close(fd);
+        return plait__fail(PLAIT_ENOARENA, "mapping %llu MiB at %#llx: %s", (unsigned long long)(size >> 20),
+                           (unsigned long long)choose_base(), plait_strerror(error));
+    }
+    lay_out(start, size);
+    plait__arena = start;
+    plait__arena_fd = fd;
+    return 0;
+}
+
+bool plait_is_shared(const void *address)
+{
+    return plait__arena && (uintptr_t)address - plait__arena->base < plait__arena->size;
+}

@@ -1,0 +1,49 @@
+/* arena/map.h - the shared mapping and its layout.
+ *
+ *   | header | roster (rooms above) | span table | owner tags | spans of 64 KiB ... |
+ *
+ * One memfd, mapped MAP_SHARED at the same address in every member, sized once and sealed.  Pages exist when touched.
+ */
+#ifndef PLAIT_ARENA_MAP_H
+#define PLAIT_ARENA_MAP_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PLAIT__ARENA_MAGIC UINT64_C(0x746961706c613131)
+#define PLAIT__ARENA_VERSION 1
+#define PLAIT__SPAN_SIZE 65536u
+#define PLAIT__SPAN_BLOCKS 4096u                           /* most blocks in a span: of 16 bytes */
+#define PLAIT__ROSTER_SIZE (8u << 20)
+
+/* One span of 64 KiB.  state: see spans.h.  next, run: notes of whoever the state names as owner. */
+struct plait__span {
+    _Atomic uint64_t state;
+    uint32_t next;                                         /* the owner's list of spans of one class; 0 ends it */
+    uint32_t run;                                          /* first span of a large block: how many spans */
+};
+
+/* The first page.  Everything up to the counters is written before the arena is used and never again. */
+struct plait__arena {
+    uint64_t magic;
+    uint32_t version;
+    uint32_t spans;                                        /* how many spans may be used: the limit of the family's memory */
+    uint64_t base, size;                                   /* where it is mapped, bytes */
+    void *roster;
+    struct plait__span *table;                             /* [spans]; number 0 is never used, so that 0 can end lists */
+    _Atomic uint16_t *tags;                                /* [spans][PLAIT__SPAN_BLOCKS] */
+    char *memory;                                          /* span i lies at memory + i * PLAIT__SPAN_SIZE */
+
+    /* Hints, written by anyone, right or wrong. */
+    _Alignas(64) _Atomic uint32_t top;                     /* all spans from here on were never used; never too low */
+    _Atomic uint32_t low;                                  /* a free span is probably not below */
+};
+
+extern struct plait__arena *plait__arena;                  /* NULL before the family is made */
+extern int plait__arena_fd;                                /* the memfd, -1 without an arena; the host may have closed it */
+
+/* Make and map the arena.  0, or PLAIT_ENOARENA with a detail.  The caller sees to it that this runs once per process. */
+int plait__arena_make(void);
+
+#endif

@@ -1,0 +1,89 @@
+#include "base/error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <plait/version.h>
+
+static _Thread_local char detail[240];
+
+static const struct {
+    int value;
+    const char *name, *message;
+} own_errors[] = {
+#define ROW(name, value, message) { value, "PLAIT_" #name, message },
+    PLAIT_ERRORS(ROW)
+#undef ROW
+};
+
+/* The index of one of plait's own errors, given with either sign, or -1. */
+static int own_index(int error)
+{
+    int value = error > 0 ? -error : error;
+    for (size_t i = 0; i < sizeof own_errors / sizeof own_errors[0]; i++)
+        if (own_errors[i].value == value) return (int)i;
+    return -1;
+}
+
+const char *plait_strerror(int error)
+{
+    int own = own_index(error);
+    if (own >= 0) return own_errors[own].message;
+    int number = error < 0 && error != -2147483647 - 1 ? -error : error;
+    const char *text = strerrordesc_np(number);
+    if (text) return text;
+    static _Thread_local char unknown[32];
+    snprintf(unknown, sizeof unknown, "unknown error %d", error);
+    return unknown;
+}
+
+const char *plait_strerrorname(int error)
+{
+    int own = own_index(error);
+    if (own >= 0) return own_errors[own].name;
+    return error == -2147483647 - 1 ? NULL : strerrorname_np(abs(error));
+}
+
+const char *plait_error_detail(void)
+{
+    return detail;
+}
+
+int plait__fail(int error, const char *format, ...)
+{
+    int saved = errno;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(detail, sizeof detail, format, arguments);
+    va_end(arguments);
+    errno = saved;
+    return error;
+}
+
+void plait__add_detail(const char *format, ...)
+{
+    int saved = errno;
+    size_t length = strlen(detail);
+    if (length && length + 3 < sizeof detail) {
+        memcpy(detail + length, ": ", 3);
+        length += 2;
+    }
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(detail + length, sizeof detail - length, format, arguments);
+    va_end(arguments);
+    errno = saved;
+}
+
+void *plait__null(int error)
+{
+    errno = error < 0 ? -error : error;
+    return NULL;
+}
+
+int plait_version(void)
+{
+    return PLAIT_VERSION;
+}

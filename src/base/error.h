@@ -1,0 +1,18 @@
+/* base/error.h - returning an error and saying more about it. */
+#ifndef PLAIT_BASE_ERROR_H
+#define PLAIT_BASE_ERROR_H
+
+#include <errno.h>
+
+#include <plait/error.h>
+
+/* Set this thread's detail to the formatted text and return `error`, so that a function can end in it. */
+int plait__fail(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Append to the detail what this layer knows, after a colon. */
+void plait__add_detail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* For constructors: errno = the positive code, return NULL. */
+void *plait__null(int error);
+
+#endif

@@ -1,0 +1,51 @@
+/* base/fault.h - where tests step in.  All of it is nothing in the library that users get (PLAIT_TESTING is not set).
+ *
+ * A *point* is a named place between two steps: a test stops, kills or runs somebody else there.  `without` makes the kernel
+ * look older than it is.  A *failure* makes the next call of one kind fail.
+ */
+#ifndef PLAIT_BASE_FAULT_H
+#define PLAIT_BASE_FAULT_H
+
+#include <stdbool.h>
+
+enum plait__point {
+    PLAIT__POINT_SLEEP,                /* wait: looked for the last time, about to sleep */
+    PLAIT__POINT_REPAIR,               /* repair: the dead one's pulse is ours, nothing is done yet */
+    PLAIT__POINT_REPAIR_ENDED,         /* repair: the life is marked as ended, nothing is un-owned yet */
+    PLAIT__POINT_REPAIR_WOKEN,         /* repair: everybody was woken, the heap is not swept yet */
+    PLAIT__POINT_QUEUE_OWNED,          /* queue: the cursor is owned */
+    PLAIT__POINT_QUEUE_COMMITTED,      /* queue: published, the sleepers are not yet woken */
+    PLAIT__POINT_CHUNK,                /* pool: a worker has claimed a chunk */
+};
+
+enum plait__without {                  /* PLAIT_TEST_WITHOUT=waitv,pidfd,robust,wipe */
+    PLAIT__WITHOUT_WAITV = 1,          /* Linux before 5.16, valgrind */
+    PLAIT__WITHOUT_PIDFD = 2,          /* Linux before 5.3, valgrind */
+    PLAIT__WITHOUT_ROBUST = 4,         /* qemu-user: no robust lists */
+    PLAIT__WITHOUT_WIPE = 8,           /* no MADV_WIPEONFORK: only pthread_atfork tells of a fork */
+};
+
+#ifdef PLAIT_TESTING
+
+extern void (*plait__point_hook)(enum plait__point point);
+#define PLAIT__POINT(name) do { if (plait__point_hook) plait__point_hook(PLAIT__POINT_##name); } while (0)
+
+/* What this process pretends to lack; starts as PLAIT_TEST_WITHOUT says. */
+extern unsigned plait__without_mask(void);
+extern void plait__set_without(unsigned mask);
+#define plait__without(feature) ((plait__without_mask() & (feature)) != 0)
+
+/* When not 0: the size of the next arena, instead of 64 GiB. */
+extern unsigned long plait__test_arena_size;
+/* When not 0: nanoseconds instead of 30 s between two looks at the kernel's list of processes. */
+extern long plait__test_backup_interval;
+
+#else
+
+#define PLAIT__POINT(name) ((void)0)
+#define plait__without(feature) false
+#define plait__test_arena_size 0UL
+#define plait__test_backup_interval 0L
+
+#endif
+#endif

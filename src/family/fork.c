@@ -1,0 +1,110 @@
+/* family/fork.c - what belongs to this process: the mapping, made once, and the mark that tells of a fork.
+ *
+ * The fork mark is a word in a page that the kernel wipes in a forked child (MADV_WIPEONFORK), whatever call made that child.
+ * A thread is a member as long as the number it joined under stands there; so a child's first call finds that it is nobody yet,
+ * and joins as a new member.  Where the kernel can't wipe, pthread_atfork clears the mark (a raw clone is not noticed then).
+ */
+#include "family/roster.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <plait/family.h>
+
+#include "base/error.h"
+#include "base/fault.h"
+
+#ifndef MADV_WIPEONFORK
+#define MADV_WIPEONFORK 18
+#endif
+
+static _Atomic uint32_t no_mark;                           /* stands for the mark until there is one */
+_Atomic(_Atomic uint32_t *) plait__fork_mark = &no_mark;
+static _Atomic uint32_t last_incarnation;                  /* survives forks, so that numbers are not used twice */
+static _Atomic uint32_t pid_namespace;
+static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER;
+static pthread_key_t thread_key;
+
+/* The lock `making` must not be copied while another thread has it. */
+static void before_fork(void)
+{
+    pthread_mutex_lock(&making);
+}
+
+static void after_fork(void)
+{
+    pthread_mutex_unlock(&making);
+}
+
+static void after_fork_in_child(void)
+{
+    atomic_store(atomic_load(&plait__fork_mark), 0);
+    atomic_store(&pid_namespace, 0);
+    pthread_mutex_unlock(&making);
+}
+
+static void at_thread_end(void *unused)
+{
+    (void)unused;
+    plait_leave();
+}
+
+static int make_mark(void)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    void *mark = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mark == MAP_FAILED) return plait__fail(PLAIT_ENOARENA, "mmap of one page: %s", plait_strerror(errno));
+    if (!plait__without(PLAIT__WITHOUT_WIPE)) madvise(mark, page, MADV_WIPEONFORK);
+    atomic_store(&plait__fork_mark, (_Atomic uint32_t *)mark);
+    return 0;
+}
+
+/* What must happen once per process image, before its first arena. */
+static int register_handlers(void)
+{
+    static bool done;
+    if (done) return 0;
+    int error = pthread_key_create(&thread_key, at_thread_end);
+    if (!error) error = pthread_atfork(before_fork, after_fork, after_fork_in_child);
+    if (error) return plait__fail(PLAIT_ENOARENA, "registering for the end of threads: %s", plait_strerror(error));
+    done = true;
+    return 0;
+}
+
+int plait__family_make(void)
+{
+    pthread_mutex_lock(&making);
+    int error = 0;
+    if (atomic_load(&plait__fork_mark) == &no_mark) {
+        error = register_handlers();
+        if (!error && !plait__arena) error = plait__arena_make();
+        if (!error && !plait__roster) error = plait__roster_make();
+        if (!error) error = make_mark();
+    }
+    pthread_mutex_unlock(&making);
+    return error;
+}
+
+uint32_t plait__begin_incarnation(void)
+{
+    uint32_t mark = plait__read_fork_mark();
+    if (mark) return mark;
+    uint32_t fresh = atomic_fetch_add(&last_incarnation, 1) + 1;
+    return atomic_compare_exchange_strong(atomic_load(&plait__fork_mark), &mark, fresh) ? fresh : mark;
+}
+
+void plait__keep_thread_key(void)
+{
+    pthread_setspecific(thread_key, &thread_key);          /* anything but NULL; without memory for it, exit tells */
+}
+
+uint32_t plait__pid_namespace(void)
+{
+    uint32_t known = atomic_load(&pid_namespace);
+    struct stat status;
+    if (known || stat("/proc/self/ns/pid", &status) < 0) return known;
+    atomic_store(&pid_namespace, (uint32_t)status.st_ino);
+    return (uint32_t)status.st_ino;
+}

@@ -1,0 +1,137 @@
+#include "family/repair.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/fault.h"
+#include "family/pidfd.h"
+#include "family/roster.h"
+
+/* ---- repairing ---- */
+
+/* Note that this life died, before the life is counted up: who sees the new number finds the note. */
+static void note_death(struct plait__slot *slot)
+{
+    uint32_t life = atomic_load(&slot->life), deaths = atomic_load(&slot->deaths);
+    for (uint32_t i = 0; i < PLAIT__DEATHS_KEPT; i++)
+        if (i < deaths && atomic_load(&slot->died[i]) == life) return;        /* by a repairer that was killed */
+    atomic_store(&slot->died[deaths % PLAIT__DEATHS_KEPT], life);
+    atomic_store(&slot->deaths, deaths + 1);
+}
+
+/* Free the words that the dead one owned in the object it was inside of.  Nothing of what it had begun there is visible:
+ * freeing is all there is to do. */
+static void unown(struct plait__owned *object, uint32_t dead)
+{
+    for (uint32_t i = 0; object && i < object->words; i++) {
+        _Atomic uint64_t *word = (_Atomic uint64_t *)((char *)object + object->offset + i * object->stride);
+        uint64_t seen = atomic_load(word);
+        while ((seen & 0xffff) == dead && !atomic_compare_exchange_weak(word, &seen, seen & ~UINT64_C(0xffff))) {}
+    }
+}
+
+void plait__wake_family(void)
+{
+    atomic_fetch_add(&plait__roster->epoch, 1);
+    plait__futex_wake(&plait__roster->epoch, INT_MAX);
+    if (!atomic_load(&plait__roster->no_waitv)) return;
+    uint32_t made = atomic_load(&plait__roster->made);
+    for (uint32_t i = 1; i <= made; i++) {
+        plait__word *word = atomic_load(&plait__slot(i)->waiting);
+        if (word) plait__futex_wake(word, INT_MAX);
+    }
+}
+
+/* With the dead one's pulse locked by us.  The order matters: first what others wait for, then the wake, the long part last. */
+static void repair(uint32_t dead)
+{
+    struct plait__slot *slot = plait__slot(dead);
+    PLAIT__POINT(REPAIR);
+    note_death(slot);
+    atomic_fetch_add(&slot->life, 1);
+    PLAIT__POINT(REPAIR_ENDED);
+    unown(atomic_load(&slot->inside), dead);
+    atomic_fetch_add(&plait__roster->endings, 1);
+    plait__wake_family();
+    PLAIT__POINT(REPAIR_WOKEN);
+    plait__heap_sweep(dead, (atomic_load(&slot->flags) & PLAIT__HAS_PRIVATE) != 0, plait__self.slot);
+    atomic_store(&slot->inside, NULL);
+    atomic_store(&slot->waiting, NULL);
+    atomic_store(&slot->pid, 0);
+    slot->name[0] = 0;
+    uint32_t low = atomic_load(&plait__roster->low);
+    if (dead < low) atomic_store(&plait__roster->low, dead);
+}
+
+bool plait__reap(uint32_t number)
+{
+    pthread_mutex_t *pulse = &plait__slot(number)->pulse;
+    int result = pthread_mutex_trylock(pulse);
+    if (result == EOWNERDEAD) {
+        repair(number);
+        pthread_mutex_consistent(pulse);
+    }
+    if (result == 0 || result == EOWNERDEAD) pthread_mutex_unlock(pulse);
+    return result == EOWNERDEAD;
+}
+
+int plait__reap_all(void)
+{
+    int repaired = 0;
+    uint32_t made = atomic_load(&plait__roster->made);
+    for (uint32_t i = 1; i <= made; i++)
+        if (PLAIT__UNLIKELY(plait__pulse_fell(i))) repaired += plait__reap(i);
+    return repaired;
+}
+
+/* ---- when the pulse was lost ---- */
+
+/* Do what the kernel would have done at the end of the thread. */
+static void mark(uint32_t number)
+{
+    plait__word *pulse = plait__pulse_word(number);
+    uint32_t seen = atomic_load(pulse), tid = seen & FUTEX_TID_MASK;
+    if (!tid || (int32_t)tid != atomic_load(&plait__slot(number)->tid)) return;      /* a repairer holds it, or nobody */
+    atomic_compare_exchange_strong(pulse, &seen, (seen & FUTEX_WAITERS) | FUTEX_OWNER_DIED);
+}
+
+/* Certainly, although its pulse does not say so.  A pid that has been given to another process looks alive. */
+static bool is_gone(const struct plait__slot *slot)
+{
+    pid_t pid = atomic_load(&slot->pid), tid = atomic_load(&slot->tid);
+    if (syscall(SYS_tgkill, pid, tid, 0) < 0 && errno == ESRCH) return true;
+    int fd = plait__pidfd_open(pid);
+    if (fd < 0) return fd == -ESRCH;
+    struct pollfd exited = { .fd = fd, .events = POLLIN };
+    bool gone = poll(&exited, 1, 0) == 1;
+    close(fd);
+    return gone;
+}
+
+void plait__ask_kernel(bool unpulsed_only)
+{
+    uint32_t made = atomic_load(&plait__roster->made), here = plait__pid_namespace();
+    for (uint32_t i = 1; i <= made; i++) {
+        const struct plait__slot *slot = plait__slot(i);
+        if (i == plait__self.slot || !atomic_load(&slot->pid)) continue;
+        if (!here || atomic_load(&slot->pid_namespace) != here) continue;            /* its numbers mean nothing to us */
+        if (unpulsed_only && !(atomic_load(&slot->flags) & PLAIT__UNPULSED)) continue;
+        if (!plait__pulse_fell(i) && is_gone(slot)) mark(i);
+    }
+    plait__reap_all();
+}
+
+void plait__process_is_gone(int32_t pid)
+{
+    uint32_t made = plait__roster ? atomic_load(&plait__roster->made) : 0, here = plait__pid_namespace();
+    for (uint32_t i = 1; i <= made; i++) {
+        const struct plait__slot *slot = plait__slot(i);
+        if (atomic_load(&slot->pid) != pid || atomic_load(&slot->pid_namespace) != here) continue;
+        if (!plait__pulse_fell(i)) mark(i);
+    }
+    if (made) plait__reap_all();
+}

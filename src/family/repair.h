@@ -1,0 +1,27 @@
+/* family/repair.h - what survivors do about the dead. */
+#ifndef PLAIT_FAMILY_REPAIR_H
+#define PLAIT_FAMILY_REPAIR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Repair the slot if the kernel has marked it: everything its member owned is free, the slot too, everybody looks again.
+ * Any number of members may call it at a time; one that is killed in the middle leaves it to the next, who does it again.
+ * True if this call did it. */
+bool plait__reap(uint32_t slot);
+
+/* The same for all slots.  How many were repaired. */
+int plait__reap_all(void);
+
+/* Every sleeper of the family looks again at what it waits for. */
+void plait__wake_family(void);
+
+/* Ask the kernel about members whose pulse looks alive (unpulsed_only: those whose pulse can't fall by itself), and mark those
+ * that are certainly gone.  The pulse is faster, this is for when it was lost: the OOM killer may take the list that the kernel
+ * needs for marking, and emulators have none. */
+void plait__ask_kernel(bool unpulsed_only);
+
+/* The parent knows from wait() that this process is gone: if its pulses have not fallen by themselves, make them. */
+void plait__process_is_gone(int32_t pid);
+
+#endif

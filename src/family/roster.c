@@ -1,0 +1,265 @@
+#include "family/roster.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <plait/family.h>
+
+#include "base/error.h"
+#include "base/fault.h"
+#include "family/repair.h"
+#include "family/wait.h"
+
+_Static_assert(sizeof(struct plait__slot) == 256, "a slot is four cache lines");
+_Static_assert(sizeof(struct plait__roster) <= PLAIT__ROSTER_SIZE, "the roster has to fit its region");
+
+#define NO_INCARNATION UINT32_MAX
+
+_Thread_local struct plait__self plait__self = { .incarnation = NO_INCARNATION };
+struct plait__roster *plait__roster;
+static char process_name[PLAIT__NAME_SIZE] = "MainProcess";
+
+/* ---- making the roster ---- */
+
+struct robust_list_head_of_libc {
+    void *next;
+    long offset;
+    void *pending;
+};
+
+/* This thread's robust list as the kernel knows it; NULL where there is none (an emulator, a raw clone). */
+static struct robust_list_head_of_libc *robust_list(void)
+{
+    struct robust_list_head_of_libc *head = NULL;
+    size_t size;
+    if (plait__without(PLAIT__WITHOUT_ROBUST)) return NULL;
+    return syscall(SYS_get_robust_list, 0, &head, &size) == 0 ? head : NULL;
+}
+
+/* Where the futex word lies in a locked robust mutex: the kernel's list says it, without knowing the C library's layout.  Where
+ * there is no list: the first word that holds our thread id. */
+static int64_t find_pulse_offset(pthread_mutex_t *locked)
+{
+    const struct robust_list_head_of_libc *head = robust_list();
+    if (head && head->next) return (char *)head->next + head->offset - (char *)locked;
+    uint32_t tid = (uint32_t)syscall(SYS_gettid);
+    for (size_t i = 0; i < sizeof *locked; i += sizeof tid) {
+        uint32_t word;
+        memcpy(&word, (char *)locked + i, sizeof word);
+        if ((word & FUTEX_TID_MASK) == tid) return (int64_t)i;
+    }
+    return 0;
+}
+
+static void make_robust(pthread_mutex_t *mutex)
+{
+    pthread_mutexattr_t attributes;
+    pthread_mutexattr_init(&attributes);
+    pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+    pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+    pthread_mutex_init(mutex, &attributes);
+    pthread_mutexattr_destroy(&attributes);
+}
+
+int plait__roster_make(void)
+{
+    struct plait__roster *roster = plait__arena->roster;
+    make_robust(&roster->growing);
+    pthread_mutex_lock(&roster->growing);
+    roster->pulse_offset = find_pulse_offset(&roster->growing);
+    pthread_mutex_unlock(&roster->growing);
+    atomic_init(&roster->low, 1);
+    plait__roster = roster;
+    return 0;
+}
+
+/* Initialise more slots: 8, 16, 32, 64, 120 (what one sleep can watch), then doubling.  Sleepers have to learn of them. */
+static bool grow(uint32_t seen)
+{
+    if (pthread_mutex_lock(&plait__roster->growing) == EOWNERDEAD) pthread_mutex_consistent(&plait__roster->growing);
+    uint32_t made = atomic_load(&plait__roster->made);
+    uint32_t target = made == 0 ? 8 : made == 64 ? PLAIT__WATCH_MAX : made * 2;
+    if (target > PLAIT__MEMBERS_MAX) target = PLAIT__MEMBERS_MAX;
+    bool more = made != seen || target > made;
+    if (made == seen && target > made) {
+        for (uint32_t i = made + 1; i <= target; i++) make_robust(&plait__slot(i)->pulse);
+        atomic_store(&plait__roster->made, target);
+        plait__wake_family();
+    }
+    pthread_mutex_unlock(&plait__roster->growing);
+    return more;
+}
+
+/* ---- joining ---- */
+
+/* Lock the pulse of slot `number` if nobody lives in it; a dead one in it is repaired first. */
+static bool claim(uint32_t number)
+{
+    uint32_t word = atomic_load(plait__pulse_word(number));
+    if (word & FUTEX_OWNER_DIED) {
+        plait__reap(number);
+        word = atomic_load(plait__pulse_word(number));
+    }
+    return (word & FUTEX_TID_MASK) == 0 && pthread_mutex_trylock(&plait__slot(number)->pulse) == 0;
+}
+
+static uint32_t claim_any(void)
+{
+    for (;;) {
+        uint32_t made = atomic_load(&plait__roster->made), low = atomic_load(&plait__roster->low);
+        for (uint32_t i = 0; i < made; i++) {
+            uint32_t number = (low - 1 + i) % made + 1;
+            if (!claim(number)) continue;
+            atomic_store(&plait__roster->low, number % PLAIT__MEMBERS_MAX + 1);
+            return number;
+        }
+        if (!grow(made)) return 0;
+    }
+}
+
+static void fill_in(struct plait__slot *slot)
+{
+    pid_t pid = getpid(), tid = (pid_t)syscall(SYS_gettid);
+    atomic_store(&slot->inside, NULL);
+    atomic_store(&slot->waiting, NULL);
+    atomic_store(&slot->tid, tid);
+    atomic_store(&slot->pid_namespace, plait__pid_namespace());
+    if (pid == tid) snprintf(slot->name, sizeof slot->name, "%s", process_name);
+    else snprintf(slot->name, sizeof slot->name, "%.18s/%d", process_name, (int)tid);
+    uint32_t flags = 0;
+    if (!robust_list()) {
+        flags = PLAIT__UNPULSED;
+        atomic_store(&plait__roster->unpulsed, 1);
+    }
+    atomic_store(&slot->flags, flags);
+    atomic_store(&slot->pid, pid);
+}
+
+#ifdef PLAIT_TESTING
+/* What an emulator without robust lists does, for real: the kernel knows none. */
+static void forget_robust_list(void)
+{
+    static struct robust_list_head_of_libc empty = { &empty, 0, NULL };
+    if (plait__without(PLAIT__WITHOUT_ROBUST)) syscall(SYS_set_robust_list, &empty, sizeof empty);
+}
+#else
+static void forget_robust_list(void) {}
+#endif
+
+int plait__join(void)
+{
+    int error = plait__family_make();
+    if (error) return error;
+    uint32_t incarnation = plait__begin_incarnation();
+    if (plait__self.incarnation == incarnation) return 0;
+    struct plait__heap *heap = plait__self.heap;           /* of the parent, if this is a forked child */
+    memset(&plait__self, 0, sizeof plait__self);
+    plait__self.incarnation = NO_INCARNATION;
+    forget_robust_list();
+
+    uint32_t number = claim_any();
+    if (!number) {
+        free(heap);
+        return plait__fail(PLAIT_ETOOMANY, "all %u slots are taken", PLAIT__MEMBERS_MAX);
+    }
+    struct plait__slot *slot = plait__slot(number);
+    fill_in(slot);
+    atomic_fetch_or(plait__pulse_word(number), FUTEX_WAITERS);       /* the kernel wakes somebody when it falls */
+    if (heap) *heap = (struct plait__heap){ .owner = (uint16_t)number };
+    plait__self.heap = heap;
+    plait__self.slot = number;
+    plait__self.owner = (uint64_t)atomic_load(&slot->life) << 32 | number;
+    plait__wait_init();
+    plait__keep_thread_key();
+    plait__self.incarnation = incarnation;
+    return 0;
+}
+
+/* ---- leaving ---- */
+
+static bool is_member(void)
+{
+    return plait__self.incarnation == plait__read_fork_mark();
+}
+
+void plait_leave(void)
+{
+    if (!is_member()) return;
+    uint32_t number = plait__self.slot;
+    struct plait__slot *slot = plait__slot(number);
+    bool has_leases = plait__self.leases > 0;
+    plait__heap_sweep(number, (atomic_load(&slot->flags) & PLAIT__HAS_PRIVATE) != 0, number);
+    free(plait__self.heap);
+    plait__self = (struct plait__self){ .incarnation = NO_INCARNATION };
+
+    atomic_store(&slot->inside, NULL);
+    atomic_fetch_add(&slot->life, 1);                      /* from here on, what names us names a life that left */
+    if (has_leases) {
+        atomic_fetch_add(&plait__roster->endings, 1);
+        plait__wake_family();
+    }
+    atomic_store(&slot->pid, 0);
+    slot->name[0] = 0;
+    uint32_t low = atomic_load(&plait__roster->low);
+    if (number < low) atomic_store(&plait__roster->low, number);
+    pthread_mutex_unlock(&slot->pulse);
+}
+
+/* exit() ends the life of the thread that calls it cleanly; the process's other threads are cut off wherever they are. */
+static __attribute__((destructor)) void leave_at_exit(void)
+{
+    plait_leave();
+}
+
+/* ---- looking ---- */
+
+enum plait__fate plait__fate(uint64_t owner)
+{
+    uint32_t number = (uint32_t)owner & 0xffff, life = (uint32_t)(owner >> 32);
+    if (number == PLAIT__NOBODY || number > PLAIT__MEMBERS_MAX) return PLAIT__LEFT;
+    const struct plait__slot *slot = plait__slot(number);
+    if (atomic_load(&slot->life) == life) return plait__pulse_fell(number) ? PLAIT__DIED : PLAIT__LIVES;
+    uint32_t deaths = atomic_load(&slot->deaths);
+    for (uint32_t i = 0; i < PLAIT__DEATHS_KEPT; i++)
+        if (i < deaths && atomic_load(&slot->died[i]) == life) return PLAIT__DIED;
+    if (deaths <= PLAIT__DEATHS_KEPT) return PLAIT__LEFT;
+    /* Older than what is remembered: unknown.  To say that it died can not make anybody wait for ever. */
+    uint32_t oldest = atomic_load(&slot->died[deaths % PLAIT__DEATHS_KEPT]);
+    return (int32_t)(life - oldest) < 0 ? PLAIT__DIED : PLAIT__LEFT;
+}
+
+void plait__set_process_name(const char *name)
+{
+    snprintf(process_name, sizeof process_name, "%s", name);
+    if (is_member()) snprintf(plait__slot(plait__self.slot)->name, PLAIT__NAME_SIZE, "%s", name);
+}
+
+void plait__describe_member(uint32_t number, char *text, size_t size)
+{
+    if (number == PLAIT__NOBODY || number > PLAIT__MEMBERS_MAX) {
+        snprintf(text, size, "nobody in particular");
+        return;
+    }
+    const struct plait__slot *slot = plait__slot(number);
+    snprintf(text, size, "%.*s (pid %d)", (int)PLAIT__NAME_SIZE - 1, slot->name, (int)atomic_load(&slot->pid));
+}
+
+int plait_init(int *argc, char ***argv)
+{
+    (void)argc, (void)argv;
+    return plait__member();
+}
+
+int plait_member_count(void)
+{
+    int count = 0;
+    uint32_t made = plait__roster ? atomic_load(&plait__roster->made) : 0;
+    for (uint32_t i = 1; i <= made; i++) {
+        uint32_t word = atomic_load(plait__pulse_word(i));
+        count += (word & FUTEX_TID_MASK) != 0 && atomic_load(&plait__slot(i)->pid) != 0;
+    }
+    return count;
+}

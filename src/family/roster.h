@@ -1,0 +1,138 @@
+/* family/roster.h - one slot per member thread: who lives, how earlier lives ended, what it is doing.
+ *
+ * A member holds the robust mutex of its slot, its *pulse*, from joining to its end.  The kernel marks the mutex when the thread
+ * ends in whatever way, before its memory is torn down; so "is it alive?" is one load and never a question of pids.
+ */
+#ifndef PLAIT_FAMILY_ROSTER_H
+#define PLAIT_FAMILY_ROSTER_H
+
+#include <linux/futex.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "arena/heap.h"
+#include "base/atomics.h"
+#include "base/futex.h"
+
+#define PLAIT__MEMBERS_MAX 8192u
+#define PLAIT__NAME_SIZE 32u
+#define PLAIT__DEATHS_KEPT 22u
+#define PLAIT__NOBODY 0xffffu                              /* as an owner: locked, but by no member */
+
+/* Flags of a slot. */
+#define PLAIT__UNPULSED 1u                                 /* the kernel will not mark its pulse: it has to be asked */
+#define PLAIT__HAS_PRIVATE 2u                              /* it has made blocks that die with it */
+
+/* A shared object with words that name their owner in the low 16 bits.  A member notes in its slot the one it is inside of, and
+ * repair frees what the dead one still owned there.  It is the first field of such an object. */
+struct plait__owned {
+    uint32_t stamp;
+    uint32_t words;                                        /* how many, from `offset` on, `stride` bytes apart */
+    uint32_t offset, stride;
+};
+
+struct plait__slot {
+    pthread_mutex_t pulse;
+    _Atomic uint32_t life;                                 /* number of this life; the next one begins when it is counted up, by
+                                                              whoever ends this one, under the pulse */
+    _Atomic uint32_t flags;
+    _Atomic int32_t pid, tid;
+    _Atomic uint32_t pid_namespace;                        /* in which those numbers mean something; 0: unknown */
+
+    /* Written by the member, read by repair and by whoever asks what it is doing. */
+    _Alignas(64) _Atomic(struct plait__owned *) inside;    /* the object whose words it may own now */
+    _Atomic(plait__word *) waiting;                        /* what it sleeps on */
+    _Atomic uint32_t waiting_for;                          /* the slot that has what it waits for; 0: anybody */
+
+    _Alignas(64) char name[PLAIT__NAME_SIZE];
+    _Atomic uint32_t deaths;                               /* how many lives of this slot ended by death */
+    _Atomic uint32_t died[PLAIT__DEATHS_KEPT];             /* the last of them: entry deaths % KEPT is the next to be written */
+};
+
+struct plait__roster {
+    pthread_mutex_t growing;                               /* robust: who initialises more slots */
+    int64_t pulse_offset;                                  /* where in a pthread_mutex_t the futex word lies */
+    _Atomic uint32_t made;                                 /* slots 1..made are initialised */
+    _Atomic uint32_t low;                                  /* hint: slots below are taken */
+    _Atomic uint32_t no_waitv;                             /* a member sleeps without futex_waitv: wake it by its word */
+    _Atomic uint32_t unpulsed;                             /* there is, or was, a member with PLAIT__UNPULSED */
+    _Alignas(64) plait__word epoch;                        /* counted up when everybody has to look again */
+    _Atomic uint32_t endings;                              /* lives that ended and may have left leases */
+    _Alignas(256) struct plait__slot slots[PLAIT__MEMBERS_MAX + 1];      /* number 0 is nobody */
+};
+
+/* What a thread knows about itself as a member.  All of it is void when `incarnation` differs from *plait__fork_mark. */
+struct plait__self {
+    uint32_t incarnation;
+    uint32_t slot;
+    uint64_t owner;                                        /* life << 32 | slot: how 64-bit owner words name us */
+    struct plait__heap *heap;                              /* NULL until it allocates */
+    const struct plait__parker *parker;                    /* NULL: the thread itself sleeps; see wait.h */
+    uint32_t spin_limit, parks;                            /* see wait.c */
+    uint32_t leases;                                       /* leases not yet acknowledged */
+};
+
+extern _Thread_local struct plait__self plait__self;
+extern struct plait__roster *plait__roster;
+extern _Atomic(_Atomic uint32_t *) plait__fork_mark;       /* points to a word that reads 0 in a forked child, see fork.c */
+
+static inline uint32_t plait__read_fork_mark(void)
+{
+    return atomic_load_explicit(atomic_load_explicit(&plait__fork_mark, memory_order_acquire), memory_order_relaxed);
+}
+
+int plait__join(void);
+
+/* Be a member: 0, PLAIT_ENOARENA, PLAIT_ETOOMANY with a detail.  Every call of the face that needs more than its arguments
+ * begins with it. */
+static inline int plait__member(void)
+{
+    if (PLAIT__LIKELY(plait__self.incarnation == plait__read_fork_mark())) return 0;
+    return plait__join();
+}
+
+static inline struct plait__slot *plait__slot(uint32_t number)
+{
+    return &plait__roster->slots[number];
+}
+
+static inline plait__word *plait__pulse_word(uint32_t number)
+{
+    return (plait__word *)((char *)&plait__slot(number)->pulse + plait__roster->pulse_offset);
+}
+
+/* The kernel has marked it and nobody has repaired it yet. */
+static inline bool plait__pulse_fell(uint32_t number)
+{
+    return (atomic_load(plait__pulse_word(number)) & FUTEX_OWNER_DIED) != 0;
+}
+
+/* How the life that an owner word (life << 32 | slot) names is going. */
+enum plait__fate { PLAIT__LIVES, PLAIT__DIED, PLAIT__LEFT };
+enum plait__fate plait__fate(uint64_t owner);
+
+/* Where the member may own words, for repair: on entering an object, and NULL on leaving it. */
+static inline void plait__set_inside(struct plait__owned *object)
+{
+    atomic_store_explicit(&plait__slot(plait__self.slot)->inside, object, memory_order_relaxed);
+    plait__in_order();
+}
+
+/* The name of this process for the roster ("MainProcess" until it is set); the calling thread's slot takes it at once. */
+void plait__set_process_name(const char *name);
+
+/* "NAME (pid N)" of a member, for details. */
+void plait__describe_member(uint32_t slot, char *text, size_t size);
+
+/* In fork.c */
+int plait__family_make(void);                              /* arena, roster and fork mark of this process; once */
+uint32_t plait__begin_incarnation(void);                   /* the mark to join under, made anew after a fork */
+void plait__keep_thread_key(void);                         /* have plait_leave called at the end of this thread */
+uint32_t plait__pid_namespace(void);
+
+/* In roster.c, for fork.c */
+int plait__roster_make(void);
+
+#endif

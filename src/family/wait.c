@@ -1,0 +1,181 @@
+#include "family/wait.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+
+#include "base/fault.h"
+#include "family/repair.h"
+
+/* ---- spinning ---- */
+
+#define SPIN_MIN 20u
+#define SPIN_MAX 1000u
+#define SPIN_START 200u
+#define TRY_LONG_EVERY 64u                                 /* sleeps, then one long spin to see whether it pays again */
+
+/* More than one CPU to run on?  On one, nobody can do what we wait for while we spin. */
+static bool has_company(void)
+{
+    cpu_set_t cpus;
+    return sched_getaffinity(0, sizeof cpus, &cpus) < 0 || CPU_COUNT(&cpus) > 1;
+}
+
+void plait__wait_init(void)
+{
+    plait__self.spin_limit = has_company() ? SPIN_START : 0;
+}
+
+static void spinning_failed(void)
+{
+    uint32_t limit = plait__self.spin_limit;
+    if (!limit) return;
+    limit -= limit / 8;
+    if (limit < SPIN_MIN) limit = SPIN_MIN;
+    if (++plait__self.parks % TRY_LONG_EVERY == 0) limit = SPIN_MAX;
+    plait__self.spin_limit = limit;
+}
+
+void plait__wait_learn(const struct plait__wait *wait)
+{
+    uint32_t wanted = wait->spins * 2 + SPIN_MIN;
+    if (wait->slept || wanted <= plait__self.spin_limit) return;
+    plait__self.spin_limit = wanted < SPIN_MAX ? wanted : SPIN_MAX;
+}
+
+/* ---- sleeping ---- */
+
+#define SHORT_SLEEP PLAIT__MILLISECOND
+#define ASK_KERNEL_EVERY (30 * PLAIT__SECOND)
+
+static int64_t ask_interval(void)
+{
+    return plait__test_backup_interval ? plait__test_backup_interval : ASK_KERNEL_EVERY;
+}
+
+/* The first millisecond: cheap, and blind for deaths. */
+static void short_sleep(struct plait__wait *wait, plait__word *word, uint32_t expected)
+{
+    int64_t until = plait__earlier(wait->deadline, plait__now() + SHORT_SLEEP);
+    if (plait__futex_wait(word, expected, until) != -ETIMEDOUT) return;
+    wait->watching = true;
+    wait->ask_kernel_at = plait__now() + ask_interval();
+}
+
+/* How many members sleep now; at least 1, as one is about to. */
+static uint32_t count_sleepers(uint32_t made)
+{
+    uint32_t sleepers = 1;
+    for (uint32_t i = 1; i <= made; i++) sleepers += atomic_load_explicit(&plait__slot(i)->waiting, memory_order_relaxed) != NULL;
+    return sleepers;
+}
+
+static int64_t clamp(int64_t value, int64_t least, int64_t most)
+{
+    return value < least ? least : value > most ? most : value;
+}
+
+/* When to get up and look at all pulses even if nobody calls; 0: no need.  A sleep can watch 120 members.  In a larger family
+ * each is watched by others' sleeps as well; the rounds are for when those are few or stopped, and the rarer the more sleepers
+ * share them, so that all rounds together cost about a hundredth of a CPU. */
+static int64_t round_length(uint32_t made)
+{
+    if (atomic_load(&plait__roster->unpulsed)) return 20 * PLAIT__MILLISECOND;
+    if (atomic_load(&plait__roster->no_waitv))
+        return clamp(count_sleepers(made) * PLAIT__MILLISECOND, 5 * PLAIT__MILLISECOND, 100 * PLAIT__MILLISECOND);
+    if (made <= PLAIT__WATCH_MAX) return 0;
+    return clamp((int64_t)count_sleepers(made) * made * 1000, 5 * PLAIT__MILLISECOND, 2 * PLAIT__SECOND);
+}
+
+/* Add a pulse to the words.  False: it has fallen, sleeping on it would be for ever. */
+static bool watch(struct plait__futex *words, unsigned *count, uint32_t number)
+{
+    uint32_t pulse = atomic_load(plait__pulse_word(number));
+    if (pulse & FUTEX_OWNER_DIED) return false;
+    words[(*count)++] = plait__futex_entry(plait__pulse_word(number), pulse);
+    return true;
+}
+
+/* The words of a long sleep: ours, the epoch, the owner's pulse, and 120 pulses: all of a small family; of a large one those
+ * behind our own slot, so that the sleeps of different members cover different parts.  0: do not sleep, a pulse has fallen. */
+static unsigned choose_words(struct plait__futex *words, const struct plait__wait *wait, plait__word *word, uint32_t expected,
+                             uint32_t owner, uint32_t made)
+{
+    unsigned count = 0;
+    words[count++] = plait__futex_entry(word, expected);
+    words[count++] = plait__futex_entry(&plait__roster->epoch, wait->epoch);
+    if (owner && owner <= made && !watch(words, &count, owner)) return 0;
+    uint32_t own = plait__self.slot, first = made <= PLAIT__WATCH_MAX ? 0 : own;
+    for (uint32_t i = 0; i < made && count < PLAIT__WATCH_MAX + 3; i++) {
+        uint32_t number = (first + i) % made + 1;
+        if (number != own && number != owner && !watch(words, &count, number)) return 0;
+    }
+    return count;
+}
+
+/* The rest: whoever sleeps, watches. */
+static void long_sleep(struct plait__wait *wait, plait__word *word, uint32_t expected, uint32_t owner)
+{
+    if (plait__reap_all()) return;
+    uint32_t made = atomic_load(&plait__roster->made);
+    int64_t round = round_length(made), now = plait__now(), until = wait->ask_kernel_at;
+    if (round && now + round < until) until = now + round;
+    until = plait__earlier(wait->deadline, until);
+    int result = -ENOSYS;
+    if (!atomic_load(&plait__roster->no_waitv)) {
+        struct plait__futex words[PLAIT__FUTEX_MANY_MAX];
+        unsigned count = choose_words(words, wait, word, expected, owner, made);
+        result = count ? plait__futex_wait_many(words, count, until) : 0;
+        if (result == -ENOSYS) atomic_store(&plait__roster->no_waitv, 1);
+    } else {
+        result = plait__futex_wait(word, expected, until);
+    }
+    if (result == -ETIMEDOUT && atomic_load(&plait__roster->unpulsed)) plait__ask_kernel(true);
+    if (result == -ETIMEDOUT && plait__now() >= wait->ask_kernel_at) {
+        plait__ask_kernel(false);
+        wait->ask_kernel_at = plait__now() + ask_interval();
+    }
+    plait__reap_all();
+}
+
+static int park_thread(struct plait__wait *wait, plait__word *word, uint32_t expected, uint32_t owner)
+{
+    if (plait__expired(wait->deadline)) return -ETIMEDOUT;
+    struct plait__slot *slot = plait__slot(plait__self.slot);
+    atomic_store(&slot->waiting_for, owner);
+    atomic_store(&slot->waiting, word);
+    PLAIT__POINT(SLEEP);
+    if (wait->watching) long_sleep(wait, word, expected, owner);
+    else short_sleep(wait, word, expected);
+    atomic_store_explicit(&slot->waiting, NULL, memory_order_release);
+    wait->epoch = atomic_load(&plait__roster->epoch);      /* before the caller's next look */
+    wait->slept = true;
+    return 0;
+}
+
+int plait__park(struct plait__wait *wait, plait__word *word, uint32_t expected, uint32_t owner)
+{
+    if (!wait->slept) spinning_failed();
+    const struct plait__parker *parker = plait__self.parker;
+    return parker ? parker->park(wait, word, expected, owner) : park_thread(wait, word, expected, owner);
+}
+
+/* ---- file descriptors ---- */
+
+static int park_thread_fd(int fd, short events, plait_deadline deadline)
+{
+    for (;;) {
+        struct pollfd ready = { .fd = fd, .events = events };
+        struct timespec left = plait__timespec(deadline.at - (plait__is_forever(deadline) ? 0 : plait__now()));
+        int count = ppoll(&ready, 1, plait__is_forever(deadline) ? NULL : &left, NULL);
+        if (count > 0) return ready.revents;
+        if (count < 0 && errno != EINTR) return -errno;
+        if (plait__expired(deadline)) return -ETIMEDOUT;
+    }
+}
+
+int plait__wait_fd(int fd, short events, plait_deadline deadline)
+{
+    const struct plait__parker *parker = plait__self.parker;
+    return parker ? parker->park_fd(fd, events, deadline) : park_thread_fd(fd, events, deadline);
+}

@@ -1,0 +1,82 @@
+/* family/wait.h - the one wait.  Everything in plait that blocks ends here, or in its sibling for file descriptors.
+ *
+ *     struct plait__wait wait = plait__wait_until(deadline);
+ *     for (;;) {
+ *         look; if it is as wanted: break;
+ *         int error = plait__wait(&wait, word, the value seen, slot of its owner or 0);
+ *         if (error) return error;                        // -ETIMEDOUT
+ *     }
+ *     plait__wait_end(&wait);
+ *
+ * Every return of 0 only means: look again.  It spins a little, then sleeps 1 ms on the word alone, and from then on on the
+ * word, the family's epoch, and the pulses of up to 120 members, so that whoever sleeps watches.  The epoch that a long sleep
+ * relies on is read before the caller's look, so that a repair between look and sleep ends the sleep at once.
+ */
+#ifndef PLAIT_FAMILY_WAIT_H
+#define PLAIT_FAMILY_WAIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/deadline.h"
+#include "family/roster.h"
+
+#define PLAIT__WATCH_MAX 120u
+
+struct plait__wait {
+    plait_deadline deadline;
+    int64_t ask_kernel_at;                                 /* the next time to ask the kernel about the others */
+    uint32_t spins;
+    uint32_t epoch;
+    bool slept, watching;
+};
+
+static inline struct plait__wait plait__wait_until(plait_deadline deadline)
+{
+    return (struct plait__wait){ .deadline = deadline };
+}
+
+/* How a thread or, later, a coroutine gives up the processor. */
+struct plait__parker {
+    int (*park)(struct plait__wait *wait, plait__word *word, uint32_t expected, uint32_t owner);
+    int (*park_fd)(int fd, short events, plait_deadline deadline);
+};
+
+int plait__park(struct plait__wait *wait, plait__word *word, uint32_t expected, uint32_t owner);
+
+/* One turn of the spin that comes before every sleep.  False: it has lasted long enough. */
+static inline bool plait__spin(struct plait__wait *wait)
+{
+    if (wait->spins >= plait__self.spin_limit) return false;
+    wait->spins++;
+    plait__relax();
+    return true;
+}
+
+/* Wait until *word may differ from `expected`.  0: look again; -ETIMEDOUT. */
+static inline int plait__wait(struct plait__wait *wait, plait__word *word, uint32_t expected, uint32_t owner)
+{
+    return plait__spin(wait) ? 0 : plait__park(wait, word, expected, owner);
+}
+
+void plait__wait_learn(const struct plait__wait *wait);
+
+/* The operation is done: learn whether it was worth spinning. */
+static inline void plait__wait_end(const struct plait__wait *wait)
+{
+    if (PLAIT__UNLIKELY(wait->spins)) plait__wait_learn(wait);
+}
+
+/* Wake at most `count` sleepers of the word, after having changed it.  How many there were. */
+static inline int plait__wake(plait__word *word, int count)
+{
+    return plait__futex_wake(word, count);
+}
+
+/* Wait until poll() would report one of `events` (or an error) for fd.  What it reported (> 0), -ETIMEDOUT, -errno. */
+int plait__wait_fd(int fd, short events, plait_deadline deadline);
+
+/* A new member: how long it spins. */
+void plait__wait_init(void);
+
+#endif

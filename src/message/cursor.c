@@ -1,0 +1,89 @@
+#include "message/cursor.h"
+
+#include <errno.h>
+#include <limits.h>
+
+#include "base/error.h"
+#include "base/fault.h"
+#include "family/repair.h"
+
+static plait__word *bell_of(struct plait__cursor *cursor, uint64_t flag)
+{
+    return flag == PLAIT__WANT_FREE ? &cursor->free_bell : &cursor->move_bell;
+}
+
+int plait__cursor_own_slowly(struct plait__cursor *cursor, uint64_t refuse, uint64_t *word, struct plait__wait *wait)
+{
+    for (;;) {
+        uint32_t bell = atomic_load(&cursor->free_bell);
+        uint64_t seen = atomic_load(&cursor->word);
+        uint32_t owner = plait__owner_in(seen);
+        if (seen & refuse) return PLAIT_ECLOSED;
+        if (!owner) {
+            if (!atomic_compare_exchange_strong(&cursor->word, &seen, seen | plait__self.slot)) continue;
+            *word = seen | plait__self.slot;
+            return 0;
+        }
+        if (plait__pulse_fell(owner)) {
+            plait__reap(owner);
+            continue;
+        }
+        if (plait__spin(wait)) continue;
+        if (!(seen & PLAIT__WANT_FREE)) {
+            uint64_t now = atomic_fetch_or(&cursor->word, PLAIT__WANT_FREE);
+            if ((now & ~PLAIT__FLAGS) != (seen & ~PLAIT__FLAGS)) continue;
+        }
+        if (plait__park(wait, &cursor->free_bell, bell, owner) < 0) {
+            char name[64];
+            plait__describe_member(owner, name, sizeof name);
+            return plait__fail(-ETIMEDOUT, "%s was in the middle of an operation on it", name);
+        }
+    }
+}
+
+/* The flag is down from the first line on.  Somebody who slept before may not have been woken, so it goes up again unless nobody
+ * was there; and if somebody changed the cursor while it was down, that change is rung for as well. */
+void plait__cursor_ring(struct plait__cursor *cursor, uint64_t flag)
+{
+    plait__word *bell = bell_of(cursor, flag);
+    uint64_t seen = atomic_fetch_and(&cursor->word, ~flag);
+    for (;;) {
+        atomic_fetch_add(bell, 1);
+        if (plait__wake(bell, 1) == 0) return;
+        uint64_t now = atomic_fetch_or(&cursor->word, flag);
+        if (plait__same_place(now, seen)) return;
+        seen = atomic_fetch_and(&cursor->word, ~flag);
+    }
+}
+
+__attribute__((noinline)) void plait__cursor_ring_flagged(struct plait__cursor *cursor, uint64_t flags)
+{
+    PLAIT__POINT(QUEUE_COMMITTED);
+    if (flags & PLAIT__WANT_MOVE) plait__cursor_ring(cursor, PLAIT__WANT_MOVE);
+    if (flags & PLAIT__WANT_FREE) plait__cursor_ring(cursor, PLAIT__WANT_FREE);
+}
+
+void plait__cursor_disown(struct plait__cursor *cursor)
+{
+    uint64_t old = atomic_fetch_and(&cursor->word, ~UINT64_C(0xffff));
+    if (old & PLAIT__WANT_FREE) plait__cursor_ring(cursor, PLAIT__WANT_FREE);
+}
+
+int plait__cursor_wait_move(struct plait__cursor *cursor, uint64_t seen, uint32_t bell, struct plait__wait *wait)
+{
+    if (plait__spin(wait)) return 0;
+    if (!(seen & PLAIT__WANT_MOVE)) {
+        uint64_t now = atomic_fetch_or(&cursor->word, PLAIT__WANT_MOVE);
+        if ((now ^ seen) & ~PLAIT__WANT_MOVE) return 0;    /* it has changed since the look */
+    }
+    return plait__park(wait, &cursor->move_bell, bell, plait__owner_in(seen));
+}
+
+void plait__cursor_ring_all(struct plait__cursor *cursor)
+{
+    for (int i = 0; i < 2; i++) {
+        plait__word *bell = bell_of(cursor, i ? PLAIT__WANT_FREE : PLAIT__WANT_MOVE);
+        atomic_fetch_add(bell, 1);
+        plait__wake(bell, INT_MAX);
+    }
+}

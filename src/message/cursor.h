@@ -1,0 +1,123 @@
+/* message/cursor.h - the owned cursor: position, number of messages, owner and flags in one word.
+ *
+ *   63          40 39         19 18      16 15     0
+ *   | count       | position   | flags    | owner  |     position in units of 16 bytes; owner: a slot, 0 nobody
+ *
+ * Whoever wants to move a cursor owns it first (one compare-and-swap), does the work that the move stands for, and then commits:
+ * one addition publishes position and count and gives the ownership up.  A dead owner has moved nothing, so that to un-own is
+ * all its repair.  Flags are set and cleared by anyone at any time and survive commits.
+ *
+ * Sleepers wait on *bells*, words beside the cursors, one for each thing that can be waited for:
+ *   sleeper: read the bell; look; set the flag in the cursor; sleep while the bell is what it was.
+ *   waker:   change the cursor; if the flag was set, ring: clear the flag, count the bell up, wake one.  If one was woken, more
+ *            may sleep, and the flag is set again.
+ * So the flag is set whenever somebody sleeps, but for the moment of a ring; a waker that dies in that moment is noticed, and then
+ * everybody looks again.  Whoever was woken owes nobody anything.
+ */
+#ifndef PLAIT_MESSAGE_CURSOR_H
+#define PLAIT_MESSAGE_CURSOR_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "family/roster.h"
+#include "family/wait.h"
+
+#define PLAIT__UNIT 16u
+#define PLAIT__POSITION_BITS 21
+#define PLAIT__POSITIONS (1u << PLAIT__POSITION_BITS)
+#define PLAIT__COUNT_MASK 0xffffffu
+
+#define PLAIT__WANT_FREE (UINT64_C(1) << 16)               /* somebody sleeps until it is un-owned */
+#define PLAIT__WANT_MOVE (UINT64_C(1) << 17)               /* somebody sleeps until it moves */
+#define PLAIT__CLOSED (UINT64_C(1) << 18)                  /* tail: no more puts */
+#define PLAIT__AGAIN (UINT64_C(1) << 18)                   /* done: there may be something to reclaim */
+#define PLAIT__FLAGS (UINT64_C(7) << 16)
+
+/* One cache line pair each, so that producers and consumers do not disturb each other. */
+struct plait__cursor {
+    _Alignas(128) _Atomic uint64_t word;
+    _Atomic uint64_t seen;                                 /* the opposite cursor as the last owner saw it; only ever too old */
+    plait__word free_bell, move_bell;
+};
+
+static inline uint32_t plait__owner_in(uint64_t word)
+{
+    return (uint32_t)word & 0xffff;
+}
+
+static inline uint32_t plait__position_in(uint64_t word)
+{
+    return (uint32_t)(word >> 19) & (PLAIT__POSITIONS - 1);
+}
+
+static inline uint32_t plait__count_in(uint64_t word)
+{
+    return (uint32_t)(word >> 40);
+}
+
+/* How far `later` is ahead of `earlier`, in units and in messages. */
+static inline uint32_t plait__units_between(uint64_t earlier, uint64_t later)
+{
+    return (plait__position_in(later) - plait__position_in(earlier)) & (PLAIT__POSITIONS - 1);
+}
+
+static inline uint32_t plait__messages_between(uint64_t earlier, uint64_t later)
+{
+    return (plait__count_in(later) - plait__count_in(earlier)) & PLAIT__COUNT_MASK;
+}
+
+/* The same place, whoever owns it and whoever waits. */
+static inline bool plait__same_place(uint64_t a, uint64_t b)
+{
+    return a >> 19 == b >> 19;
+}
+
+/* The word without owner and flags, moved on. */
+static inline uint64_t plait__moved(uint64_t word, uint32_t units, uint32_t messages)
+{
+    uint64_t position = (plait__position_in(word) + units) & (PLAIT__POSITIONS - 1);
+    uint64_t count = (plait__count_in(word) + messages) & PLAIT__COUNT_MASK;
+    return count << 40 | position << 19;
+}
+
+/* Own the cursor unless `refuse` is among its flags.  0, PLAIT_ECLOSED (refused), -ETIMEDOUT.  *word: as it is now. */
+int plait__cursor_own_slowly(struct plait__cursor *cursor, uint64_t refuse, uint64_t *word, struct plait__wait *wait);
+
+static inline int plait__cursor_own(struct plait__cursor *cursor, uint64_t refuse, uint64_t *word, struct plait__wait *wait)
+{
+    uint64_t seen = atomic_load_explicit(&cursor->word, memory_order_relaxed);
+    if (PLAIT__LIKELY(!(seen & (refuse | 0xffff))) &&
+        atomic_compare_exchange_strong_explicit(&cursor->word, &seen, seen | plait__self.slot, memory_order_acquire,
+                                                memory_order_relaxed)) {
+        *word = seen | plait__self.slot;
+        return 0;
+    }
+    return plait__cursor_own_slowly(cursor, refuse, word, wait);
+}
+
+/* Wake one sleeper of the flag (WANT_FREE or WANT_MOVE); for whoever has just changed the cursor. */
+void plait__cursor_ring(struct plait__cursor *cursor, uint64_t flag);
+
+void plait__cursor_ring_flagged(struct plait__cursor *cursor, uint64_t flags);
+
+/* Move our cursor on, publishing what lies before the new place, and give it up.  The flags that were set. */
+static inline uint64_t plait__cursor_commit(struct plait__cursor *cursor, uint64_t word, uint32_t units, uint32_t messages)
+{
+    uint64_t from = word & ~PLAIT__FLAGS, to = plait__moved(word, units, messages);
+    uint64_t old = atomic_fetch_add(&cursor->word, to - from);       /* exact: nobody else changes these fields meanwhile */
+    if (PLAIT__UNLIKELY((old & (PLAIT__WANT_FREE | PLAIT__WANT_MOVE)) != 0)) plait__cursor_ring_flagged(cursor, old);
+    return old & PLAIT__FLAGS;
+}
+
+/* Give it up without having moved it. */
+void plait__cursor_disown(struct plait__cursor *cursor);
+
+/* Sleep until the cursor has moved from `seen`.  The caller read *bell before it looked.  0: look again; -ETIMEDOUT. */
+int plait__cursor_wait_move(struct plait__cursor *cursor, uint64_t seen, uint32_t bell, struct plait__wait *wait);
+
+/* Wake everybody who waits for anything about the cursor. */
+void plait__cursor_ring_all(struct plait__cursor *cursor);
+
+#endif
