@@ -2,8 +2,8 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <sched.h>
 
+#include "base/cpus.h"
 #include "base/fault.h"
 #include "family/repair.h"
 
@@ -14,16 +14,10 @@
 #define SPIN_START 200u
 #define TRY_LONG_EVERY 64u                                 /* sleeps, then one long spin to see whether it pays again */
 
-/* More than one CPU to run on?  On one, nobody can do what we wait for while we spin. */
-static bool has_company(void)
-{
-    cpu_set_t cpus;
-    return sched_getaffinity(0, sizeof cpus, &cpus) < 0 || CPU_COUNT(&cpus) > 1;
-}
-
+/* On a single CPU nobody can do what we wait for while we spin. */
 void plait__wait_init(void)
 {
-    plait__self.spin_limit = has_company() ? SPIN_START : 0;
+    plait__self.spin_limit = plait__cpu_count() > 1 ? SPIN_START : 0;
 }
 
 static void spinning_failed(void)

@@ -1,9 +1,7 @@
 /* message/lease.c - messages that come back when their taker dies.
  *
- * A leased message stays in the ring, between `done` and `head`, until it is acknowledged.  Its record names the holder:
- *
- *   63      32 31   24 23      16 15   0
- *   | life   | state | attempts | slot |
+ * A leased message stays in the ring, between `done` and `head`, until it is acknowledged.  Its record names the holder, with a
+ * claim word (family/claim.h):
  *
  * WAITING -> HELD by a taker, before it commits the head; HELD -> SETTLED by the ack; HELD -> RETURNED by a giveback.  A record that
  * is RETURNED, or HELD by a life that has ended, belongs to whoever swaps its own name in.  So a death needs no repair here at all.
@@ -14,29 +12,10 @@
 #include "message/queue_internal.h"
 
 #include "base/error.h"
+#include "family/claim.h"
 #include "family/repair.h"
 
 enum state { WAITING, HELD, RETURNED, SETTLED };
-
-static uint64_t holder_word(enum state state, uint32_t attempts)
-{
-    return plait__self.owner | (uint64_t)state << 24 | (uint64_t)(attempts & 0xff) << 16;
-}
-
-static enum state state_in(uint64_t holder)
-{
-    return (enum state)((holder >> 24) & 0xff);
-}
-
-static uint32_t attempts_in(uint64_t holder)
-{
-    return (uint32_t)(holder >> 16) & 0xff;
-}
-
-static uint64_t owner_in(uint64_t holder)
-{
-    return holder & ~UINT64_C(0xffff0000);
-}
 
 static plait_lease lease_of(uint32_t position, uint32_t number, uint32_t attempts)
 {
@@ -46,7 +25,7 @@ static plait_lease lease_of(uint32_t position, uint32_t number, uint32_t attempt
 void plait__lease_begin(plait_queue *queue, struct plait__record *record, uint64_t head, plait_lease *lease)
 {
     (void)queue;
-    atomic_store_explicit(&record->holder, holder_word(HELD, 0), memory_order_relaxed);
+    atomic_store_explicit(&record->holder, plait__claim(HELD, 0), memory_order_relaxed);
     plait__in_order();
     *lease = lease_of(plait__position_in(head), record->number, 0);
     plait__self.leases++;
@@ -82,7 +61,7 @@ static void pass_settled(plait_queue *queue, uint64_t done)
     uint32_t units = 0, messages = 0;
     while (!plait__same_place(plait__moved(done, units, messages), head)) {
         const struct plait__record *record = plait__record_at(queue, plait__position_in(done) + units);
-        if (state_in(atomic_load(&record->holder)) != SETTLED) break;
+        if (plait__claim_state(atomic_load(&record->holder)) != SETTLED) break;
         units += plait__units_for(queue, record->size);
         messages++;
     }
@@ -120,8 +99,8 @@ bool plait__may_have_returned(const plait_queue *queue)
 
 static bool is_free_to_take(uint64_t holder)
 {
-    if (state_in(holder) == RETURNED) return true;
-    return state_in(holder) == HELD && plait__fate(owner_in(holder)) != PLAIT__LIVES;
+    if (plait__claim_state(holder) == RETURNED) return true;
+    return plait__claim_state(holder) == HELD && plait__fate(plait__claim_owner(holder)) != PLAIT__LIVES;
 }
 
 /* With `done` ours: the first record in [done, head) that may be taken over.  NULL: none. */
@@ -146,8 +125,8 @@ static ssize_t take_over(plait_queue *queue, struct plait__record *record, uint3
     if (taking->only_look) return (ssize_t)size;
     if (size > taking->size) return plait__too_short(queue, size, taking->size);
     uint64_t holder = atomic_load(&record->holder);
-    uint32_t attempts = attempts_in(holder) < 255 ? attempts_in(holder) + 1 : 255;
-    if (!is_free_to_take(holder) || !atomic_compare_exchange_strong(&record->holder, &holder, holder_word(HELD, attempts)))
+    uint32_t attempts = plait__claim_attempts(holder) + 1;
+    if (!is_free_to_take(holder) || !atomic_compare_exchange_strong(&record->holder, &holder, plait__claim(HELD, attempts)))
         return -EAGAIN;
     plait__copy_out(queue, position, taking->buffer, size);
     *taking->lease = lease_of(position, record->number, attempts);
@@ -182,7 +161,7 @@ static struct plait__record *find_lease(plait_queue *queue, plait_lease lease, u
     if (position >= PLAIT__POSITIONS || ahead >= plait__messages_between(done, head)) return NULL;
     struct plait__record *record = plait__record_at(queue, position);
     *holder = atomic_load(&record->holder);
-    bool ours = state_in(*holder) == HELD && owner_in(*holder) == plait__self.owner && record->number == number;
+    bool ours = plait__claim_state(*holder) == HELD && plait__claim_owner(*holder) == plait__self.owner && record->number == number;
     return ours ? record : NULL;
 }
 
@@ -190,7 +169,7 @@ static int settle(plait_queue *queue, plait_lease lease, enum state state)
 {
     uint64_t holder;
     struct plait__record *record = find_lease(queue, lease, &holder);
-    if (!record || !atomic_compare_exchange_strong(&record->holder, &holder, holder_word(state, attempts_in(holder))))
+    if (!record || !atomic_compare_exchange_strong(&record->holder, &holder, plait__claim(state, plait__claim_attempts(holder))))
         return plait__fail(PLAIT_ENOLEASE, "the calling thread holds no such lease");
     plait__self.leases--;
     if (state == SETTLED) {

@@ -1,0 +1,326 @@
+/* pool/map.c - one function over an array, shared out in chunks. */
+#include "pool/board.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <plait/arena.h>
+
+#include "base/error.h"
+#include "family/claim.h"
+#include "family/repair.h"
+#include "family/wait.h"
+
+#define RETRIES_DEFAULT 2
+#define JOIN_SLICE (10 * PLAIT__MILLISECOND)               /* how often to look for workers that have not joined yet */
+
+/* One call of map. */
+struct map {
+    plait_pool *pool;
+    const plait_map_options *options;
+    struct plait__job *job;
+    void *own_in, *own_out, *own_context;                  /* copies in shared memory, NULL where the caller's are used in place */
+    pid_t dead_pid;                                        /* of the worker for whose sake a chunk was given up last */
+    int dead_exitcode;
+    uint32_t dead_attempts;
+};
+
+/* ---- checking ---- */
+
+static int check(const plait_pool *pool, plait_task task, const void *in, size_t in_size, const void *out, size_t out_size, size_t n,
+                 const plait_map_options *options)
+{
+    if (!pool || !task) return plait__fail(-EINVAL, "the %s is NULL", pool ? "task" : "pool");
+    if (pool->pid != getpid()) return plait__fail(-EINVAL, "the pool belongs to process %d", (int)pool->pid);
+    if (n && ((!in && in_size) || (!out && out_size))) return plait__fail(-EINVAL, "in or out is NULL, its size is not 0");
+    if (n && (in_size > SIZE_MAX / n || out_size > SIZE_MAX / n)) return plait__fail(-EINVAL, "the size of an array overflows");
+    if (!options->context && options->context_size) return plait__fail(-EINVAL, "the context is NULL, its size is not 0");
+    if (options->retries < -1 || options->retries > 200) return plait__fail(-EINVAL, "retries %d; -1 to 200", options->retries);
+    for (unsigned i = 0; i < sizeof options->reserved / sizeof options->reserved[0]; i++)
+        if (options->reserved[i] || options->reserved_int) return plait__fail(-EINVAL, "a reserved field is not zero");
+    bool processes = pool->kind == PLAIT_PROCESSES;
+    if (processes && options->context && !options->context_size && !plait_is_shared(options->context))
+        return plait__fail(-EINVAL, "the context is not in shared memory: give its context_size, or make it by plait_alloc");
+    return 0;
+}
+
+/* ---- inline ---- */
+
+static int map_inline(const struct plait__job *job, plait_deadline deadline)
+{
+    int first_code = 0;
+    for (size_t i = 0; i < job->n; i++) {
+        if (plait__expired(deadline)) return plait__fail(-ETIMEDOUT, "%zu of %zu tasks were run", i, job->n);
+        size_t failed;
+        int code = plait__run_tasks(job, i, 1, &failed);
+        if (code && !first_code) first_code = plait__fail(code, "task %zu returned %d", i, code);
+    }
+    return first_code;
+}
+
+static int run_inline(const struct plait__job *job, const plait_map_options *options)
+{
+    struct plait__job own = *job;
+    own.context = options->context;
+    void *copy = NULL;
+    if (options->context_size) {
+        copy = malloc(options->context_size);
+        if (!copy) return plait__fail(-ENOMEM, "no private memory for the context");
+        own.context = memcpy(copy, options->context, options->context_size);
+    }
+    int code = map_inline(&own, options->deadline);
+    free(copy);
+    return code;
+}
+
+/* ---- the job ---- */
+
+/* Where workers can see the `size` bytes at `data`: there already, or a copy that belongs to this thread. */
+static int share(void **where, void **own, const void *data, size_t size)
+{
+    *where = (void *)(uintptr_t)data;
+    if (!size || (plait_is_shared(data) && plait_is_shared((const char *)data + size - 1))) return 0;
+    *own = plait_message_alloc(size);
+    if (!*own) return -errno;
+    *where = memcpy(*own, data, size);
+    return 0;
+}
+
+static size_t choose_chunk(const plait_pool *pool, size_t n, const plait_map_options *options)
+{
+    if (options->chunk) return options->chunk;
+    size_t parts = (size_t)pool->size * 4;
+    return n / parts + (n % parts != 0);
+}
+
+static struct plait__job *make_job(const struct plait__job *what, size_t chunk)
+{
+    size_t chunks = what->n / chunk + (what->n % chunk != 0);
+    if (chunks > SIZE_MAX / 2 / sizeof(struct plait__chunk)) return plait__null(-ENOMEM);
+    size_t size = sizeof *what + chunks * sizeof what->table[0];
+    struct plait__job *job = plait_alloc((size + 63) / 64 * 64);
+    if (!job) return NULL;
+    job->task = what->task;
+    job->in_size = what->in_size;
+    job->out_size = what->out_size;
+    job->n = what->n;
+    job->chunk = chunk;
+    job->chunks = chunks;
+    atomic_init(&job->unfinished, (int64_t)chunks);
+    return job;
+}
+
+static void drop(struct map *map)
+{
+    plait_free(map->own_in);
+    plait_free(map->own_out);
+    plait_free(map->own_context);
+}
+
+/* Everything the workers need, in shared memory. */
+static int prepare(struct map *map, const struct plait__job *what)
+{
+    void *in = NULL, *out = NULL, *context = NULL;
+    size_t chunk = choose_chunk(map->pool, what->n, map->options);
+    map->job = make_job(what, chunk > UINT32_MAX ? UINT32_MAX : chunk);
+    int error = map->job ? 0 : -errno;
+    if (!error) error = share(&in, &map->own_in, what->in, what->n * what->in_size);
+    if (!error) error = share(&out, &map->own_out, what->out, what->n * what->out_size);
+    if (!error) error = share(&context, &map->own_context, map->options->context, map->options->context_size);
+    if (error) {
+        drop(map);
+        plait_free(map->job);
+        plait__add_detail("for a map of %zu tasks", what->n);
+        return error;
+    }
+    map->job->in = in;
+    map->job->out = out;
+    map->job->context = context;
+    return 0;
+}
+
+static int hang_up(struct map *map, unsigned *place)
+{
+    for (*place = 0; *place < PLAIT__JOBS_MAX; ++*place) {
+        struct plait__job *none = NULL;
+        if (!atomic_compare_exchange_strong(&map->pool->board->jobs[*place], &none, map->job)) continue;
+        size_t wanted = map->job->chunks < (size_t)map->pool->size ? map->job->chunks : (size_t)map->pool->size;
+        plait__ring_workers(map->pool->board, (int)wanted);
+        return 0;
+    }
+    return plait__fail(-EAGAIN, "%u maps are running in this pool", PLAIT__JOBS_MAX);
+}
+
+static bool is_looked_at(const plait_pool *pool, const struct plait__job *job)
+{
+    for (int i = 0; i < pool->size; i++)
+        if (atomic_load(&pool->board->cells[i].job) == job) return true;
+    return false;
+}
+
+/* The job is off the board: free it as soon as no worker looks at it any more, now or at a later map. */
+static void retire(plait_pool *pool, struct plait__job *job)
+{
+    pthread_mutex_lock(&pool->tending);
+    job->next_retired = pool->retired;
+    pool->retired = job;
+    struct plait__job **link = &pool->retired;
+    while (*link) {
+        struct plait__job *old = *link;
+        if (is_looked_at(pool, old)) {
+            link = &old->next_retired;
+        } else {
+            *link = old->next_retired;
+            plait_free(old);
+        }
+    }
+    pthread_mutex_unlock(&pool->tending);
+}
+
+/* ---- after a death ---- */
+
+static void give_up(struct map *map, size_t number, uint64_t owner)
+{
+    struct plait__chunk *chunk = &map->job->table[number];
+    chunk->code = PLAIT_EWORKERDIED;
+    chunk->failed = 0;
+    atomic_store(&map->job->failures, 1);
+    map->dead_attempts = plait__claim_attempts(atomic_load(&chunk->claim));
+    map->dead_pid = 0;
+    plait__how_it_ended(map->pool, owner, &map->dead_pid, &map->dead_exitcode);
+}
+
+/* Chunks whose worker is gone: once more, or enough.  The number of those that are not finished. */
+static size_t recover(struct map *map)
+{
+    struct plait__job *job = map->job;
+    int retries = map->options->retries == 0 ? RETRIES_DEFAULT : map->options->retries < 0 ? 0 : map->options->retries;
+    size_t open = 0;
+    bool again = false;
+    for (size_t i = 0; i < job->chunks; i++) {
+        uint64_t claim = atomic_load(&job->table[i].claim), owner = plait__claim_owner(claim);
+        unsigned state = plait__claim_state(claim);
+        bool lost = state == PLAIT__RUNNING && plait__fate(owner) != PLAIT__LIVES;
+        uint32_t attempts = plait__claim_attempts(claim) + lost;
+        bool enough = lost && attempts > (uint32_t)retries;
+        if (lost) atomic_store(&job->table[i].claim, plait__claim(enough ? PLAIT__GIVEN_UP : PLAIT__TODO, attempts));
+        if (enough) give_up(map, i, owner);
+        else if (state == PLAIT__TODO || state == PLAIT__RUNNING) open++;
+        again |= !enough && (lost || state == PLAIT__TODO);
+    }
+    if (again) {
+        atomic_store(&job->next, 0);                       /* one of them may lie behind; those that are done are passed over */
+        plait__ring_workers(map->pool->board, map->pool->size);
+    }
+    return open;
+}
+
+/* Somebody died or has still to show up: look after the workers and the chunks.  1: all is done, 0: not yet, or an error. */
+static int tend(struct map *map, bool *all_joined)
+{
+    int error = plait__tend_workers(map->pool, all_joined);
+    size_t open = recover(map);
+    return open == 0 ? 1 : error;
+}
+
+/* ---- waiting ---- */
+
+/* Until all chunks are finished.  0, -ETIMEDOUT, or an error for which nothing will finish them.  The epoch tells of deaths, but not
+ * of a worker that dies before it has joined: as long as one has not, look every now and then. */
+static int wait_for_job(struct map *map)
+{
+    struct plait__job *job = map->job;
+    struct plait__wait wait = plait__wait_until(map->options->deadline);
+    bool all_joined = false;
+    uint32_t tended_at = 0, looked_at = 0;
+    for (bool first = true;; first = false) {
+        uint32_t finished = atomic_load(&job->finished);
+        while (finished == looked_at && plait__spin(&wait)) finished = atomic_load(&job->finished);
+        uint32_t epoch = atomic_load(&plait__roster->epoch);
+        if (first || !all_joined || finished != looked_at || epoch != tended_at) {
+            int result = tend(map, &all_joined);
+            if (result) return result > 0 ? 0 : result;
+            looked_at = finished;
+            tended_at = epoch;
+        }
+        int64_t slice = plait__now() + JOIN_SLICE;
+        wait.deadline.at = all_joined ? map->options->deadline.at : plait__earlier(map->options->deadline, slice);
+        if (plait__park(&wait, &job->finished, finished, 0) == -ETIMEDOUT && plait__expired(map->options->deadline))
+            return plait__fail(-ETIMEDOUT, "the map was not finished in time");
+    }
+}
+
+/* Nobody may write to `out` any more: take what is not begun away, end those who are in the middle. */
+static void cancel(struct map *map)
+{
+    struct plait__job *job = map->job;
+    for (size_t i = 0; i < job->chunks; i++) {
+        uint64_t claim = atomic_load(&job->table[i].claim);
+        while (plait__claim_state(claim) == PLAIT__TODO &&
+               !atomic_compare_exchange_strong(&job->table[i].claim, &claim, plait__claim(PLAIT__GIVEN_UP, 0))) {}
+    }
+    plait__kill_workers_of(map->pool, job);
+    bool all_joined;
+    plait__tend_workers(map->pool, &all_joined);           /* new ones for the next map; if they can't be had, it will see */
+}
+
+/* ---- the result ---- */
+
+static int report_death(const struct map *map, size_t first, size_t count)
+{
+    const char *how = map->dead_exitcode < 0 ? "was killed by signal" : "ended with exit code";
+    if (!map->dead_pid) return plait__fail(PLAIT_EWORKERDIED, "in one of the tasks %zu to %zu", first, first + count - 1);
+    return plait__fail(PLAIT_EWORKERDIED, "process %d %s %d in one of the tasks %zu to %zu, the attempt number %u",
+                       (int)map->dead_pid, how, abs(map->dead_exitcode), first, first + count - 1, map->dead_attempts);
+}
+
+/* The code of the first failure, by index. */
+static int result_of(const struct map *map)
+{
+    const struct plait__job *job = map->job;
+    if (!atomic_load(&job->failures)) return 0;
+    for (size_t i = 0; i < job->chunks; i++) {
+        const struct plait__chunk *chunk = &job->table[i];
+        if (!chunk->code) continue;
+        if (plait__claim_state(atomic_load(&chunk->claim)) == PLAIT__GIVEN_UP)
+            return report_death(map, i * job->chunk, plait__tasks_in_chunk(job, i));
+        return plait__fail(chunk->code, "task %zu returned %d", i * job->chunk + chunk->failed, chunk->code);
+    }
+    return 0;
+}
+
+static int run(struct map *map, void *out)
+{
+    unsigned place;
+    int error = hang_up(map, &place);
+    if (error) {
+        drop(map);
+        plait_free(map->job);
+        return error;
+    }
+    error = wait_for_job(map);
+    if (error) cancel(map);
+    atomic_store(&map->pool->board->jobs[place], NULL);
+    int result = error ? error : result_of(map);
+    if (map->own_out) memcpy(out, map->own_out, map->job->n * map->job->out_size);
+    drop(map);
+    retire(map->pool, map->job);
+    return result;
+}
+
+int plait_pool_map(plait_pool *pool, plait_task task, const void *in, size_t in_size, void *out, size_t out_size, size_t n,
+                   const plait_map_options *options)
+{
+    static const plait_map_options defaults;
+    if (!options) options = &defaults;
+    int error = check(pool, task, in, in_size, out, out_size, n, options);
+    if (error || n == 0) return error;
+    struct plait__job what = { .task = task, .in = in, .out = out, .in_size = in_size, .out_size = out_size, .n = n };
+    if (pool->kind == PLAIT_INLINE) return run_inline(&what, options);
+    struct map map = { .pool = pool, .options = options };
+    error = plait__member();
+    if (!error) error = prepare(&map, &what);
+    return error ? error : run(&map, out);
+}

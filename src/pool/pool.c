@@ -1,0 +1,235 @@
+/* pool/pool.c - making a pool, keeping its workers alive, ending it. */
+#include "pool/board.h"
+
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <plait/arena.h>
+
+#include "base/cpus.h"
+#include "base/error.h"
+#include "family/claim.h"
+#include "family/repair.h"
+#include "family/wait.h"
+
+_Static_assert(sizeof(plait_pool_options) == 64 && sizeof(plait_map_options) == 88, "part of the ABI");
+
+/* ---- making ---- */
+
+static int check(const plait_pool_options *options)
+{
+    if (options->kind != PLAIT_PROCESSES && options->kind != PLAIT_INLINE)
+        return plait__fail(-EINVAL, "no pools of kind %d", options->kind);
+    if (options->workers < 0 || options->workers > PLAIT__WORKERS_MAX)
+        return plait__fail(-EINVAL, "%d workers; 0 to %d are possible", options->workers, PLAIT__WORKERS_MAX);
+    for (unsigned i = 0; i < sizeof options->reserved / sizeof options->reserved[0]; i++)
+        if (options->reserved[i]) return plait__fail(-EINVAL, "a reserved field is not zero");
+    return 0;
+}
+
+static int start_worker(plait_pool *pool, int number)
+{
+    struct plait__worker_start start = { .board = pool->board, .number = number };
+    struct plait__cell *cell = &pool->board->cells[number];
+    atomic_store(&cell->job, NULL);
+    atomic_store(&cell->owner, 0);
+    plait_process_options options = { .class_name = pool->name, .daemon = 1 };
+    pool->workers[number] = plait_start(plait__worker, &start, sizeof start, &options);
+    return pool->workers[number] ? 0 : -errno;
+}
+
+static int start_workers(plait_pool *pool)
+{
+    size_t size = sizeof *pool->board + (size_t)pool->size * sizeof pool->board->cells[0];
+    pool->workers = calloc((size_t)pool->size, sizeof(plait_process *));
+    if (!pool->workers) return plait__fail(-ENOMEM, "no private memory for a pool");
+    pool->board = plait_alloc((size + 63) / 64 * 64);
+    if (!pool->board) return -errno;
+    for (int i = 0; i < pool->size; i++) {
+        int error = start_worker(pool, i);
+        if (error) return error;
+    }
+    return 0;
+}
+
+plait_pool *plait_pool_new(const plait_pool_options *options)
+{
+    static const plait_pool_options defaults;
+    if (!options) options = &defaults;
+    int error = check(options);
+    if (error) return plait__null(error);
+    plait_pool *pool = calloc(1, sizeof *pool);
+    if (!pool) {
+        plait__fail(-ENOMEM, "no private memory for a pool");
+        return plait__null(-ENOMEM);
+    }
+    pool->kind = options->kind;
+    pool->pid = getpid();
+    pool->size = pool->kind == PLAIT_INLINE ? 1 : options->workers ? options->workers : plait__cpu_count();
+    if (pool->size > PLAIT__WORKERS_MAX) pool->size = PLAIT__WORKERS_MAX;
+    snprintf(pool->name, sizeof pool->name, "%s", options->name ? options->name : "PoolWorker");
+    pthread_mutex_init(&pool->tending, NULL);
+    if (pool->kind == PLAIT_PROCESSES) error = start_workers(pool);
+    if (!error) return pool;
+    plait_pool_free(pool);
+    return plait__null(error);
+}
+
+int plait_pool_workers(const plait_pool *pool)
+{
+    return pool ? pool->size : plait__fail(-EINVAL, "the pool is NULL");
+}
+
+int plait_pool_worker_pid(const plait_pool *pool, int i)
+{
+    if (!pool || i < 0 || i >= pool->size) return plait__fail(-EINVAL, "there is no worker %d", i);
+    if (pool->kind == PLAIT_INLINE) return 0;
+    pthread_mutex_t *tending = (pthread_mutex_t *)(uintptr_t)&pool->tending;
+    pthread_mutex_lock(tending);
+    int pid = pool->workers[i] ? plait_process_pid(pool->workers[i]) : 0;
+    pthread_mutex_unlock(tending);
+    return pid;
+}
+
+/* ---- keeping the workers alive ---- */
+
+static void end_and_free(plait_process *process)
+{
+    if (!process) return;
+    plait_process_kill(process);                           /* in vain, unless a task has made it another program by exec */
+    plait_process_join(process, PLAIT_FOREVER);
+    plait_process_free(process);
+}
+
+/* Keep what is needed to tell how it ended: a map may have to report it. */
+static void bury(plait_pool *pool, int number)
+{
+    struct plait__dead_worker *place = &pool->dead[pool->deaths++ % PLAIT__DEAD_KEPT];
+    uint64_t owner = atomic_load(&pool->board->cells[number].owner);
+    end_and_free(place->process);
+    *place = (struct plait__dead_worker){ .owner = owner, .process = pool->workers[number] };
+    pool->workers[number] = NULL;
+    pool->stillborn = owner ? 0 : pool->stillborn + 1;
+}
+
+/* Its pulse has fallen, or it ended before it had one. */
+static bool has_ended(plait_pool *pool, int number)
+{
+    uint64_t owner = atomic_load(&pool->board->cells[number].owner);
+    if (owner) return plait__fate(owner) != PLAIT__LIVES;
+    return !plait_process_is_alive(pool->workers[number]);
+}
+
+static int tend(plait_pool *pool, bool *all_joined)
+{
+    int error = 0, present = 0;
+    *all_joined = true;
+    for (unsigned i = 0; i < PLAIT__DEAD_KEPT; i++)
+        if (pool->dead[i].process) plait_process_is_alive(pool->dead[i].process);      /* leaves no zombie */
+    for (int i = 0; i < pool->size; i++) {
+        if (pool->workers[i] && has_ended(pool, i)) bury(pool, i);
+        if (pool->stillborn > 2 * pool->size + 2)
+            return plait__fail(PLAIT_EWORKERDIED, "%d workers in a row ended before they could work", pool->stillborn);
+        if (!pool->workers[i]) {
+            int failed = start_worker(pool, i);
+            if (failed) error = failed;
+        }
+        if (pool->workers[i]) present++;
+        if (!pool->workers[i] || !atomic_load(&pool->board->cells[i].owner)) *all_joined = false;
+    }
+    return present ? 0 : error;
+}
+
+int plait__tend_workers(plait_pool *pool, bool *all_joined)
+{
+    plait__reap_all();
+    pthread_mutex_lock(&pool->tending);
+    int error = tend(pool, all_joined);
+    pthread_mutex_unlock(&pool->tending);
+    return error;
+}
+
+bool plait__how_it_ended(plait_pool *pool, uint64_t owner, pid_t *pid, int *exitcode)
+{
+    pthread_mutex_lock(&pool->tending);
+    plait_process *process = NULL;
+    for (unsigned i = 0; i < PLAIT__DEAD_KEPT; i++)
+        if (pool->dead[i].process && pool->dead[i].owner == owner) process = pool->dead[i].process;
+    if (process) {
+        if (plait__fate(owner) == PLAIT__DIED) plait_process_kill(process);
+        plait_process_join(process, PLAIT_FOREVER);        /* it is being taken down by the kernel */
+        *pid = plait_process_pid(process);
+        *exitcode = plait_process_exitcode(process);
+    }
+    pthread_mutex_unlock(&pool->tending);
+    return process != NULL;
+}
+
+static bool runs_chunk_of(const struct plait__job *job, uint64_t owner)
+{
+    for (size_t i = 0; i < job->chunks; i++) {
+        uint64_t claim = atomic_load(&job->table[i].claim);
+        if (plait__claim_state(claim) == PLAIT__RUNNING && plait__claim_owner(claim) == owner) return true;
+    }
+    return false;
+}
+
+void plait__kill_workers_of(plait_pool *pool, const struct plait__job *job)
+{
+    pthread_mutex_lock(&pool->tending);
+    for (int i = 0; i < pool->size; i++) {
+        struct plait__cell *cell = &pool->board->cells[i];
+        uint64_t owner = atomic_load(&cell->owner);
+        if (!pool->workers[i] || atomic_load(&cell->job) != job || !runs_chunk_of(job, owner)) continue;
+        plait_process_kill(pool->workers[i]);
+        plait_process_join(pool->workers[i], PLAIT_FOREVER);
+    }
+    pthread_mutex_unlock(&pool->tending);
+}
+
+/* ---- ending ---- */
+
+#define GRACE 2.0
+
+/* Idle workers end by themselves, with their streams flushed; one that does not (stopped, or still in a task) is killed. */
+static void end_workers(plait_pool *pool)
+{
+    if (pool->board) {
+        atomic_store(&pool->board->closing, 1);
+        plait__ring_workers(pool->board, INT_MAX);
+    }
+    plait_deadline grace = plait_after(GRACE);
+    for (int i = 0; i < pool->size; i++) {
+        plait_process *worker = pool->workers ? pool->workers[i] : NULL;
+        if (!worker) continue;
+        if (plait_process_join(worker, grace) == -ETIMEDOUT) plait_process_kill(worker);
+        plait_process_join(worker, PLAIT_FOREVER);
+        plait_process_free(worker);
+    }
+}
+
+static void free_retired(plait_pool *pool)
+{
+    while (pool->retired) {
+        struct plait__job *job = pool->retired;
+        pool->retired = job->next_retired;
+        plait_free(job);
+    }
+}
+
+void plait_pool_free(plait_pool *pool)
+{
+    if (!pool) return;
+    if (pool->kind == PLAIT_PROCESSES && pool->pid == getpid()) {
+        end_workers(pool);
+        for (unsigned i = 0; i < PLAIT__DEAD_KEPT; i++) end_and_free(pool->dead[i].process);
+        free_retired(pool);
+        plait_free(pool->board);
+    }
+    pthread_mutex_destroy(&pool->tending);
+    free(pool->workers);
+    free(pool);
+}

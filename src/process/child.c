@@ -1,0 +1,96 @@
+/* process/child.c - what happens between the fork and the child's end. */
+#include "process/process_internal.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <plait/family.h>
+
+#include "base/deadline.h"
+#include "family/pidfd.h"
+#include "family/roster.h"
+#include "family/wait.h"
+
+static struct {
+    pid_t pid;                                             /* whose this is: a fork of the child inherits it */
+    bool flush_all;
+    struct plait__exit_record *record;
+} self;
+
+/* The first of the exit handlers to be registered in the child, so the last of its own to run; the parent's, registered before,
+ * never do.  Also for a child that calls exit(). */
+static void end(int status, void *unused)
+{
+    (void)unused;
+    if (self.flush_all) {
+        fflush(NULL);
+    } else {
+        fflush(stdout);
+        fflush(stderr);
+    }
+    if (self.pid == getpid()) {
+        self.record->code = status & 0xff;
+        atomic_store(&self.record->has_ended, 1);
+        plait_leave();
+    }
+    _exit(status);
+}
+
+__attribute__((noreturn)) void plait__child_run(const struct plait__birth *birth)
+{
+    self.pid = getpid();
+    self.flush_all = birth->all_flushed;
+    self.record = birth->record;
+    if (birth->daemon) plait__end_with_parent(birth->parent, !birth->from_main_thread);
+    memcpy(plait__identity, birth->identity, sizeof plait__identity);
+    prctl(PR_SET_NAME, birth->name);
+    plait__set_process_name(birth->name);
+    on_exit(end, NULL);
+    (void)plait__member();                                 /* an error shows again in the first call that needs it */
+    exit(birth->function(birth->argument));
+}
+
+/* ---- ending with the parent ---- */
+
+static void *watch_parent(void *argument)
+{
+    pid_t parent = (pid_t)(intptr_t)argument;
+    int pidfd = plait__pidfd_open(parent);
+    while (getppid() == parent) {
+        int64_t patience = pidfd >= 0 ? INT64_MAX / 4 : PLAIT__SECOND / 5;
+        plait__wait_fd(pidfd, 1 /* POLLIN */, (plait_deadline){ plait__now() + patience });
+        if (pidfd >= 0) break;
+    }
+    kill(getpid(), SIGKILL);
+    return NULL;
+}
+
+/* A thread with all signals blocked, that does nothing but wait. */
+static void start_watcher(pid_t parent)
+{
+    sigset_t all, before;
+    pthread_attr_t attributes;
+    pthread_t thread;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attributes, 64 * 1024);
+    if (pthread_create(&thread, &attributes, watch_parent, (void *)(intptr_t)parent) != 0)
+        prctl(PR_SET_PDEATHSIG, SIGKILL);                  /* better too early than never */
+    pthread_attr_destroy(&attributes);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+/* The kernel's own way costs nothing, but goes by the thread that forked.  A main thread lives as long as its process, nearly
+ * always; for others the child has to watch by itself. */
+void plait__end_with_parent(pid_t parent, bool thread_bound)
+{
+    if (thread_bound) start_watcher(parent);
+    else prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) kill(getpid(), SIGKILL);      /* it was gone before */
+}

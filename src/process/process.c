@@ -1,0 +1,339 @@
+/* process/process.c - starting, joining, signalling. */
+#include "process/process_internal.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#if __has_include(<sys/single_threaded.h>)
+#include <sys/single_threaded.h>
+#else
+#define __libc_single_threaded 0
+#endif
+
+#include <plait/arena.h>
+
+#include "base/error.h"
+#include "base/fault.h"
+#include "family/pidfd.h"
+#include "family/repair.h"
+#include "family/roster.h"
+#include "family/wait.h"
+
+_Static_assert(sizeof(plait_process_options) == 72, "part of the ABI");
+
+static _Atomic uint32_t children_started;                  /* by this process, for their names */
+char plait__identity[48];
+
+/* ---- the object ---- */
+
+static int check(int (*function)(void *), const void *argument, size_t size, const plait_process_options *options)
+{
+    if (!function) return plait__fail(-EINVAL, "the function is NULL");
+    if (!argument && size) return plait__fail(-EINVAL, "the argument is NULL, its size %zu", size);
+    for (unsigned i = 0; i < sizeof options->reserved / sizeof options->reserved[0]; i++)
+        if (options->reserved[i] || options->reserved_int) return plait__fail(-EINVAL, "a reserved field is not zero");
+    return 0;
+}
+
+static void destroy(plait_process *process)
+{
+    if (process->sentinel >= 0) close(process->sentinel);
+    plait_free(process->record);
+    pthread_mutex_destroy(&process->reaping);
+    free(process);
+}
+
+static plait_process *create(void)
+{
+    plait_process *process = calloc(1, sizeof *process);
+    if (!process) {
+        plait__fail(-ENOMEM, "no private memory for a process object");
+        return plait__null(-ENOMEM);
+    }
+    process->sentinel = -1;
+    process->parent = getpid();
+    pthread_mutex_init(&process->reaping, NULL);
+    process->record = plait_alloc(sizeof *process->record);
+    if (process->record) return process;
+    int error = errno;
+    destroy(process);
+    return plait__null(error);
+}
+
+/* "Worker-2", in a child "Worker-1:2"; `identity` gets the part after the dash. */
+static void give_name(plait_process *process, const plait_process_options *options, char *identity, size_t size)
+{
+    unsigned number = atomic_fetch_add(&children_started, 1) + 1;
+    snprintf(identity, size, "%.32s%s%u", plait__identity, *plait__identity ? ":" : "", number);
+    if (options->name) snprintf(process->name, sizeof process->name, "%s", options->name);
+    else snprintf(process->name, sizeof process->name, "%.30s-%.32s", options->class_name ? options->class_name : "Process",
+                  identity);
+}
+
+/* ---- starting ---- */
+
+static void flush_if_free(FILE *stream)
+{
+    if (ftrylockfile(stream) != 0) return;
+    fflush(stream);
+    funlockfile(stream);
+}
+
+/* So that the child does not write the same bytes once more.  In a program with threads, fflush(NULL) could wait for ever for a
+ * stream that another thread is reading. */
+static bool flush_before_fork(void)
+{
+    if (__libc_single_threaded) {
+        fflush(NULL);
+        return true;
+    }
+    flush_if_free(stdout);
+    flush_if_free(stderr);
+    return false;
+}
+
+/* What tells of the child's end: descriptors are taken before the fork, so that a lack of them shows in time. */
+struct sentinel {
+    int reserved;                                          /* with pidfds: keeps a descriptor free */
+    int pipe[2];                                           /* without: the child keeps the writing end */
+};
+
+static int reserve_sentinel(struct sentinel *sentinel)
+{
+    *sentinel = (struct sentinel){ -1, { -1, -1 } };
+    sentinel->reserved = plait__pidfd_open(getpid());
+    if (sentinel->reserved >= 0) return 0;
+    if (sentinel->reserved != -ENOSYS && sentinel->reserved != -EPERM)
+        return plait__fail(sentinel->reserved, "pidfd_open: %s", plait_strerror(sentinel->reserved));
+    if (pipe2(sentinel->pipe, O_CLOEXEC) == 0) return 0;
+    int error = -errno;
+    return plait__fail(error, "pipe: %s", plait_strerror(error));
+}
+
+static void drop_sentinel(struct sentinel *sentinel)
+{
+    if (sentinel->reserved >= 0) close(sentinel->reserved);
+    if (sentinel->pipe[0] >= 0) close(sentinel->pipe[0]);
+    if (sentinel->pipe[1] >= 0) close(sentinel->pipe[1]);
+}
+
+/* In the parent, after the fork.  0, or the error for which the child can't be watched. */
+static int take_sentinel(plait_process *process, struct sentinel *sentinel)
+{
+    if (sentinel->reserved < 0) {
+        close(sentinel->pipe[1]);
+        process->sentinel = sentinel->pipe[0];
+        return 0;
+    }
+    close(sentinel->reserved);
+    process->sentinel = plait__pidfd_open(process->pid);
+    process->is_pidfd = process->sentinel >= 0;
+    if (process->sentinel == -ESRCH) process->sentinel = eventfd(1, EFD_CLOEXEC);      /* has ended, and was reaped by the host */
+    return process->sentinel >= 0 ? 0 : -EMFILE;
+}
+
+static int fork_failed(int error)
+{
+    struct rlimit limit = { 0 };
+    getrlimit(RLIMIT_NPROC, &limit);
+    if (error == EAGAIN && limit.rlim_cur != RLIM_INFINITY)
+        return plait__fail(-error, "fork: %s; this user may have %llu processes (RLIMIT_NPROC)", plait_strerror(error),
+                           (unsigned long long)limit.rlim_cur);
+    return plait__fail(-error, "fork: %s", plait_strerror(error));
+}
+
+static void kill_unwatched(pid_t pid)
+{
+    kill(pid, SIGKILL);
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {}
+}
+
+static int fork_child(plait_process *process, struct plait__birth *birth)
+{
+    struct sentinel sentinel;
+    int error = reserve_sentinel(&sentinel);
+    if (error) return error;
+    birth->all_flushed = flush_before_fork();
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (sentinel.reserved >= 0) close(sentinel.reserved);
+        if (sentinel.pipe[0] >= 0) close(sentinel.pipe[0]);
+        plait__child_run(birth);
+    }
+    if (pid < 0) {
+        error = fork_failed(errno);
+        drop_sentinel(&sentinel);
+        return error;
+    }
+    process->pid = pid;
+    error = take_sentinel(process, &sentinel);
+    if (!error) return 0;
+    kill_unwatched(pid);
+    return plait__fail(error, "pidfd_open: %s", plait_strerror(error));
+}
+
+/* A copy that the child inherits: what the caller's pointer points to may change before the child reads it. */
+static void *copy_argument(const void *argument, size_t size)
+{
+    void *copy = malloc(size);
+    return copy ? memcpy(copy, argument, size) : NULL;
+}
+
+plait_process *plait_start(int (*function)(void *argument), const void *argument, size_t size,
+                           const plait_process_options *options)
+{
+    static const plait_process_options defaults;
+    if (!options) options = &defaults;
+    int error = check(function, argument, size, options);
+    if (!error) error = plait__member();
+    if (error) return plait__null(error);
+
+    void *copy = size ? copy_argument(argument, size) : NULL;
+    plait_process *process = size && !copy ? plait__null(-ENOMEM) : create();
+    char identity[sizeof plait__identity];
+    if (process) {
+        give_name(process, options, identity, sizeof identity);
+        struct plait__birth birth = {
+            .function = function,
+            .argument = size ? copy : (void *)(uintptr_t)argument,
+            .name = process->name,
+            .identity = identity,
+            .record = process->record,
+            .parent = getpid(),
+            .daemon = options->daemon != 0,
+            .from_main_thread = syscall(SYS_gettid) == getpid(),
+        };
+        error = fork_child(process, &birth);
+    } else {
+        error = -errno;
+    }
+    free(copy);
+    if (!error) return process;
+    if (process) destroy(process);
+    return plait__null(error);
+}
+
+/* ---- its end ---- */
+
+static int status_of(const siginfo_t *info)
+{
+    return info->si_code == CLD_EXITED ? info->si_status : -info->si_status;
+}
+
+/* Has it ended?  With `reaping` locked.  The zombie is looked at before it is reaped: as long as it is there, its pid is nobody
+ * else's, and the pulses of its threads must have fallen. */
+static bool look(plait_process *process)
+{
+    if (process->has_ended) return true;
+    siginfo_t info = { 0 };
+    if (waitid(P_PID, (id_t)process->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0) {
+        if (info.si_pid == 0) return false;
+        plait__process_is_gone(process->pid);
+        process->exitcode = status_of(&info);
+        waitid(P_PID, (id_t)process->pid, &info, WEXITED | WNOHANG);
+    } else {                                               /* ECHILD: the host took it; EINTR can't be with WNOHANG */
+        bool told = atomic_load(&process->record->has_ended);
+        process->exitcode = told ? process->record->code : PLAIT_EREAPED;
+    }
+    return process->has_ended = true;
+}
+
+static bool has_ended(plait_process *process)
+{
+    pthread_mutex_lock(&process->reaping);
+    bool ended = look(process);
+    pthread_mutex_unlock(&process->reaping);
+    return ended;
+}
+
+static int check_ours(const plait_process *process)
+{
+    if (!process) return plait__fail(-EINVAL, "the process is NULL");
+    if (process->parent == getpid()) return 0;
+    return plait__fail(-ECHILD, "%s was started by process %d, only that one can wait for it", process->name, (int)process->parent);
+}
+
+int plait_process_join(plait_process *process, plait_deadline deadline)
+{
+    int error = check_ours(process);
+    if (error) return error;
+    while (!has_ended(process)) {
+        /* The end of a pipe comes a little before the zombie; and a raw fork of the child may keep it open after. */
+        plait_deadline slice = { plait__earlier(deadline, plait__now() + (process->is_pidfd ? INT64_MAX / 4 : 20 * PLAIT__MILLISECOND)) };
+        int result = plait__wait_fd(process->sentinel, POLLIN, slice);
+        if (result < 0 && result != -ETIMEDOUT) return plait__fail(result, "poll: %s", plait_strerror(result));
+        if (!process->is_pidfd && result > 0) plait__wait_fd(-1, 0, (plait_deadline){ plait__now() + PLAIT__MILLISECOND / 4 });
+        if (result == -ETIMEDOUT && plait__expired(deadline) && !has_ended(process))
+            return plait__fail(-ETIMEDOUT, "%s (pid %d) is still running", process->name, (int)process->pid);
+    }
+    return 0;
+}
+
+int plait_process_exitcode(plait_process *process)
+{
+    int error = check_ours(process);
+    if (error) return error == -ECHILD ? PLAIT_EREAPED : error;
+    return has_ended(process) ? process->exitcode : PLAIT_ERUNNING;
+}
+
+int plait_process_is_alive(plait_process *process)
+{
+    int error = check_ours(process);
+    return error ? error : !has_ended(process);
+}
+
+pid_t plait_process_pid(const plait_process *process)
+{
+    return process ? process->pid : plait__fail(-EINVAL, "the process is NULL");
+}
+
+const char *plait_process_name(const plait_process *process)
+{
+    return process ? process->name : "";
+}
+
+int plait_process_sentinel(const plait_process *process)
+{
+    return process ? process->sentinel : plait__fail(-EINVAL, "the process is NULL");
+}
+
+static int send_signal(plait_process *process, int signal)
+{
+    int error = check_ours(process);
+    if (error) return error;
+    pthread_mutex_lock(&process->reaping);
+    if (!look(process)) {
+        if (process->is_pidfd) error = plait__pidfd_signal(process->sentinel, signal);
+        else if (kill(process->pid, signal) < 0) error = -errno;
+    }
+    pthread_mutex_unlock(&process->reaping);
+    if (!error || error == -ESRCH) return 0;
+    return plait__fail(error, "kill(%d, %d): %s", (int)process->pid, signal, plait_strerror(error));
+}
+
+int plait_process_terminate(plait_process *process)
+{
+    return send_signal(process, SIGTERM);
+}
+
+int plait_process_kill(plait_process *process)
+{
+    return send_signal(process, SIGKILL);
+}
+
+int plait_process_free(plait_process *process)
+{
+    if (!process) return 0;
+    if (process->parent == getpid() && !has_ended(process))
+        return plait__fail(PLAIT_ERUNNING, "%s (pid %d) is still running", process->name, (int)process->pid);
+    destroy(process);
+    return 0;
+}
