@@ -58,7 +58,9 @@ static void repair(uint32_t dead)
     atomic_fetch_add(&plait__roster->endings, 1);
     plait__wake_family();
     PLAIT__POINT(REPAIR_WOKEN);
-    plait__heap_sweep(dead, (atomic_load(&slot->flags) & PLAIT__HAS_PRIVATE) != 0, plait__self.slot);
+    /* A thread that is about to join has no slot of its own yet: it goes on as the dead one, whose pulse it has. */
+    uint32_t me = plait__self.incarnation == plait__read_fork_mark() ? plait__self.slot : dead;
+    plait__heap_sweep(dead, (atomic_load(&slot->flags) & PLAIT__HAS_PRIVATE) != 0, me);
     atomic_store(&slot->inside, NULL);
     atomic_store(&slot->waiting, NULL);
     atomic_store(&slot->pid, 0);
@@ -127,11 +129,12 @@ void plait__ask_kernel(bool unpulsed_only)
 
 void plait__process_is_gone(int32_t pid)
 {
-    uint32_t made = plait__roster ? atomic_load(&plait__roster->made) : 0, here = plait__pid_namespace();
+    if (plait__member() != 0) return;                      /* without a slot; whoever has one will see it */
+    uint32_t made = atomic_load(&plait__roster->made), here = plait__pid_namespace();
     for (uint32_t i = 1; i <= made; i++) {
         const struct plait__slot *slot = plait__slot(i);
         if (atomic_load(&slot->pid) != pid || atomic_load(&slot->pid_namespace) != here) continue;
         if (!plait__pulse_fell(i)) mark(i);
     }
-    if (made) plait__reap_all();
+    plait__reap_all();
 }

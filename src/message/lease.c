@@ -1,13 +1,14 @@
 /* message/lease.c - messages that come back when their taker dies.
  *
- * A leased message stays in the ring, between `done` and `head`, until it is acknowledged.  Its record names the holder, with a
- * claim word (family/claim.h):
+ * A leased message stays in the ring, between `done` and `head`, until it is acknowledged.  Its record has a claim word that
+ * names the holder (family/claim.h):
  *
- * WAITING -> HELD by a taker, before it commits the head; HELD -> SETTLED by the ack; HELD -> RETURNED by a giveback.  A record that
- * is RETURNED, or HELD by a life that has ended, belongs to whoever swaps its own name in.  So a death needs no repair here at all.
+ * WAITING -> HELD by a taker, before it commits the head; HELD -> SETTLED by the ack; HELD -> RETURNED by a giveback.  A record
+ * that is RETURNED, or HELD by a life that has ended, belongs to whoever swaps its own name in.  So a death needs no repair.
  *
- * The room is reclaimed in order: `done` moves on over SETTLED records.  An acknowledger sets AGAIN in `done`; whoever owns `done`
- * looks until AGAIN is down, so nobody has to wait for it.  Records are safe to read only while one owns `done`, or holds the lease.
+ * The room is reclaimed in order: `done` moves on over SETTLED records.  An acknowledger sets AGAIN in `done`; whoever owns
+ * `done` looks until AGAIN is down, so nobody has to wait for it.  Records are safe to read only while one owns `done`, or holds
+ * the lease.
  */
 #include "message/queue_internal.h"
 

@@ -1,9 +1,9 @@
 /* pool/board.h - how a pool's owner and its workers meet, in shared memory.
  *
- * The owner hangs a job on the board and rings; workers take chunks of it by themselves until none is left.  A chunk is a claim
- * word (family/claim.h): TODO -> RUNNING by a worker -> DONE.  A RUNNING chunk of a dead worker is made TODO again by the caller of
- * the map, with one more attempt, or GIVEN_UP when it has had enough.  What the words say is the truth; `unfinished` and `next` only
- * save looking at all of them.
+ * The owner hangs a job on the board and rings; workers take chunks of it by themselves until none is left.  A chunk is a
+ * claim word (family/claim.h): OPEN -> RUNNING by a worker -> DONE.  A RUNNING chunk of a dead worker is made OPEN again by the
+ * caller of the map, with one more attempt, or GIVEN_UP when it has had enough.  What the words say is the truth; `unfinished`
+ * and `next` only save looking at all of them.
  */
 #ifndef PLAIT_POOL_BOARD_H
 #define PLAIT_POOL_BOARD_H
@@ -21,7 +21,7 @@
 #define PLAIT__JOBS_MAX 64u
 #define PLAIT__WORKERS_MAX 1024
 
-enum plait__chunk_state { PLAIT__TODO, PLAIT__RUNNING, PLAIT__DONE, PLAIT__GIVEN_UP };
+enum plait__chunk_state { PLAIT__OPEN, PLAIT__RUNNING, PLAIT__DONE, PLAIT__GIVEN_UP };
 
 struct plait__chunk {
     _Atomic uint64_t claim;
@@ -40,8 +40,8 @@ struct plait__job {
     _Alignas(64) _Atomic size_t next;                      /* the next chunk to try */
     _Alignas(64) _Atomic int64_t unfinished;               /* chunks; never too high: counted down before a chunk is DONE */
     _Atomic uint32_t failures;
-    plait__word finished;                                  /* counted up when a chunk is DONE and unfinished is <= 0, for the caller:
-                                                              it sleeps on this, and then looks at the chunks */
+    plait__word finished;                                  /* counted up when a chunk is DONE and unfinished is <= 0: the
+                                                              caller sleeps on this, and then looks at the chunks */
     _Alignas(64) struct plait__chunk table[];
 };
 

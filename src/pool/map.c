@@ -29,13 +29,20 @@ struct map {
 
 /* ---- checking ---- */
 
-static int check(const plait_pool *pool, plait_task task, const void *in, size_t in_size, const void *out, size_t out_size, size_t n,
-                 const plait_map_options *options)
+static int check_arrays(const struct plait__job *what)
+{
+    if (!what->n) return 0;
+    if ((!what->in && what->in_size) || (!what->out && what->out_size))
+        return plait__fail(-EINVAL, "in or out is NULL, its size is not 0");
+    if (what->in_size > SIZE_MAX / what->n || what->out_size > SIZE_MAX / what->n)
+        return plait__fail(-EINVAL, "the size of an array overflows");
+    return 0;
+}
+
+static int check(const plait_pool *pool, plait_task task, const plait_map_options *options)
 {
     if (!pool || !task) return plait__fail(-EINVAL, "the %s is NULL", pool ? "task" : "pool");
     if (pool->pid != getpid()) return plait__fail(-EINVAL, "the pool belongs to process %d", (int)pool->pid);
-    if (n && ((!in && in_size) || (!out && out_size))) return plait__fail(-EINVAL, "in or out is NULL, its size is not 0");
-    if (n && (in_size > SIZE_MAX / n || out_size > SIZE_MAX / n)) return plait__fail(-EINVAL, "the size of an array overflows");
     if (!options->context && options->context_size) return plait__fail(-EINVAL, "the context is NULL, its size is not 0");
     if (options->retries < -1 || options->retries > 200) return plait__fail(-EINVAL, "retries %d; -1 to 200", options->retries);
     for (unsigned i = 0; i < sizeof options->reserved / sizeof options->reserved[0]; i++)
@@ -205,10 +212,10 @@ static size_t recover(struct map *map)
         bool lost = state == PLAIT__RUNNING && plait__fate(owner) != PLAIT__LIVES;
         uint32_t attempts = plait__claim_attempts(claim) + lost;
         bool enough = lost && attempts > (uint32_t)retries;
-        if (lost) atomic_store(&job->table[i].claim, plait__claim(enough ? PLAIT__GIVEN_UP : PLAIT__TODO, attempts));
+        if (lost) atomic_store(&job->table[i].claim, plait__claim(enough ? PLAIT__GIVEN_UP : PLAIT__OPEN, attempts));
         if (enough) give_up(map, i, owner);
-        else if (state == PLAIT__TODO || state == PLAIT__RUNNING) open++;
-        again |= !enough && (lost || state == PLAIT__TODO);
+        else if (state == PLAIT__OPEN || state == PLAIT__RUNNING) open++;
+        again |= !enough && (lost || state == PLAIT__OPEN);
     }
     if (again) {
         atomic_store(&job->next, 0);                       /* one of them may lie behind; those that are done are passed over */
@@ -227,8 +234,8 @@ static int tend(struct map *map, bool *all_joined)
 
 /* ---- waiting ---- */
 
-/* Until all chunks are finished.  0, -ETIMEDOUT, or an error for which nothing will finish them.  The epoch tells of deaths, but not
- * of a worker that dies before it has joined: as long as one has not, look every now and then. */
+/* Until all chunks are finished.  0, -ETIMEDOUT, or an error for which nothing will finish them.  The epoch tells of deaths, but
+ * not of a worker that dies before it has joined: as long as one has not, look every now and then. */
 static int wait_for_job(struct map *map)
 {
     struct plait__job *job = map->job;
@@ -258,7 +265,7 @@ static void cancel(struct map *map)
     struct plait__job *job = map->job;
     for (size_t i = 0; i < job->chunks; i++) {
         uint64_t claim = atomic_load(&job->table[i].claim);
-        while (plait__claim_state(claim) == PLAIT__TODO &&
+        while (plait__claim_state(claim) == PLAIT__OPEN &&
                !atomic_compare_exchange_strong(&job->table[i].claim, &claim, plait__claim(PLAIT__GIVEN_UP, 0))) {}
     }
     plait__kill_workers_of(map->pool, job);
@@ -315,9 +322,10 @@ int plait_pool_map(plait_pool *pool, plait_task task, const void *in, size_t in_
 {
     static const plait_map_options defaults;
     if (!options) options = &defaults;
-    int error = check(pool, task, in, in_size, out, out_size, n, options);
-    if (error || n == 0) return error;
     struct plait__job what = { .task = task, .in = in, .out = out, .in_size = in_size, .out_size = out_size, .n = n };
+    int error = check(pool, task, options);
+    if (!error) error = check_arrays(&what);
+    if (error || n == 0) return error;
     if (pool->kind == PLAIT_INLINE) return run_inline(&what, options);
     struct map map = { .pool = pool, .options = options };
     error = plait__member();

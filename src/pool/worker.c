@@ -17,7 +17,7 @@ int plait__run_tasks(const struct plait__job *job, size_t first, size_t count, s
     return first_code;
 }
 
-/* The next chunk that is TODO and now ours. */
+/* The next chunk that is OPEN and now ours. */
 static bool claim_chunk(struct plait__job *job, size_t *number)
 {
     for (;;) {
@@ -26,7 +26,7 @@ static bool claim_chunk(struct plait__job *job, size_t *number)
         i = atomic_fetch_add(&job->next, 1);
         if (i >= job->chunks) return false;
         uint64_t seen = atomic_load(&job->table[i].claim);
-        if (plait__claim_state(seen) != PLAIT__TODO) continue;
+        if (plait__claim_state(seen) != PLAIT__OPEN) continue;
         *number = i;
         uint64_t mine = plait__claim(PLAIT__RUNNING, plait__claim_attempts(seen));
         if (atomic_compare_exchange_strong(&job->table[i].claim, &seen, mine)) return true;

@@ -46,6 +46,7 @@ __attribute__((noreturn)) void plait__child_run(const struct plait__birth *birth
     self.flush_all = birth->all_flushed;
     self.record = birth->record;
     if (birth->daemon) plait__end_with_parent(birth->parent, !birth->from_main_thread);
+    atomic_store(&plait__children_started, 0);
     memcpy(plait__identity, birth->identity, sizeof plait__identity);
     prctl(PR_SET_NAME, birth->name);
     plait__set_process_name(birth->name);

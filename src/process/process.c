@@ -29,7 +29,7 @@
 
 _Static_assert(sizeof(plait_process_options) == 72, "part of the ABI");
 
-static _Atomic uint32_t children_started;                  /* by this process, for their names */
+_Atomic uint32_t plait__children_started;
 char plait__identity[48];
 
 /* ---- the object ---- */
@@ -71,7 +71,7 @@ static plait_process *create(void)
 /* "Worker-2", in a child "Worker-1:2"; `identity` gets the part after the dash. */
 static void give_name(plait_process *process, const plait_process_options *options, char *identity, size_t size)
 {
-    unsigned number = atomic_fetch_add(&children_started, 1) + 1;
+    unsigned number = atomic_fetch_add(&plait__children_started, 1) + 1;
     snprintf(identity, size, "%.32s%s%u", plait__identity, *plait__identity ? ":" : "", number);
     if (options->name) snprintf(process->name, sizeof process->name, "%s", options->name);
     else snprintf(process->name, sizeof process->name, "%.30s-%.32s", options->class_name ? options->class_name : "Process",
@@ -267,7 +267,8 @@ int plait_process_join(plait_process *process, plait_deadline deadline)
     if (error) return error;
     while (!has_ended(process)) {
         /* The end of a pipe comes a little before the zombie; and a raw fork of the child may keep it open after. */
-        plait_deadline slice = { plait__earlier(deadline, plait__now() + (process->is_pidfd ? INT64_MAX / 4 : 20 * PLAIT__MILLISECOND)) };
+        int64_t patience = process->is_pidfd ? INT64_MAX / 4 : 20 * PLAIT__MILLISECOND;
+        plait_deadline slice = { plait__earlier(deadline, plait__now() + patience) };
         int result = plait__wait_fd(process->sentinel, POLLIN, slice);
         if (result < 0 && result != -ETIMEDOUT) return plait__fail(result, "poll: %s", plait_strerror(result));
         if (!process->is_pidfd && result > 0) plait__wait_fd(-1, 0, (plait_deadline){ plait__now() + PLAIT__MILLISECOND / 4 });

@@ -47,6 +47,9 @@ __attribute__((noreturn)) void plait__child_run(const struct plait__birth *birth
  * for the end of the parent. */
 void plait__end_with_parent(pid_t parent, bool thread_bound);
 
+/* How many children this process has started, for their names. */
+extern _Atomic uint32_t plait__children_started;
+
 /* Which child of which child this process is: "" or "2:1".  Set in children. */
 extern char plait__identity[48];
 

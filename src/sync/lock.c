@@ -75,6 +75,7 @@ static __attribute__((noinline)) int acquire_slowly(_Atomic uint64_t *word, plai
             seen = make_nobodys(word, seen);
             continue;
         }
+        if (plait__is_now(deadline)) return timed_out(seen);
         if (!plait__spin(&wait)) {
             if (!(seen & WAITERS) && !atomic_compare_exchange_strong(word, &seen, seen | WAITERS)) continue;
             seen |= WAITERS;
