@@ -20,6 +20,20 @@ unsigned plait__blocks_in_span(unsigned class)
     return PLAIT__SPAN_SIZE / sizes[class];
 }
 
+/* offset / sizes[class] for an offset within a span; a multiplication, because dividing takes as long as the rest of a free.
+ * 2^32 / size rounded up: exact for all offsets below 2^16 (tests/arena/test_heap.c tries them all). */
+#define INVERSE(size) (uint32_t)((UINT64_C(1) << 32) / (size) + ((size & (size - 1)) != 0))
+static const uint32_t inverses[PLAIT__CLASSES] = {
+    INVERSE(16),   INVERSE(32),   INVERSE(48),   INVERSE(64),    INVERSE(96),    INVERSE(128),   INVERSE(192),   INVERSE(256),
+    INVERSE(384),  INVERSE(512),  INVERSE(768),  INVERSE(1024),  INVERSE(1536),  INVERSE(2048),  INVERSE(3072),  INVERSE(4096),
+    INVERSE(6144), INVERSE(8192), INVERSE(12288), INVERSE(16384), INVERSE(24576), INVERSE(32768),
+};
+
+static unsigned index_of(unsigned offset, unsigned class)
+{
+    return (unsigned)((uint64_t)offset * inverses[class] >> 32);
+}
+
 static unsigned class_of(size_t size)
 {
     unsigned class = 0;
@@ -47,8 +61,8 @@ static int find(const void *block, struct place *place)
     unsigned inside = (unsigned)(offset % PLAIT__SPAN_SIZE), class = plait__span_class(place->state);
     switch (plait__span_kind(place->state)) {
     case PLAIT__SMALL:
-        place->index = inside / sizes[class];
-        if (inside % sizes[class] == 0 && place->index < plait__blocks_in_span(class)) return 0;
+        place->index = index_of(inside, class);
+        if (place->index * sizes[class] == inside && inside + sizes[class] <= PLAIT__SPAN_SIZE) return 0;
         return plait__fail(PLAIT_ENOTOURS, "%p lies inside a block of %u bytes, not at its start", block, sizes[class]);
     case PLAIT__LARGE:
         if (inside == 0) return 0;
@@ -134,7 +148,9 @@ static void *alloc_small(struct plait__heap *heap, size_t size, unsigned tag)
     struct plait__class *class = &heap->classes[number];
     if (PLAIT__UNLIKELY(class->count == 0) && !refill(heap, number)) return NULL;
     unsigned index = class->blocks[--class->count];
-    atomic_store_explicit(plait__tags_of(class->span) + index, (uint16_t)tag, memory_order_release);
+    _Atomic uint16_t *place = plait__tags_of(class->span) + index;
+    atomic_store_explicit(place, (uint16_t)tag, memory_order_release);
+    plait__tsan_acquire(place);
     return plait__span_memory(class->span) + index * sizes[number];
 }
 
@@ -204,6 +220,7 @@ int plait__heap_free(struct plait__heap *heap, void *block, unsigned me)
     _Atomic uint16_t *tag = plait__tags_of(place.span) + place.index;
     if (atomic_load_explicit(tag, memory_order_relaxed) == PLAIT__TAG_FREE)
         return plait__fail(PLAIT_EFREED, "the block at %p is not allocated", block);
+    plait__tsan_release(tag);
     atomic_store_explicit(tag, PLAIT__TAG_FREE, memory_order_release);
     if (heap && plait__span_owner(place.state) == heap->owner) after_small_free(heap, &place);
     return 0;

@@ -13,7 +13,9 @@ static _Atomic uint64_t *state_of(uint32_t span)
 
 static bool change(uint32_t span, uint64_t from, uint64_t to)
 {
-    return atomic_compare_exchange_strong(state_of(span), &from, to);
+    bool done = atomic_compare_exchange_strong(state_of(span), &from, to);
+    if (done) plait__tsan_acquire(state_of(span));
+    return done;
 }
 
 /* `top` must be raised before anybody can look for this span by walking the table up to top. */
@@ -84,7 +86,10 @@ static void unmake(uint32_t first)
     uint32_t last = first;
     while (last + 1 < plait__arena->spans && atomic_load(state_of(last + 1)) == plait__span_state(PLAIT__TAIL, 0, 0)) last++;
     empty_memory(first, last - first + 1);
-    for (uint32_t span = last; span >= first; span--) atomic_store(state_of(span), 0);
+    for (uint32_t span = last; span >= first; span--) {
+        plait__tsan_release(state_of(span));
+        atomic_store(state_of(span), 0);
+    }
     lower_low(first);
 }
 

@@ -22,6 +22,7 @@ int plait__cursor_own_slowly(struct plait__cursor *cursor, uint64_t refuse, uint
         if (!owner) {
             if (!atomic_compare_exchange_strong(&cursor->word, &seen, seen | plait__self.slot)) continue;
             *word = seen | plait__self.slot;
+            plait__tsan_acquire(&cursor->word);
             return 0;
         }
         if (plait__pulse_fell(owner)) {
@@ -65,6 +66,7 @@ __attribute__((noinline)) void plait__cursor_ring_flagged(struct plait__cursor *
 
 void plait__cursor_disown(struct plait__cursor *cursor)
 {
+    plait__tsan_release(&cursor->word);
     uint64_t old = atomic_fetch_and(&cursor->word, ~UINT64_C(0xffff));
     if (old & PLAIT__WANT_FREE) plait__cursor_ring(cursor, PLAIT__WANT_FREE);
 }

@@ -92,6 +92,7 @@ static inline int plait__cursor_own(struct plait__cursor *cursor, uint64_t refus
         atomic_compare_exchange_strong_explicit(&cursor->word, &seen, seen | plait__self.slot, memory_order_acquire,
                                                 memory_order_relaxed)) {
         *word = seen | plait__self.slot;
+        plait__tsan_acquire(&cursor->word);
         return 0;
     }
     return plait__cursor_own_slowly(cursor, refuse, word, wait);
@@ -105,6 +106,7 @@ void plait__cursor_ring_flagged(struct plait__cursor *cursor, uint64_t flags);
 /* Move our cursor on, publishing what lies before the new place, and give it up.  The flags that were set. */
 static inline uint64_t plait__cursor_commit(struct plait__cursor *cursor, uint64_t word, uint32_t units, uint32_t messages)
 {
+    plait__tsan_release(&cursor->word);
     uint64_t from = word & ~PLAIT__FLAGS, to = plait__moved(word, units, messages);
     uint64_t old = atomic_fetch_add(&cursor->word, to - from);       /* exact: nobody else changes these fields meanwhile */
     if (PLAIT__UNLIKELY((old & (PLAIT__WANT_FREE | PLAIT__WANT_MOVE)) != 0)) plait__cursor_ring_flagged(cursor, old);

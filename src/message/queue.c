@@ -134,8 +134,8 @@ static int put(plait_queue *queue, const void *data, size_t size, plait_deadline
         if ((error = wait_for_room(queue, units, &wait))) return error;
     }
     PLAIT__POINT(QUEUE_OWNED);
+    plait__tsan_acquire(room_word(queue));
     write_record(queue, tail, data, size);
-    plait__tsan_release(&queue->tail.word);
     plait__cursor_commit(&queue->tail, tail, units, 1);
     /* We slept for room and had some: there may be more, for the next who sleeps. */
     if (PLAIT__UNLIKELY(wait.slept)) {
@@ -182,7 +182,6 @@ ssize_t plait__take_head(plait_queue *queue, uint64_t head, const struct plait__
     }
     plait__copy_out(queue, position, taking->buffer, size);
     if (queue->leases) plait__lease_begin(queue, record, head, taking->lease);
-    plait__tsan_release(&queue->head.word);
     plait__cursor_commit(&queue->head, head, plait__units_for(queue, size), 1);
     return (ssize_t)size;
 }
