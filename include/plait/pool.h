@@ -71,7 +71,8 @@ PLAIT_API plait_pool *plait_pool_new(const plait_pool_options *options);
 
 /* Run task(in + i * in_size, out + i * out_size, context) for each i < n and wait for all of them.
  * in or out may be NULL when its size is 0.  Arrays in shared memory (plait_alloc) are used in place; others are copied into
- * shared memory and back, as sizeof (unsigned char) bytes without looking at them: pointers inside must point to shared memory.
+ * shared memory (in) and back (out), as bytes: pointers inside must point to shared memory.  What a task does not write of its
+ * out is not defined.
  * Returns 0; the code of the failing task with the lowest index (the others have run all the same); PLAIT_EWORKERDIED when a
  * task kept killing its workers (the detail says which tasks, the process and the signal); -ETIMEDOUT; -ENOMEM; -EINVAL; or the
  * error of fork when no worker could be started any more.  After an error, the out of tasks that failed or did not run is not

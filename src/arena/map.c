@@ -1,6 +1,7 @@
 #include "arena/map.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -76,6 +77,22 @@ static uint64_t round_up(uint64_t value, uint64_t unit)
     return (value + unit - 1) / unit * unit;
 }
 
+/* Memcheck's search for leaks reads every mapping from end to end, which makes all the pages of ours exist. */
+static bool under_valgrind(void)
+{
+    const char *preloaded = getenv("LD_PRELOAD");
+    return preloaded && strstr(preloaded, "vgpreload");
+}
+
+/* How much to reserve at the attempt number i, 0 after the last.  Address space only, so generous where it can be had. */
+static uint64_t choose_size(unsigned i)
+{
+    static const uint64_t gibibytes[] = { 64, 16, 4, 1 };
+    if (plait__test_arena_size) return i == 0 ? plait__test_arena_size : 0;
+    if (under_valgrind()) return i == 0 ? UINT64_C(256) << 20 : 0;
+    return i < sizeof gibibytes / sizeof gibibytes[0] ? gibibytes[i] << 30 : 0;
+}
+
 static void lay_out(char *start, uint64_t size)
 {
     struct plait__arena *arena = (struct plait__arena *)start;
@@ -100,15 +117,11 @@ static void lay_out(char *start, uint64_t size)
 
 int plait__arena_make(void)
 {
-    static const uint64_t sizes[] = { UINT64_C(64) << 30, UINT64_C(16) << 30, UINT64_C(4) << 30, UINT64_C(1) << 30 };
     int fd = memfd_create("plait", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0) return plait__fail(PLAIT_ENOARENA, "memfd_create: %s", plait_strerror(errno));
     void *start = NULL;
-    uint64_t size = 0;
-    for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0] && !start; i++) {
-        size = plait__test_arena_size ? plait__test_arena_size : sizes[i];
-        start = map(fd, choose_base(), size);
-    }
+    uint64_t size = 0, smaller;
+    for (unsigned i = 0; !start && (smaller = choose_size(i)); i++) start = map(fd, choose_base(), size = smaller);
     if (!start) {
         int error = errno;
         close(fd);

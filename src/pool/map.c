@@ -84,15 +84,20 @@ static int run_inline(const struct plait__job *job, const plait_map_options *opt
 
 /* ---- the job ---- */
 
-/* Where workers can see the `size` bytes at `data`: there already, or a copy that belongs to this thread. */
+/* Where workers can see `size` bytes in place of those at `data`: there already, or in a block of this thread. */
 static int share(void **where, void **own, const void *data, size_t size)
 {
     *where = (void *)(uintptr_t)data;
     if (!size || (plait_is_shared(data) && plait_is_shared((const char *)data + size - 1))) return 0;
-    *own = plait_message_alloc(size);
-    if (!*own) return -errno;
-    *where = memcpy(*own, data, size);
-    return 0;
+    *where = *own = plait_message_alloc(size);
+    return *own ? 0 : -errno;
+}
+
+static int share_copy(void **where, void **own, const void *data, size_t size)
+{
+    int error = share(where, own, data, size);
+    if (!error && *own) memcpy(*own, data, size);
+    return error;
 }
 
 static size_t choose_chunk(const plait_pool *pool, size_t n, const plait_map_options *options)
@@ -133,9 +138,9 @@ static int prepare(struct map *map, const struct plait__job *what)
     size_t chunk = choose_chunk(map->pool, what->n, map->options);
     map->job = make_job(what, chunk > UINT32_MAX ? UINT32_MAX : chunk);
     int error = map->job ? 0 : -errno;
-    if (!error) error = share(&in, &map->own_in, what->in, what->n * what->in_size);
+    if (!error) error = share_copy(&in, &map->own_in, what->in, what->n * what->in_size);
     if (!error) error = share(&out, &map->own_out, what->out, what->n * what->out_size);
-    if (!error) error = share(&context, &map->own_context, map->options->context, map->options->context_size);
+    if (!error) error = share_copy(&context, &map->own_context, map->options->context, map->options->context_size);
     if (error) {
         drop(map);
         plait_free(map->job);
