@@ -162,12 +162,38 @@ static void *alloc_large(struct plait__heap *heap, size_t size, unsigned tag)
     return first ? plait__span_memory(first) : NULL;
 }
 
+/* The arena is full: give back every empty span that we still hold.  False: there was none. */
+static bool release_all_empty_spans(struct plait__heap *heap)
+{
+    bool any = false;
+    for (unsigned number = 0; number < PLAIT__CLASSES; number++) {
+        struct plait__class *class = &heap->classes[number];
+        for (uint32_t *link = &class->first, span; (span = *link);) {
+            if (!plait__span_is_empty(span, number)) {
+                link = &plait__arena->table[span].next;
+                continue;
+            }
+            *link = plait__arena->table[span].next;
+            if (class->span == span) class->span = class->count = 0;
+            plait__span_release(span, heap->owner);
+            any = true;
+        }
+        class->cursor = class->looked = 0;
+    }
+    return any;
+}
+
+static void *alloc(struct plait__heap *heap, size_t size, unsigned tag)
+{
+    return size > SMALL_MAX ? alloc_large(heap, size, tag) : alloc_small(heap, size, tag);
+}
+
 void *plait__heap_alloc(struct plait__heap *heap, size_t size, unsigned tag, bool zeroed)
 {
     if (size == 0) return NULL;
-    if (size > SMALL_MAX) return alloc_large(heap, size, tag);       /* fresh spans are zero */
-    void *block = alloc_small(heap, size, tag);
-    if (block && zeroed) memset(block, 0, size);
+    void *block = alloc(heap, size, tag);
+    if (PLAIT__UNLIKELY(!block) && release_all_empty_spans(heap)) block = alloc(heap, size, tag);
+    if (block && zeroed && size <= SMALL_MAX) memset(block, 0, size);         /* fresh spans are zero */
     return block;
 }
 

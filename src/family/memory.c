@@ -4,6 +4,7 @@
 #include <plait/arena.h>
 
 #include "base/error.h"
+#include "family/repair.h"
 #include "family/roster.h"
 
 static int my_heap(struct plait__heap **heap)
@@ -31,7 +32,10 @@ static void *allocate(size_t size, bool private)
         if (!(now & PLAIT__HAS_PRIVATE)) atomic_store(flags, now | PLAIT__HAS_PRIVATE);
         plait__in_order();
     }
-    void *block = plait__heap_alloc(heap, size, private ? plait__self.slot : PLAIT__TAG_SHARED, !private);
+    unsigned tag = private ? plait__self.slot : PLAIT__TAG_SHARED;
+    void *block = plait__heap_alloc(heap, size, tag, !private);
+    if (PLAIT__UNLIKELY(!block) && plait__reap_all())      /* what the dead had may be enough */
+        block = plait__heap_alloc(heap, size, tag, !private);
     if (PLAIT__UNLIKELY(!block)) {
         plait__fail(-ENOMEM, "the family's memory has no room for %zu bytes", size);
         return plait__null(-ENOMEM);

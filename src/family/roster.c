@@ -67,60 +67,81 @@ static void make_robust(pthread_mutex_t *mutex)
 int plait__roster_make(void)
 {
     struct plait__roster *roster = plait__arena->roster;
-    make_robust(&roster->growing);
-    pthread_mutex_lock(&roster->growing);
-    roster->pulse_offset = find_pulse_offset(&roster->growing);
-    pthread_mutex_unlock(&roster->growing);
+    pthread_mutex_t *probe = &roster->slots[0].pulse;
+    make_robust(probe);
+    pthread_mutex_lock(probe);
+    roster->pulse_offset = find_pulse_offset(probe);
+    pthread_mutex_unlock(probe);
     atomic_init(&roster->low, 1);
     plait__roster = roster;
     return 0;
 }
 
-/* Initialise more slots: 8, 16, 32, 64, 120 (what one sleep can watch), then doubling.  Sleepers have to learn of them. */
-static bool grow(uint32_t seen)
+/* Make the mutexes of these slots.  Any number of members may do it at a time, also late, when a slot is long in use: only the
+ * words that differ from zero in a fresh mutex are written (its kind), and these never change. */
+static void make_slots(uint32_t first, uint32_t last)
 {
-    if (pthread_mutex_lock(&plait__roster->growing) == EOWNERDEAD) pthread_mutex_consistent(&plait__roster->growing);
-    uint32_t made = atomic_load(&plait__roster->made);
+    pthread_mutex_t fresh = { 0 };
+    uint32_t words[sizeof fresh / sizeof(uint32_t)];
+    make_robust(&fresh);
+    memcpy(words, &fresh, sizeof words);
+    for (uint32_t number = first; number <= last; number++)
+        for (unsigned i = 0; i < sizeof words / sizeof words[0]; i++)
+            if (words[i]) atomic_store((plait__word *)&plait__slot(number)->pulse + i, words[i]);
+}
+
+/* Initialise more slots: 8, 16, 32, 64, 120 (what one sleep can watch), then doubling.  Sleepers have to learn of them.
+ * Without a lock, so that a member that is stopped in here keeps nobody out. */
+static bool grow(uint32_t made)
+{
     uint32_t target = made == 0 ? 8 : made == 64 ? PLAIT__WATCH_MAX : made * 2;
     if (target > PLAIT__MEMBERS_MAX) target = PLAIT__MEMBERS_MAX;
-    bool more = made != seen || target > made;
-    if (made == seen && target > made) {
-        for (uint32_t i = made + 1; i <= target; i++) make_robust(&plait__slot(i)->pulse);
-        atomic_store(&plait__roster->made, target);
-        plait__wake_family();
-    }
-    pthread_mutex_unlock(&plait__roster->growing);
-    return more;
+    if (target == made) return false;
+    make_slots(made + 1, target);
+    if (atomic_compare_exchange_strong(&plait__roster->made, &made, target)) plait__wake_family();
+    return true;
 }
 
 /* ---- joining ---- */
 
-/* Lock the pulse of slot `number` if nobody lives in it; a dead one in it is repaired first. */
-static bool claim(uint32_t number)
+/* Lock the pulse of slot `number` if nobody lives in it; a dead one in it is repaired first.
+ * `by_hand`: the kernel knows no list of this thread.  Then the C library's lock is of no use: it would write into that list, and
+ * in a raw clone it takes us for our parent, whose thread id it remembers. */
+static bool claim(uint32_t number, bool by_hand)
 {
     uint32_t word = atomic_load(plait__pulse_word(number));
     if (word & FUTEX_OWNER_DIED) {
         plait__reap(number);
         word = atomic_load(plait__pulse_word(number));
     }
-    return (word & FUTEX_TID_MASK) == 0 && pthread_mutex_trylock(&plait__slot(number)->pulse) == 0;
+    if (word & (FUTEX_TID_MASK | FUTEX_OWNER_DIED)) return false;
+    if (!by_hand) return pthread_mutex_trylock(&plait__slot(number)->pulse) == 0;
+    return atomic_compare_exchange_strong(plait__pulse_word(number), &word, word | (uint32_t)syscall(SYS_gettid));
 }
 
-static uint32_t claim_any(void)
+/* All slots seem taken: but those whose pulse can't fall by itself, or when there are no more all of them, may be gone. */
+static void look_for_the_dead(uint32_t made)
 {
-    for (;;) {
+    if (made == PLAIT__MEMBERS_MAX) plait__ask_kernel(false);
+    else if (atomic_load(&plait__roster->unpulsed)) plait__ask_kernel(true);
+}
+
+static uint32_t claim_any(bool by_hand)
+{
+    for (bool looked = false;; looked = true) {
         uint32_t made = atomic_load(&plait__roster->made), low = atomic_load(&plait__roster->low);
         for (uint32_t i = 0; i < made; i++) {
             uint32_t number = (low - 1 + i) % made + 1;
-            if (!claim(number)) continue;
+            if (!claim(number, by_hand)) continue;
             atomic_store(&plait__roster->low, number % PLAIT__MEMBERS_MAX + 1);
             return number;
         }
-        if (!grow(made)) return 0;
+        if (!looked) look_for_the_dead(made);
+        else if (!grow(made)) return 0;
     }
 }
 
-static void fill_in(struct plait__slot *slot)
+static void fill_in(struct plait__slot *slot, bool unpulsed)
 {
     pid_t pid = getpid(), tid = (pid_t)syscall(SYS_gettid);
     atomic_store(&slot->inside, NULL);
@@ -130,7 +151,7 @@ static void fill_in(struct plait__slot *slot)
     if (pid == tid) snprintf(slot->name, sizeof slot->name, "%s", process_name);
     else snprintf(slot->name, sizeof slot->name, "%.18s/%d", process_name, (int)tid);
     uint32_t flags = 0;
-    if (!robust_list()) {
+    if (unpulsed) {
         flags = PLAIT__UNPULSED;
         atomic_store(&plait__roster->unpulsed, 1);
     }
@@ -160,19 +181,21 @@ int plait__join(void)
     plait__self.incarnation = NO_INCARNATION;
     forget_robust_list();
 
-    uint32_t number = claim_any();
+    bool unpulsed = !robust_list();
+    uint32_t number = claim_any(unpulsed);
     if (!number) {
         free(heap);
         return plait__fail(PLAIT_ETOOMANY, "all %u slots are taken", PLAIT__MEMBERS_MAX);
     }
     struct plait__slot *slot = plait__slot(number);
-    fill_in(slot);
+    fill_in(slot, unpulsed);
     atomic_fetch_or(plait__pulse_word(number), FUTEX_WAITERS);       /* the kernel wakes somebody when it falls */
     if (heap) *heap = (struct plait__heap){ .owner = (uint16_t)number };
     plait__self.heap = heap;
     plait__self.slot = number;
     plait__self.owner = (uint64_t)atomic_load(&slot->life) << 32 | number;
     plait__wait_init();
+    if (unpulsed) plait__wake_family();                    /* whoever sleeps has to ask about us now and then */
     plait__keep_thread_key();
     plait__self.incarnation = incarnation;
     return 0;
@@ -190,6 +213,7 @@ void plait_leave(void)
     if (!is_member()) return;
     uint32_t number = plait__self.slot;
     struct plait__slot *slot = plait__slot(number);
+    if (atomic_load(&slot->inside)) return;                /* exit() in a signal handler in the middle of a call is a death */
     bool has_leases = plait__self.leases > 0;
     plait__heap_sweep(number, (atomic_load(&slot->flags) & PLAIT__HAS_PRIVATE) != 0, number);
     free(plait__self.heap);
@@ -205,7 +229,8 @@ void plait_leave(void)
     slot->name[0] = 0;
     uint32_t low = atomic_load(&plait__roster->low);
     if (number < low) atomic_store(&plait__roster->low, number);
-    pthread_mutex_unlock(&slot->pulse);
+    if (atomic_load(&slot->flags) & PLAIT__UNPULSED) atomic_store(plait__pulse_word(number), 0);      /* as claim locked it */
+    else pthread_mutex_unlock(&slot->pulse);
 }
 
 /* exit() ends the life of the thread that calls it cleanly; the process's other threads are cut off wherever they are. */

@@ -52,7 +52,6 @@ struct plait__slot {
 };
 
 struct plait__roster {
-    pthread_mutex_t growing;                               /* robust: who initialises more slots */
     int64_t pulse_offset;                                  /* where in a pthread_mutex_t the futex word lies */
     _Atomic uint32_t made;                                 /* slots 1..made are initialised */
     _Atomic uint32_t low;                                  /* hint: slots below are taken */
@@ -60,7 +59,7 @@ struct plait__roster {
     _Atomic uint32_t unpulsed;                             /* there is, or was, a member with PLAIT__UNPULSED */
     _Alignas(64) plait__word epoch;                        /* counted up when everybody has to look again */
     _Atomic uint32_t endings;                              /* lives that ended and may have left leases */
-    _Alignas(256) struct plait__slot slots[PLAIT__MEMBERS_MAX + 1];      /* number 0 is nobody */
+    _Alignas(256) struct plait__slot slots[PLAIT__MEMBERS_MAX + 1];      /* number 0 is nobody's */
 };
 
 /* What a thread knows about itself as a member.  All of it is void when `incarnation` differs from *plait__fork_mark. */

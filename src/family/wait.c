@@ -74,11 +74,26 @@ static int64_t clamp(int64_t value, int64_t least, int64_t most)
  * share them, so that all rounds together cost about a hundredth of a CPU. */
 static int64_t round_length(uint32_t made)
 {
-    if (atomic_load(&plait__roster->unpulsed)) return 20 * PLAIT__MILLISECOND;
     if (atomic_load(&plait__roster->no_waitv))
         return clamp(count_sleepers(made) * PLAIT__MILLISECOND, 5 * PLAIT__MILLISECOND, 100 * PLAIT__MILLISECOND);
     if (made <= PLAIT__WATCH_MAX) return 0;
     return clamp((int64_t)count_sleepers(made) * made * 1000, 5 * PLAIT__MILLISECOND, 2 * PLAIT__SECOND);
+}
+
+static uint32_t count_unpulsed(uint32_t made)
+{
+    uint32_t unpulsed = 0;
+    for (uint32_t i = 1; i <= made && atomic_load(&plait__roster->unpulsed); i++)
+        unpulsed += atomic_load(&plait__slot(i)->pid) && (atomic_load(&plait__slot(i)->flags) & PLAIT__UNPULSED);
+    return unpulsed;
+}
+
+/* After how long to ask the kernel about members whose pulse can't fall by itself; 0: there are none.  To ask about one takes
+ * some microseconds; all sleepers together spend a tenth of a CPU on it. */
+static int64_t ask_length(uint32_t made)
+{
+    int64_t unpulsed = count_unpulsed(made);
+    return unpulsed ? clamp(count_sleepers(made) * unpulsed * 20000, 20 * PLAIT__MILLISECOND, ASK_KERNEL_EVERY) : 0;
 }
 
 /* Add a pulse to the words.  False: it has fallen, sleeping on it would be for ever. */
@@ -112,8 +127,10 @@ static void long_sleep(struct plait__wait *wait, plait__word *word, uint32_t exp
 {
     if (plait__reap_all()) return;
     uint32_t made = atomic_load(&plait__roster->made);
-    int64_t round = round_length(made), now = plait__now(), until = wait->ask_kernel_at;
+    int64_t round = round_length(made), ask = ask_length(made), now = plait__now(), until = wait->ask_kernel_at;
     if (round && now + round < until) until = now + round;
+    wait->ask_unpulsed_at = !ask ? 0 : wait->ask_unpulsed_at ? wait->ask_unpulsed_at : now + ask;
+    if (ask && wait->ask_unpulsed_at < until) until = wait->ask_unpulsed_at;
     until = plait__earlier(wait->deadline, until);
     int result = -ENOSYS;
     if (!atomic_load(&plait__roster->no_waitv)) {
@@ -124,7 +141,10 @@ static void long_sleep(struct plait__wait *wait, plait__word *word, uint32_t exp
     } else {
         result = plait__futex_wait(word, expected, until);
     }
-    if (result == -ETIMEDOUT && atomic_load(&plait__roster->unpulsed)) plait__ask_kernel(true);
+    if (wait->ask_unpulsed_at && plait__now() >= wait->ask_unpulsed_at) {
+        plait__ask_kernel(true);
+        wait->ask_unpulsed_at = 0;
+    }
     if (result == -ETIMEDOUT && plait__now() >= wait->ask_kernel_at) {
         plait__ask_kernel(false);
         wait->ask_kernel_at = plait__now() + ask_interval();

@@ -18,7 +18,7 @@ int plait__cursor_own_slowly(struct plait__cursor *cursor, uint64_t refuse, uint
         uint32_t bell = atomic_load(&cursor->free_bell);
         uint64_t seen = atomic_load(&cursor->word);
         uint32_t owner = plait__owner_in(seen);
-        if (seen & refuse) return PLAIT_ECLOSED;
+        if (seen & refuse) return plait__fail(PLAIT_ECLOSED, "the queue was closed");
         if (!owner) {
             if (!atomic_compare_exchange_strong(&cursor->word, &seen, seen | plait__self.slot)) continue;
             *word = seen | plait__self.slot;
@@ -42,19 +42,25 @@ int plait__cursor_own_slowly(struct plait__cursor *cursor, uint64_t refuse, uint
     }
 }
 
-/* The flag is down from the first line on.  Somebody who slept before may not have been woken, so it goes up again unless nobody
- * was there; and if somebody changed the cursor while it was down, that change is rung for as well. */
+/* The flag is down for a moment.  Somebody who slept before may not have been woken, so it goes up again unless nobody was there;
+ * and if somebody changed the cursor or passed a wake-up on while it was down, that is rung for as well. */
 void plait__cursor_ring(struct plait__cursor *cursor, uint64_t flag)
 {
     plait__word *bell = bell_of(cursor, flag);
-    uint64_t seen = atomic_fetch_and(&cursor->word, ~flag);
     for (;;) {
+        uint32_t passed = atomic_load(&cursor->passed);
+        uint64_t seen = atomic_fetch_and(&cursor->word, ~flag);
         atomic_fetch_add(bell, 1);
         if (plait__wake(bell, 1) == 0) return;
         uint64_t now = atomic_fetch_or(&cursor->word, flag);
-        if (plait__same_place(now, seen)) return;
-        seen = atomic_fetch_and(&cursor->word, ~flag);
+        if (plait__same_place(now, seen) && atomic_load(&cursor->passed) == passed) return;
     }
+}
+
+void plait__cursor_pass_on(struct plait__cursor *cursor, uint64_t flag)
+{
+    atomic_fetch_add(&cursor->passed, 1);                  /* for a ring that is under way and has the flag down */
+    if (atomic_load(&cursor->word) & flag) plait__cursor_ring(cursor, flag);
 }
 
 __attribute__((noinline)) void plait__cursor_ring_flagged(struct plait__cursor *cursor, uint64_t flags)
@@ -67,6 +73,7 @@ __attribute__((noinline)) void plait__cursor_ring_flagged(struct plait__cursor *
 void plait__cursor_disown(struct plait__cursor *cursor)
 {
     plait__tsan_release(&cursor->word);
+    atomic_fetch_add(&cursor->passed, 1);
     uint64_t old = atomic_fetch_and(&cursor->word, ~UINT64_C(0xffff));
     if (old & PLAIT__WANT_FREE) plait__cursor_ring(cursor, PLAIT__WANT_FREE);
 }

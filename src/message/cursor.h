@@ -12,7 +12,8 @@
  *   waker:   change the cursor; if the flag was set, ring: clear the flag, count the bell up, wake one.  If one was woken, more
  *            may sleep, and the flag is set again.
  * So the flag is set whenever somebody sleeps, but for the moment of a ring; a waker that dies in that moment is noticed, and then
- * everybody looks again.  Whoever was woken owes nobody anything.
+ * everybody looks again.  Whoever was woken and leaves what it was woken for (its buffer is too short, its message too long, its
+ * time is up) passes it on.
  */
 #ifndef PLAIT_MESSAGE_CURSOR_H
 #define PLAIT_MESSAGE_CURSOR_H
@@ -40,6 +41,7 @@ struct plait__cursor {
     _Alignas(128) _Atomic uint64_t word;
     _Atomic uint64_t seen;                                 /* the opposite cursor as the last owner saw it; only ever too old */
     plait__word free_bell, move_bell;
+    _Atomic uint32_t passed;                               /* counted up by who leaves what it was woken for, see cursor_ring */
 };
 
 static inline uint32_t plait__owner_in(uint64_t word)
@@ -100,6 +102,9 @@ static inline int plait__cursor_own(struct plait__cursor *cursor, uint64_t refus
 
 /* Wake one sleeper of the flag (WANT_FREE or WANT_MOVE); for whoever has just changed the cursor. */
 void plait__cursor_ring(struct plait__cursor *cursor, uint64_t flag);
+
+/* The same for whoever was woken and leaves it to the next. */
+void plait__cursor_pass_on(struct plait__cursor *cursor, uint64_t flag);
 
 void plait__cursor_ring_flagged(struct plait__cursor *cursor, uint64_t flags);
 

@@ -126,7 +126,7 @@ static ssize_t take_over(plait_queue *queue, struct plait__record *record, uint3
     if (taking->only_look) return (ssize_t)size;
     if (size > taking->size) return plait__too_short(queue, size, taking->size);
     uint64_t holder = atomic_load(&record->holder);
-    uint32_t attempts = plait__claim_attempts(holder) + 1;
+    uint32_t attempts = plait__claim_attempts(holder) < 255 ? plait__claim_attempts(holder) + 1 : 255;
     if (!is_free_to_take(holder) || !atomic_compare_exchange_strong(&record->holder, &holder, plait__claim(HELD, attempts)))
         return -EAGAIN;
     plait__copy_out(queue, position, taking->buffer, size);
@@ -141,7 +141,10 @@ ssize_t plait__take_returned(plait_queue *queue, const struct plait__taking *tak
         uint64_t before = changes(queue), done = 0;
         if (PLAIT__LIKELY(atomic_load_explicit(&queue->settled, memory_order_relaxed) == before)) return -ENOENT;
         int error = plait__cursor_own(&queue->done, 0, &done, wait);
-        if (error) return error;
+        if (error) {
+            plait__pass_message_on(queue);
+            return error;
+        }
         uint32_t position = 0;
         struct plait__record *record = find_returned(queue, done, &position);
         ssize_t result = record ? take_over(queue, record, position, taking) : -ENOENT;

@@ -91,16 +91,26 @@ static inline bool has_room(plait_queue *queue, uint64_t tail, uint32_t units)
     return fits(queue, tail, freed, taken, units);
 }
 
+/* There may be room that somebody else can use who sleeps. */
+static void pass_room_on(plait_queue *queue)
+{
+    plait__cursor_pass_on(&queue->head, PLAIT__WANT_MOVE);
+    if (queue->leases) plait__cursor_pass_on(&queue->done, PLAIT__WANT_MOVE);
+}
+
 /* Sleep on the cursor that keeps the message out: too many queued is up to the head, no room to whoever frees it. */
 static int wait_for_room(plait_queue *queue, uint32_t units, struct plait__wait *wait)
 {
-    for (;;) {
+    uint64_t before = 0;
+    for (bool looked = false;; looked = true) {
         uint32_t head_bell = atomic_load(&queue->head.move_bell), done_bell = atomic_load(&queue->done.move_bell);
         if (queue->leases && (atomic_load(&queue->done.word) & PLAIT__AGAIN)) plait__reclaim(queue);
         uint64_t freed = atomic_load(room_word(queue)), taken = atomic_load(&queue->head.word);
         uint64_t tail = atomic_load(&queue->tail.word);
         if ((tail & PLAIT__CLOSED) || fits(queue, tail, freed, taken, units)) return 0;
         if (plait__is_now(wait->deadline)) return plait__fail(-ETIMEDOUT, "the queue is full");
+        if (looked ? !plait__same_place(freed, before) : wait->slept) pass_room_on(queue);   /* some, but not enough for us */
+        before = freed;
         bool too_many = !queue->leases || plait__messages_between(taken, tail) >= queue->maxsize;
         int error = too_many ? plait__cursor_wait_move(&queue->head, taken, head_bell, wait)
                              : plait__cursor_wait_move(&queue->done, freed, done_bell, wait);
@@ -121,6 +131,12 @@ static void write_record(plait_queue *queue, uint64_t tail, const void *data, si
     if (PLAIT__UNLIKELY(first < size)) memcpy(queue->ring, (const char *)data + first, size - first);
 }
 
+/* The tail was closed while we owned it: those who looked meanwhile sleep until they know whether we put something. */
+static void tell_of_the_end(plait_queue *queue)
+{
+    if (PLAIT__UNLIKELY(atomic_load(&queue->tail.word) & PLAIT__CLOSED)) plait__cursor_ring_all(&queue->tail);
+}
+
 static int put(plait_queue *queue, const void *data, size_t size, plait_deadline deadline)
 {
     struct plait__wait wait = plait__wait_until(deadline);
@@ -128,20 +144,20 @@ static int put(plait_queue *queue, const void *data, size_t size, plait_deadline
     uint64_t tail = 0;
     for (;;) {
         int error = plait__cursor_own(&queue->tail, PLAIT__CLOSED, &tail, &wait);
-        if (PLAIT__UNLIKELY(error)) return error;
+        if (PLAIT__UNLIKELY(error)) {
+            if (wait.slept) pass_room_on(queue);
+            return error;
+        }
         if (PLAIT__LIKELY(has_room(queue, tail, units))) break;
         plait__cursor_disown(&queue->tail);
+        tell_of_the_end(queue);
         if ((error = wait_for_room(queue, units, &wait))) return error;
     }
     PLAIT__POINT(QUEUE_OWNED);
     plait__tsan_acquire(room_word(queue));
     write_record(queue, tail, data, size);
-    plait__cursor_commit(&queue->tail, tail, units, 1);
-    /* We slept for room and had some: there may be more, for the next who sleeps. */
-    if (PLAIT__UNLIKELY(wait.slept)) {
-        if (atomic_load(&queue->head.word) & PLAIT__WANT_MOVE) plait__cursor_ring(&queue->head, PLAIT__WANT_MOVE);
-        if (atomic_load(&queue->done.word) & PLAIT__WANT_MOVE) plait__cursor_ring(&queue->done, PLAIT__WANT_MOVE);
-    }
+    if (PLAIT__UNLIKELY(plait__cursor_commit(&queue->tail, tail, units, 1) & PLAIT__CLOSED)) plait__cursor_ring_all(&queue->tail);
+    if (PLAIT__UNLIKELY(wait.slept)) pass_room_on(queue);  /* we slept for room and had some: there may be more */
     plait__wait_end(&wait);
     return 0;
 }
@@ -164,9 +180,14 @@ int plait_queue_put(plait_queue *queue, const void *data, size_t size, plait_dea
 
 /* ---- getting ---- */
 
+void plait__pass_message_on(plait_queue *queue)
+{
+    plait__cursor_pass_on(&queue->tail, PLAIT__WANT_MOVE);
+}
+
 int plait__too_short(plait_queue *queue, size_t message, size_t buffer)
 {
-    if (atomic_load(&queue->tail.word) & PLAIT__WANT_MOVE) plait__cursor_ring(&queue->tail, PLAIT__WANT_MOVE);
+    plait__pass_message_on(queue);
     return plait__fail(-EMSGSIZE, "the message has %zu bytes, the buffer %zu", message, buffer);
 }
 
@@ -177,8 +198,9 @@ ssize_t plait__take_head(plait_queue *queue, uint64_t head, const struct plait__
     size_t size = record->size;
     if (PLAIT__UNLIKELY(taking->only_look || size > taking->size)) {
         plait__cursor_disown(&queue->head);
-        int error = plait__too_short(queue, size, taking->size);
-        return taking->only_look ? (ssize_t)size : error;
+        if (!taking->only_look) return plait__too_short(queue, size, taking->size);
+        plait__pass_message_on(queue);
+        return (ssize_t)size;
     }
     plait__copy_out(queue, position, taking->buffer, size);
     if (queue->leases) plait__lease_begin(queue, record, head, taking->lease);
@@ -209,10 +231,11 @@ static int wait_for_message(plait_queue *queue, struct plait__wait *wait)
     if (queue->leases && plait__may_have_returned(queue)) return 0;
     uint64_t head = atomic_load(&queue->head.word), tail = atomic_load(&queue->tail.word);
     if (!plait__same_place(tail, head)) return 0;
-    if (is_drained(queue, tail) && plait__same_place(tail, atomic_load(&queue->head.word))) return PLAIT_ECLOSED;
+    if (is_drained(queue, tail) && plait__same_place(tail, atomic_load(&queue->head.word)))
+        return plait__fail(PLAIT_ECLOSED, "the queue was closed, and everything has been read");
     if (plait__owner_in(tail) && plait__pulse_fell(plait__owner_in(tail))) plait__reap_all();
-    if (plait__is_now(wait->deadline)) return plait__fail(-ETIMEDOUT, "the queue is empty");
-    int error = plait__cursor_wait_move(&queue->tail, tail, bell, wait);
+    int error = plait__is_now(wait->deadline) ? -ETIMEDOUT : plait__cursor_wait_move(&queue->tail, tail, bell, wait);
+    if (error && queue->leases && plait__reap_all()) return 0;       /* where nobody sleeps, nobody has noticed what came back */
     return error ? plait__fail(error, "the queue is empty") : 0;
 }
 
@@ -224,7 +247,10 @@ ssize_t plait__take(plait_queue *queue, const struct plait__taking *taking, plai
         if (queue->leases && (result = plait__take_returned(queue, taking, &wait)) != -ENOENT) break;
         uint64_t head = 0;
         int error = plait__cursor_own(&queue->head, 0, &head, &wait);
-        if (PLAIT__UNLIKELY(error)) return error;
+        if (PLAIT__UNLIKELY(error)) {
+            if (wait.slept) plait__pass_message_on(queue);
+            return error;
+        }
         if (PLAIT__LIKELY(has_message(queue, head))) {
             PLAIT__POINT(QUEUE_OWNED);
             plait__tsan_acquire(&queue->tail.word);

@@ -76,7 +76,10 @@ ssize_t plait__take_head(plait_queue *queue, uint64_t head, const struct plait__
 /* Wait until there is something to take; see queue.c. */
 ssize_t plait__take(plait_queue *queue, const struct plait__taking *taking, plait_deadline deadline);
 
-/* Too short a buffer: the message stays, and whoever else sleeps may be able to take it. */
+/* We were woken for a message and leave it there: whoever else sleeps may take it. */
+void plait__pass_message_on(plait_queue *queue);
+
+/* Too short a buffer: the message stays. */
 int plait__too_short(plait_queue *queue, size_t message, size_t buffer);
 
 /* ---- lease.c ---- */

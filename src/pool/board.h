@@ -63,7 +63,9 @@ struct plait__board {
 #define PLAIT__DEAD_KEPT 64u
 struct plait__dead_worker {
     uint64_t owner;
-    plait_process *process;
+    plait_process *process;                                /* until its end is known, then NULL */
+    pid_t pid;
+    int exitcode;
 };
 
 struct plait_pool {                                        /* private to the process that made it */

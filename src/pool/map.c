@@ -22,7 +22,9 @@ struct map {
     const plait_map_options *options;
     struct plait__job *job;
     void *own_in, *own_out, *own_context;                  /* copies in shared memory, NULL where the caller's are used in place */
-    pid_t dead_pid;                                        /* of the worker for whose sake a chunk was given up last */
+    /* Of the first chunk, by number, that was given up; dead_attempts 0: there is none. */
+    size_t dead_chunk;
+    pid_t dead_pid;
     int dead_exitcode;
     uint32_t dead_attempts;
 };
@@ -110,7 +112,8 @@ static size_t choose_chunk(const plait_pool *pool, size_t n, const plait_map_opt
 static struct plait__job *make_job(const struct plait__job *what, size_t chunk)
 {
     size_t chunks = what->n / chunk + (what->n % chunk != 0);
-    if (chunks > SIZE_MAX / 2 / sizeof(struct plait__chunk)) return plait__null(-ENOMEM);
+    if (chunks > SIZE_MAX / 2 / sizeof(struct plait__chunk))
+        return plait__null(plait__fail(-ENOMEM, "the family's memory has no room for %zu chunks", chunks));
     size_t size = sizeof *what + chunks * sizeof what->table[0];
     struct plait__job *job = plait_alloc((size + 63) / 64 * 64);
     if (!job) return NULL;
@@ -199,18 +202,23 @@ static void give_up(struct map *map, size_t number, uint64_t owner)
     chunk->code = PLAIT_EWORKERDIED;
     chunk->failed = 0;
     atomic_store(&map->job->failures, 1);
+    atomic_fetch_sub(&map->job->unfinished, 1);            /* nobody else will: who finishes the last of the others has to tell */
+    if (map->dead_attempts && map->dead_chunk < number) return;
+    map->dead_chunk = number;
     map->dead_attempts = plait__claim_attempts(atomic_load(&chunk->claim));
     map->dead_pid = 0;
     plait__how_it_ended(map->pool, owner, &map->dead_pid, &map->dead_exitcode);
 }
 
-/* Chunks whose worker is gone: once more, or enough.  The number of those that are not finished. */
-static size_t recover(struct map *map)
+/* Chunks whose worker is gone: once more, or enough.  The number of those that are not finished.  *given_up: some were, and one that
+ * was looked at before may have been finished in between, by somebody who thought that he was not the last. */
+static size_t recover(struct map *map, bool *given_up)
 {
     struct plait__job *job = map->job;
     int retries = map->options->retries == 0 ? RETRIES_DEFAULT : map->options->retries < 0 ? 0 : map->options->retries;
     size_t open = 0;
     bool again = false;
+    *given_up = false;
     for (size_t i = 0; i < job->chunks; i++) {
         uint64_t claim = atomic_load(&job->table[i].claim), owner = plait__claim_owner(claim);
         unsigned state = plait__claim_state(claim);
@@ -218,6 +226,7 @@ static size_t recover(struct map *map)
         uint32_t attempts = plait__claim_attempts(claim) + lost;
         bool enough = lost && attempts > (uint32_t)retries;
         if (lost) atomic_store(&job->table[i].claim, plait__claim(enough ? PLAIT__GIVEN_UP : PLAIT__OPEN, attempts));
+        *given_up |= enough;
         if (enough) give_up(map, i, owner);
         else if (state == PLAIT__OPEN || state == PLAIT__RUNNING) open++;
         again |= !enough && (lost || state == PLAIT__OPEN);
@@ -233,7 +242,10 @@ static size_t recover(struct map *map)
 static int tend(struct map *map, bool *all_joined)
 {
     int error = plait__tend_workers(map->pool, all_joined);
-    size_t open = recover(map);
+    bool given_up;
+    size_t open;
+    do open = recover(map, &given_up);
+    while (given_up);
     return open == 0 ? 1 : error;
 }
 
@@ -283,6 +295,9 @@ static void cancel(struct map *map)
 static int report_death(const struct map *map, size_t first, size_t count)
 {
     const char *how = map->dead_exitcode < 0 ? "was killed by signal" : "ended with exit code";
+    if (map->dead_pid && map->dead_exitcode == PLAIT_EREAPED)
+        return plait__fail(PLAIT_EWORKERDIED, "process %d ended in one of the tasks %zu to %zu, the attempt number %u",
+                           (int)map->dead_pid, first, first + count - 1, map->dead_attempts);
     if (!map->dead_pid) return plait__fail(PLAIT_EWORKERDIED, "in one of the tasks %zu to %zu", first, first + count - 1);
     return plait__fail(PLAIT_EWORKERDIED, "process %d %s %d in one of the tasks %zu to %zu, the attempt number %u",
                        (int)map->dead_pid, how, abs(map->dead_exitcode), first, first + count - 1, map->dead_attempts);

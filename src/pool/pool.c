@@ -104,13 +104,22 @@ static void end_and_free(plait_process *process)
     plait_process_free(process);
 }
 
+/* Once its end is known that is all we keep: no descriptor, no zombie. */
+static void settle(struct plait__dead_worker *dead)
+{
+    if (!dead->process || plait_process_is_alive(dead->process)) return;
+    dead->exitcode = plait_process_exitcode(dead->process);
+    plait_process_free(dead->process);
+    dead->process = NULL;
+}
+
 /* Keep what is needed to tell how it ended: a map may have to report it. */
 static void bury(plait_pool *pool, int number)
 {
     struct plait__dead_worker *place = &pool->dead[pool->deaths++ % PLAIT__DEAD_KEPT];
     uint64_t owner = atomic_load(&pool->board->cells[number].owner);
     end_and_free(place->process);
-    *place = (struct plait__dead_worker){ .owner = owner, .process = pool->workers[number] };
+    *place = (struct plait__dead_worker){ owner, pool->workers[number], plait_process_pid(pool->workers[number]), 0 };
     pool->workers[number] = NULL;
     pool->stillborn = owner ? 0 : pool->stillborn + 1;
 }
@@ -127,12 +136,15 @@ static int tend(plait_pool *pool, bool *all_joined)
 {
     int error = 0, present = 0;
     *all_joined = true;
-    for (unsigned i = 0; i < PLAIT__DEAD_KEPT; i++)
-        if (pool->dead[i].process) plait_process_is_alive(pool->dead[i].process);      /* leaves no zombie */
+    for (unsigned i = 0; i < PLAIT__DEAD_KEPT; i++) settle(&pool->dead[i]);
     for (int i = 0; i < pool->size; i++) {
         if (pool->workers[i] && has_ended(pool, i)) bury(pool, i);
-        if (pool->stillborn > 2 * pool->size + 2)
-            return plait__fail(PLAIT_EWORKERDIED, "%d workers in a row ended before they could work", pool->stillborn);
+        else if (pool->workers[i] && atomic_load(&pool->board->cells[i].owner)) pool->stillborn = 0;
+        if (pool->stillborn > 2 * pool->size + 2) {
+            int stillborn = pool->stillborn;
+            pool->stillborn = 0;                           /* the next map tries again */
+            return plait__fail(PLAIT_EWORKERDIED, "%d workers in a row ended before they could work", stillborn);
+        }
         if (!pool->workers[i]) {
             int failed = start_worker(pool, i);
             if (failed) error = failed;
@@ -155,17 +167,22 @@ int plait__tend_workers(plait_pool *pool, bool *all_joined)
 bool plait__how_it_ended(plait_pool *pool, uint64_t owner, pid_t *pid, int *exitcode)
 {
     pthread_mutex_lock(&pool->tending);
-    plait_process *process = NULL;
+    for (int i = 0; i < pool->size; i++)                   /* it died since they were looked at */
+        if (pool->workers[i] && atomic_load(&pool->board->cells[i].owner) == owner) bury(pool, i);
+    struct plait__dead_worker *dead = NULL;
     for (unsigned i = 0; i < PLAIT__DEAD_KEPT; i++)
-        if (pool->dead[i].process && pool->dead[i].owner == owner) process = pool->dead[i].process;
-    if (process) {
-        if (plait__fate(owner) == PLAIT__DIED) plait_process_kill(process);
-        plait_process_join(process, PLAIT_FOREVER);        /* it is being taken down by the kernel */
-        *pid = plait_process_pid(process);
-        *exitcode = plait_process_exitcode(process);
+        if (pool->dead[i].owner == owner) dead = &pool->dead[i];
+    if (dead && dead->process) {
+        if (plait__fate(owner) == PLAIT__DIED) plait_process_kill(dead->process);
+        plait_process_join(dead->process, PLAIT_FOREVER);  /* it is being taken down by the kernel */
+        settle(dead);
+    }
+    if (dead) {
+        *pid = dead->pid;
+        *exitcode = dead->exitcode;
     }
     pthread_mutex_unlock(&pool->tending);
-    return process != NULL;
+    return dead != NULL;
 }
 
 static bool runs_chunk_of(const struct plait__job *job, uint64_t owner)

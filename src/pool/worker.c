@@ -87,6 +87,7 @@ int plait__worker(void *argument)
     struct plait__cell *cell = &board->cells[start->number];
     if (plait__member() != 0) return 1;
     atomic_store(&cell->owner, plait__self.owner);
+    plait__self.leases++;                                  /* its end is news, also a clean one: a task may call exit() */
     struct plait__wait wait = plait__wait_until(PLAIT_FOREVER);
     while (!atomic_load(&board->closing)) {
         uint32_t bell = atomic_load(&board->bell);

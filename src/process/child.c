@@ -26,12 +26,7 @@ static struct {
 static void end(int status, void *unused)
 {
     (void)unused;
-    if (self.flush_all) {
-        fflush(NULL);
-    } else {
-        fflush(stdout);
-        fflush(stderr);
-    }
+    plait__flush_streams(self.flush_all);
     if (self.pid == getpid()) {
         self.record->code = status & 0xff;
         atomic_store(&self.record->has_ended, 1);

@@ -46,7 +46,7 @@ static int check(int (*function)(void *), const void *argument, size_t size, con
 static void destroy(plait_process *process)
 {
     if (process->sentinel >= 0) close(process->sentinel);
-    plait_free(process->record);
+    if (process->parent == getpid()) plait_free(process->record);         /* not a fork's copy of the object */
     pthread_mutex_destroy(&process->reaping);
     free(process);
 }
@@ -87,11 +87,9 @@ static void flush_if_free(FILE *stream)
     funlockfile(stream);
 }
 
-/* So that the child does not write the same bytes once more.  In a program with threads, fflush(NULL) could wait for ever for a
- * stream that another thread is reading. */
-static bool flush_before_fork(void)
+bool plait__flush_streams(bool all)
 {
-    if (__libc_single_threaded) {
+    if (all && __libc_single_threaded) {
         fflush(NULL);
         return true;
     }
@@ -161,7 +159,7 @@ static int fork_child(plait_process *process, struct plait__birth *birth)
     struct sentinel sentinel;
     int error = reserve_sentinel(&sentinel);
     if (error) return error;
-    birth->all_flushed = flush_before_fork();
+    birth->all_flushed = plait__flush_streams(true);       /* so that the child does not write the same bytes once more */
     pid_t pid = fork();
     if (pid == 0) {
         if (sentinel.reserved >= 0) close(sentinel.reserved);
@@ -235,7 +233,8 @@ static bool look(plait_process *process)
     if (process->has_ended) return true;
     siginfo_t info = { 0 };
     if (waitid(P_PID, (id_t)process->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0) {
-        if (info.si_pid == 0) return false;
+        bool gone = info.si_code == CLD_EXITED || info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED;
+        if (info.si_pid == 0 || !gone) return false;       /* not gone: stopped, in a host that traces its own children */
         plait__process_is_gone(process->pid);
         process->exitcode = status_of(&info);
         waitid(P_PID, (id_t)process->pid, &info, WEXITED | WNOHANG);

@@ -40,6 +40,10 @@ struct plait__birth {
     bool all_flushed;                                      /* every stdio stream was flushed before the fork */
 };
 
+/* Flush stdout and stderr; all streams if that is asked for and can be done: in a program with threads, fflush(NULL) could wait for
+ * ever for a stream that another thread is reading.  Whether it was all. */
+bool plait__flush_streams(bool all);
+
 /* Be the child.  Does not return. */
 __attribute__((noreturn)) void plait__child_run(const struct plait__birth *birth);
 
