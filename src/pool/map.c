@@ -210,8 +210,8 @@ static void give_up(struct map *map, size_t number, uint64_t owner)
     plait__how_it_ended(map->pool, owner, &map->dead_pid, &map->dead_exitcode);
 }
 
-/* Chunks whose worker is gone: once more, or enough.  The number of those that are not finished.  *given_up: some were, and one that
- * was looked at before may have been finished in between, by somebody who thought that he was not the last. */
+/* Chunks whose worker is gone: once more, or enough.  The number of those that are not finished.  *given_up: some were, and one
+ * that was looked at before may have been finished in between, by somebody who thought that he was not the last. */
 static size_t recover(struct map *map, bool *given_up)
 {
     struct plait__job *job = map->job;

@@ -1,6 +1,6 @@
 /* A user's program with threads, for tools/check-threads: it runs under ThreadSanitizer, with the library instrumented and as it
  * is, and under valgrind.  Two producers and two consumers share a queue, a counter with a lock in it, and blocks that one thread
- * allocates and another frees; then the same library starts a process and a pool in this threaded program.  Exit status 0: all right. */
+ * allocates and another frees; then the threaded program starts a process and a pool.  Exit status 0: all right. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
