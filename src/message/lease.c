@@ -66,7 +66,8 @@ static void pass_settled(plait_queue *queue, uint64_t done)
         units += plait__units_for(queue, record->size);
         messages++;
     }
-    plait__cursor_commit(&queue->done, done, units, messages);
+    if (messages) plait__cursor_commit(&queue->done, done, units, messages);
+    else plait__cursor_disown(&queue->done);               /* nobody is rung: it has not moved */
 }
 
 void plait__reclaim(plait_queue *queue)
@@ -76,12 +77,6 @@ void plait__reclaim(plait_queue *queue)
     /* The last message of a closed queue: those who wait for more must learn that there is none. */
     uint64_t tail = atomic_load(&queue->tail.word);
     if ((tail & PLAIT__CLOSED) && plait__all_settled(queue)) plait__cursor_ring_all(&queue->tail);
-}
-
-static void give_done_up(plait_queue *queue)
-{
-    plait__cursor_disown(&queue->done);
-    if (atomic_load(&queue->done.word) & PLAIT__AGAIN) plait__reclaim(queue);
 }
 
 /* ---- taking over ---- */
@@ -149,7 +144,8 @@ ssize_t plait__take_returned(plait_queue *queue, const struct plait__taking *tak
         struct plait__record *record = find_returned(queue, done, &position);
         ssize_t result = record ? take_over(queue, record, position, taking) : -ENOENT;
         if (!record) atomic_store(&queue->settled, before);
-        give_done_up(queue);
+        pass_settled(queue, done);                         /* who acknowledged may have died before it could */
+        plait__reclaim(queue);
         if (result != -EAGAIN) return result;
     }
 }

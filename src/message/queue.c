@@ -104,7 +104,10 @@ static int wait_for_room(plait_queue *queue, uint32_t units, struct plait__wait 
     uint64_t before = 0;
     for (bool looked = false;; looked = true) {
         uint32_t head_bell = atomic_load(&queue->head.move_bell), done_bell = atomic_load(&queue->done.move_bell);
-        if (queue->leases && (atomic_load(&queue->done.word) & PLAIT__AGAIN)) plait__reclaim(queue);
+        if (queue->leases) {                               /* who acknowledged may have died before it set AGAIN */
+            atomic_fetch_or(&queue->done.word, PLAIT__AGAIN);
+            plait__reclaim(queue);
+        }
         uint64_t freed = atomic_load(room_word(queue)), taken = atomic_load(&queue->head.word);
         uint64_t tail = atomic_load(&queue->tail.word);
         if ((tail & PLAIT__CLOSED) || fits(queue, tail, freed, taken, units)) return 0;

@@ -1,0 +1,161 @@
+/* One user of the shared memory is held after every instruction while another runs a whole operation: no block is given out twice,
+ * none is freed twice, and none is lost. */
+#include "preempt.h"
+
+#include <string.h>
+
+#include <plait.h>
+
+#include "arena/heap.h"
+#include "arena/spans.h"
+
+#define SMALL 1600u
+#define LARGE (3 * PLAIT__SPAN_SIZE - 100)
+
+static size_t blocks_before;
+
+static struct notes {
+    char *first, *second, *both;
+    _Atomic int freed[2];
+} *notes;
+
+static void set_up(void)
+{
+    if (!notes) notes = test_shared(sizeof *notes);
+    *notes = (struct notes){ 0 };
+    blocks_before = plait__heap_count(0);
+}
+
+static void have_heap(void)
+{
+    CHECK(plait_message_alloc(16384) != NULL);
+}
+
+static void must_be_clean(void)
+{
+    MUST(plait__heap_count(0) == blocks_before);
+    for (uint32_t span = 1; span < atomic_load(&plait__arena->top); span++)
+        MUST(plait__span_kind(plait__arena->table[span].state) != PLAIT__CLAIM);
+}
+
+/* ---- both allocate ---- */
+
+static void check_two_blocks(size_t size)
+{
+    MUST(notes->first && notes->second);
+    MUST(notes->first + size <= notes->second || notes->second + size <= notes->first);
+    memset(notes->first, 1, size);
+    memset(notes->second, 2, size);
+    MUST(plait__heap_count(0) == blocks_before + 2);
+    MUST(plait_free(notes->first) == 0 && plait_free(notes->second) == 0);
+    must_be_clean();
+}
+
+static void alloc_small_first(void) { notes->first = plait_alloc(SMALL); }
+static void alloc_small_second(void) { notes->second = plait_alloc(SMALL); }
+static void check_two_small(void) { check_two_blocks(SMALL); }
+
+static const struct preempt_case alloc_alloc_small = {
+    .first = { .prepare = have_heap, .run = alloc_small_first }, .second = alloc_small_second, .prepare_second = have_heap,
+    .set_up = set_up, .check = check_two_small, .regions = step_family_regions, .stride = 13, .most = 500,
+};
+
+static void alloc_large_first(void) { notes->first = plait_alloc(LARGE); }
+static void alloc_large_second(void) { notes->second = plait_alloc(LARGE); }
+static void check_two_large(void) { check_two_blocks(LARGE); }
+
+static const struct preempt_case alloc_alloc_large = {
+    .first = { .prepare = have_heap, .run = alloc_large_first }, .second = alloc_large_second, .prepare_second = have_heap,
+    .set_up = set_up, .check = check_two_large,
+};
+
+/* ---- both free the same block ---- */
+
+static int make_large(void)
+{
+    notes->both = plait_alloc(LARGE);
+    CHECK(notes->both);
+    memset(notes->both, 0x55, LARGE);
+    return 0;
+}
+
+static void set_up_large(void)
+{
+    set_up();
+    member_run(make_large, "who makes a block");
+}
+
+static void free_first(void) { notes->freed[0] = plait_free(notes->both); }
+static void free_second(void) { notes->freed[1] = plait_free(notes->both); }
+
+static void check_freed_once(void)
+{
+    MUST((notes->freed[0] == 0) + (notes->freed[1] == 0) == 1);
+    MUST(notes->freed[0] + notes->freed[1] == PLAIT_EFREED || notes->freed[0] + notes->freed[1] == PLAIT_ENOTOURS);
+    must_be_clean();
+}
+
+static const struct preempt_case free_free_large = {
+    .first = { .run = free_first }, .second = free_second, .set_up = set_up_large, .check = check_freed_once,
+};
+
+/* ---- one frees what the other would like to have ---- */
+
+static void alloc_zeroed_second(void)
+{
+    notes->second = plait_alloc(LARGE);
+    CHECK(notes->second);
+    for (size_t i = 0; i < LARGE; i++) CHECK(notes->second[i] == 0);
+    memset(notes->second, 2, LARGE);
+}
+
+static void check_reused(void)
+{
+    MUST(notes->freed[0] == 0);
+    for (size_t i = 0; i < LARGE; i++) MUST(notes->second[i] == 2);
+    MUST(plait_free(notes->second) == 0);
+    must_be_clean();
+}
+
+static const struct preempt_case free_alloc_large = {
+    .first = { .run = free_first }, .second = alloc_zeroed_second, .set_up = set_up_large, .check = check_reused,
+};
+
+/* One leaves the family; the other takes over the span that it had, in which a block of the family's lies. */
+static void have_blocks(void)
+{
+    CHECK(plait_message_alloc(SMALL) && (notes->first = plait_alloc(SMALL)) && plait_message_alloc(SMALL));
+    memset(notes->first, 0x77, SMALL);
+}
+
+static void alloc_many_second(void)
+{
+    char *blocks[40];
+    for (int i = 0; i < 40; i++) {
+        CHECK((blocks[i] = plait_alloc(SMALL)) && blocks[i] != notes->first);
+        memset(blocks[i], 0x33, SMALL);
+    }
+    for (int i = 0; i < 40; i++) CHECK(plait_free(blocks[i]) == 0);
+}
+
+static void check_left(void)
+{
+    for (size_t i = 0; i < SMALL; i++) MUST(notes->first[i] == 0x77);
+    MUST(plait_free(notes->first) == 0);
+    must_be_clean();
+}
+
+static const struct preempt_case leave_alloc = {
+    .first = { .prepare = have_blocks, .run = plait_leave }, .second = alloc_many_second, .set_up = set_up, .check = check_left,
+    .regions = step_family_regions, .stride = 41,
+};
+
+static const struct CMUnitTest tests[] = {
+    PREEMPT_TEST(alloc_alloc_small),
+    PREEMPT_TEST(alloc_alloc_large),
+    PREEMPT_TEST(free_free_large),
+    PREEMPT_TEST(free_alloc_large),
+    PREEMPT_TEST(leave_alloc),
+};
+
+TEST_MAIN(tests)

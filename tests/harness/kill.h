@@ -1,0 +1,31 @@
+/* kill.h - the loop of all tests that kill somebody after every instruction of an operation.
+ *
+ *     static const struct kill_case put = { .operation = { .run = ... }, .set_up = ..., .look = ..., .check = ... };
+ *     static const struct CMUnitTest tests[] = { KILL_TESTS(put) };
+ *
+ * runs it twice: `put`, and `put_beside_a_stopped_member`, where another member of the family is stopped all the time.
+ */
+#ifndef PLAIT_TEST_KILL_H
+#define PLAIT_TEST_KILL_H
+
+#include "step.h"
+
+struct kill_case {
+    struct step_operation operation;
+    void (*set_up)(void);                                  /* make the objects, start who else is there */
+    bool (*look)(const struct stepped *victim);            /* at the moment of death: has the operation taken effect? */
+    void (*check)(const struct stepped *victim, bool done);    /* the survivors go on */
+    void (*tear_down)(void);                               /* when everything is repaired: free the objects; may be NULL */
+    const struct step_region *(*regions)(void);            /* where the operation can be seen at work, see step_to_change */
+    bool long_one;                                         /* too long for a death after every instruction */
+};
+
+#define KILL_TESTS(of)                                                                                \
+    { #of, kill_at_every_point, NULL, NULL, (void *)&(of) },                                          \
+    { #of "_beside_a_stopped_member", kill_beside_a_stopped_member, NULL, NULL, (void *)&(of) }
+
+/* The first kills after every instruction, or of long ones after every change; the second after every change. */
+void kill_at_every_point(void **state);
+void kill_beside_a_stopped_member(void **state);
+
+#endif

@@ -1,0 +1,226 @@
+#include "step.h"
+
+#include <elf.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/uio.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+
+#include <plait.h>
+
+#include "arena/map.h"
+#include "family/roster.h"
+
+enum phase { PREPARES, RUNS, FINISHED };
+
+/* What the stepped process tells the tester. */
+static struct note {
+    _Atomic enum phase phase;
+    _Atomic uint32_t slot;
+    _Atomic uint64_t owner;
+    _Atomic bool may_leave;
+} *note;
+
+/* ---- the process ---- */
+
+static bool is_let_go(void *unused)
+{
+    (void)unused;
+    return note->may_leave;
+}
+
+static int be_stepped(void *argument)
+{
+    const struct step_operation *operation = argument;
+    if (!operation->joins) {
+        CHECK(plait_init(NULL, NULL) == 0);
+        note->slot = plait__self.slot;
+        note->owner = plait__self.owner;
+    }
+    if (operation->prepare) operation->prepare();
+    CHECK(ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0);
+    raise(SIGSTOP);
+    atomic_store(&note->phase, RUNS);
+    operation->run();
+    atomic_store(&note->phase, FINISHED);
+    test_until(is_let_go, NULL);
+    plait_leave();
+    return 0;
+}
+
+/* ---- one step ---- */
+
+static void must_have_stopped(pid_t pid, int status)
+{
+    if (WIFSTOPPED(status)) return;
+    fail_msg("at point %ld and %ld: the stepped process %d has ended, status %#x", test_where[0], test_where[1], (int)pid,
+             (unsigned)status);
+}
+
+static void wait_stopped(pid_t pid)
+{
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    must_have_stopped(pid, status);
+}
+
+static bool has_stopped(void *pid)
+{
+    int status;
+    pid_t got = waitpid(*(pid_t *)pid, &status, WNOHANG);
+    if (got > 0) must_have_stopped(got, status);
+    return got != 0;
+}
+
+/* Is the next instruction a system call?  Only there it can fall asleep.  Where we can't tell, every instruction may be one. */
+static bool enters_kernel(pid_t pid)
+{
+    struct user_regs_struct registers;
+    struct iovec all = { &registers, sizeof registers };
+    if (ptrace(PTRACE_GETREGSET, pid, (void *)NT_PRSTATUS, &all) < 0) return true;
+#if defined __x86_64__
+    return (ptrace(PTRACE_PEEKTEXT, pid, (void *)registers.rip, NULL) & 0xffff) == 0x050f;
+#elif defined __aarch64__
+    return (ptrace(PTRACE_PEEKTEXT, pid, (void *)registers.pc, NULL) & 0xffffffff) == 0xd4000001;
+#else
+    return true;
+#endif
+}
+
+enum step { PLAIN, SYSTEM_CALL, ASLEEP };
+
+/* Run one instruction.  ASLEEP: it is a system call, in which the process sleeps for good. */
+static enum step step(const struct stepped *stepped)
+{
+    struct member member = { stepped->pid, stepped->slot };
+    bool may_sleep = enters_kernel(stepped->pid);
+    assert_int_equal(ptrace(PTRACE_SINGLESTEP, stepped->pid, NULL, NULL), 0);
+    if (!may_sleep) {
+        wait_stopped(stepped->pid);
+        return PLAIN;
+    }
+    for (;;) {
+        bool asleep = member_sleeps(&member);              /* before the next line: it may just have been woken */
+        if (has_stopped(&member.pid)) return SYSTEM_CALL;
+        if (asleep) return ASLEEP;
+        sched_yield();
+    }
+}
+
+/* ---- many ---- */
+
+static struct stepped start(const struct step_operation *operation)
+{
+    if (!note) note = test_shared(sizeof *note);
+    *note = (struct note){ .phase = PREPARES };
+    struct stepped stepped = { .pid = test_fork(be_stepped, (void *)operation) };
+    wait_stopped(stepped.pid);
+    assert_int_equal(ptrace(PTRACE_SETOPTIONS, stepped.pid, NULL, (void *)PTRACE_O_EXITKILL), 0);
+    stepped.slot = note->slot;
+    stepped.owner = note->owner;
+    while (note->phase == PREPARES) step(&stepped);
+    return stepped;
+}
+
+/* One instruction of run(). */
+static enum step advance(struct stepped *stepped, const struct step_operation *operation, bool *woken)
+{
+    enum step kind = step(stepped);
+    if (kind == ASLEEP) {
+        stepped->asleep = *woken || !operation->wake;
+        if (stepped->asleep) return kind;
+        operation->wake();
+        *woken = true;
+        test_soon(has_stopped, &stepped->pid, "the sleeper");
+    }
+    stepped->instructions++;
+    stepped->finished = note->phase == FINISHED;
+    return kind;
+}
+
+struct stepped step_to(const struct step_operation *operation, long k)
+{
+    struct stepped stepped = start(operation);
+    bool woken = false;
+    while (stepped.instructions < k && !stepped.finished && !stepped.asleep) advance(&stepped, operation, &woken);
+    return stepped;
+}
+
+/* ---- by what can be seen ---- */
+
+static uint64_t digest(const struct step_region *regions)
+{
+    uint64_t sum = 0;
+    for (; regions->size; regions++)
+        for (size_t i = 0; i < regions->size / sizeof(uint64_t); i++)
+            sum = (sum ^ ((const volatile uint64_t *)regions->start)[i]) * 0x9e3779b97f4a7c15u + (sum >> 29);
+    return sum;
+}
+
+struct stepped step_to_change(const struct step_operation *operation, const struct step_region *regions, long k)
+{
+    struct stepped stepped = start(operation);
+    bool woken = false;
+    uint64_t before = digest(regions);
+    for (long changes = 0; changes < k && !stepped.finished && !stepped.asleep;) {
+        enum step kind = advance(&stepped, operation, &woken);
+        uint64_t now = digest(regions);
+        changes += kind != PLAIN || now != before;
+        before = now;
+    }
+    return stepped;
+}
+
+enum { SPANS = 8, TAGS = 64 };
+
+const struct step_region *step_family_regions(void)
+{
+    static struct step_region regions[2 + SPANS + 1];
+    regions[0] = (struct step_region){ plait__roster, sizeof *plait__roster - sizeof plait__roster->slots +
+                                                          (atomic_load(&plait__roster->made) + 1) * sizeof(struct plait__slot) };
+    regions[1] = (struct step_region){ plait__arena->table, (atomic_load(&plait__arena->top) + 4) * sizeof *plait__arena->table };
+    for (uint32_t i = 0; i < SPANS; i++)
+        regions[2 + i] = (struct step_region){ plait__arena->tags + (i + 1) * PLAIT__SPAN_BLOCKS,
+                                               TAGS * sizeof *plait__arena->tags };
+    return regions;
+}
+
+bool step_all(void)
+{
+    const char *wish = getenv("PLAIT_STEP_ALL");
+    return wish && *wish == '1';
+}
+
+/* ---- the end ---- */
+
+void step_kill(const struct stepped *stepped)
+{
+    int status;
+    assert_int_equal(kill(stepped->pid, SIGKILL), 0);
+    do assert_int_equal(waitpid(stepped->pid, &status, 0), stepped->pid);
+    while (WIFSTOPPED(status));
+}
+
+static bool has_finished(void *unused)
+{
+    (void)unused;
+    return note->phase == FINISHED;
+}
+
+void step_continue(struct stepped *stepped, const char *what)
+{
+    /* The trap after the system call that was stepped into comes when somebody wakes it. */
+    if (stepped->asleep) test_soon(has_stopped, &stepped->pid, what);
+    assert_int_equal(ptrace(PTRACE_DETACH, stepped->pid, NULL, NULL), 0);
+    test_soon(has_finished, NULL, what);
+}
+
+void step_leave(const struct stepped *stepped)
+{
+    note->may_leave = true;
+    assert_int_equal(test_wait_exit(stepped->pid), 0);
+}

@@ -1,0 +1,296 @@
+/* Moments of a queue that no random test finds: what happens between a getter's last look and its sleep; a put that is under way
+ * when the queue is closed; a putter that dies between the commit and the ring. */
+#include "hold.h"
+#include "numbers.h"
+
+#include <signal.h>
+
+#include "family/repair.h"
+
+static plait_queue *queue;
+
+static struct notes {
+    _Atomic int got;                                       /* how many messages the sleepers got, and how many of them were told */
+    _Atomic int told_closed;                               /* that there is nothing more */
+    _Atomic long number;
+    int wait_at;
+} *notes;
+
+static void set_up(const plait_queue_options *options)
+{
+    if (!notes) notes = test_shared(sizeof *notes);
+    *notes = (struct notes){ 0 };
+    queue = plait_queue_new(options);
+    assert_non_null(queue);
+    hold_forget();
+}
+
+static void tear_down(void)
+{
+    member_all_leave();
+    MUST(plait_queue_free(queue) == 0);
+}
+
+static int get_a_number(void)
+{
+    long got = get_number(queue, PLAIT_FOREVER);
+    if (got == PLAIT_ECLOSED) {
+        notes->told_closed++;
+    } else {
+        notes->number = got;
+        notes->got++;
+    }
+    return 0;
+}
+
+/* ---- many messages pass between a getter's last look and its sleep ---- */
+
+static int get_the_last(void)
+{
+    static char buffer[8u << 20];
+    hold_at(PLAIT__POINT_SLEEP, notes->wait_at);
+    CHECK(plait_queue_get(queue, buffer, sizeof buffer, PLAIT_FOREVER) >= 8);
+    memcpy((void *)&notes->number, buffer, 8);
+    return 0;
+}
+
+/* So many messages are put, and all but the last are taken: then the cursor may look as it did before.  With `beside`, another
+ * getter sleeps there, so that the first put rings, wakes it, and leaves the flag set. */
+static void messages_pass(long count, size_t size, int wait_at, int (*beside)(void))
+{
+    static char message[8u << 20];
+    set_up(&(plait_queue_options){ .capacity = size > 4096 ? 16u << 20 : 64u << 10 });
+    notes->wait_at = wait_at;
+    struct member other, getter;
+    if (beside) other = member_start(beside);
+    if (beside) member_until_sleeps(&other);
+    getter = member_start(get_the_last);
+    hold_until_there();
+    for (long i = 1; i <= count; i++) {
+        memcpy(message, &i, sizeof i);
+        MUST(plait_queue_put(queue, message, size, PLAIT_NOW) == 0);
+        if (i == 1 && beside) MUST(member_wait(&other, "the other getter") == 0);
+        else if (i < count) MUST(plait_queue_get(queue, message, sizeof message, PLAIT_NOW) == (ssize_t)size);
+    }
+    hold_let_go();
+    MUST(member_wait(&getter, "the getter, beside its message") == 0);
+    MUST(notes->number == count);
+    tear_down();
+}
+
+static int get_something(void)
+{
+    static char buffer[8u << 20];
+    CHECK(plait_queue_get(queue, buffer, sizeof buffer, PLAIT_FOREVER) >= 8);
+    return 0;
+}
+
+static void some_hundred_messages_pass(void **state)
+{
+    static const long counts[] = { 1, 2, 255, 256, 257, 65535, 65536, 65537 };
+    test_family();
+    for (unsigned i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        for (int wait_at = 1; wait_at <= 2; wait_at++) {
+            test_where[0] = counts[i];
+            messages_pass(counts[i], 8, wait_at, NULL);
+            if (counts[i] > 1) messages_pass(counts[i], 8, wait_at, get_something);
+        }
+    }
+}
+
+/* Four messages of half a million units each: the position is what it was. */
+static void the_position_comes_round(void **state)
+{
+    const size_t size = (size_t)PLAIT__POSITIONS / 4 * PLAIT__UNIT - 8;
+    test_family();
+    for (int wait_at = 1; wait_at <= 2; wait_at++) messages_pass(4, size, wait_at, wait_at == 2 ? get_something : NULL);
+}
+
+/* Position and count, the whole word, are what they were. */
+static void the_whole_cursor_comes_round(void **state)
+{
+    test_family();
+    messages_pass(PLAIT__COUNT_MASK + 1l, 8, 2, get_something);
+}
+
+/* ---- any message fits an empty ring ---- */
+
+static void every_size_at_every_place(int leases)
+{
+    const size_t header = leases ? 16 : 8, most = 1024 - header;
+    static char message[1024], got[1024];
+    test_family();
+    set_up(&(plait_queue_options){ .capacity = 1024, .leases = leases });
+    for (size_t place = 0; place < 64; place++) {
+        for (size_t size = 0; size <= most; size++) {
+            test_where[0] = (long)place, test_where[1] = (long)size;
+            memset(message, (int)(place + size), size);
+            MUST(plait_queue_put(queue, message, size, PLAIT_NOW) == 0);
+            MUST(plait_queue_get(queue, got, sizeof got, PLAIT_NOW) == (ssize_t)size);
+            MUST(memcmp(message, got, size) == 0);
+            /* Back to the same place, as far as that is possible. */
+            size_t units = (header + size + 15) / 16, rest = (64 - units % 64) % 64;
+            if (rest == 0) continue;
+            MUST(plait_queue_put(queue, message, rest * 16 - header, PLAIT_NOW) == 0);
+            MUST(plait_queue_get(queue, got, sizeof got, PLAIT_NOW) == (ssize_t)(rest * 16 - header));
+        }
+        MUST(plait_queue_put(queue, message, 16 - header, PLAIT_NOW) == 0);
+        MUST(plait_queue_get(queue, got, sizeof got, PLAIT_NOW) == (ssize_t)(16 - header));
+        MUST(plait__position_in(queue->tail.word) % 64 == (place + 1) % 64);
+    }
+    tear_down();
+}
+
+static void every_size_fits_at_every_place(void **state)
+{
+    every_size_at_every_place(0);
+}
+
+static void every_size_fits_at_every_place_with_leases(void **state)
+{
+    every_size_at_every_place(1);
+}
+
+/* ---- closed while a put is under way ---- */
+
+static int put_held(void)
+{
+    hold_at(PLAIT__POINT_QUEUE_OWNED, 1);
+    CHECK(put_number(queue, 7, PLAIT_FOREVER) == 0);
+    return 0;
+}
+
+static int put_behind(void)
+{
+    CHECK(put_number(queue, 8, PLAIT_FOREVER) == PLAIT_ECLOSED);
+    return 0;
+}
+
+static struct member getters[2], putter, other_putter;
+
+static bool getters_have_looked(void *unused)
+{
+    return notes->got + notes->told_closed + member_sleeps(&getters[0]) + member_sleeps(&getters[1]) == 2;
+}
+
+/* Two getters sleep, a putter owns the tail, another sleeps behind it; then the queue is closed. */
+static void close_during_put(void)
+{
+    set_up(&(plait_queue_options){ .capacity = 1024 });
+    for (int i = 0; i < 2; i++) {
+        getters[i] = member_start(get_a_number);
+        member_until_sleeps(&getters[i]);
+    }
+    putter = member_start(put_held);
+    hold_until_there();
+    other_putter = member_start(put_behind);
+    member_until_sleeps(&other_putter);
+    MUST(plait_queue_close(queue) == 0);
+    MUST(member_wait(&other_putter, "a putter that slept for the tail") == 0);
+    test_soon(getters_have_looked, NULL, "a getter");
+    MUST(notes->got == 0 && notes->told_closed == 0);      /* the message may still come */
+}
+
+static void end_of_close(int got)
+{
+    for (int i = 0; i < 2; i++) MUST(member_wait(&getters[i], "a getter of a closed queue") == 0);
+    MUST(notes->got == got && notes->told_closed == 2 - got);
+    MUST(atomic_load(&queue->tail.word) & PLAIT__CLOSED);
+    MUST(put_number(queue, 9, PLAIT_NOW) == PLAIT_ECLOSED && get_number(queue, PLAIT_NOW) == PLAIT_ECLOSED);
+}
+
+static void closed_during_a_put(void **state)
+{
+    test_family();
+    for (int round = 0; round < 20; round++) {
+        test_where[0] = round;
+        close_during_put();
+        hold_let_go();
+        MUST(member_wait(&putter, "the putter") == 0);
+        end_of_close(1);
+        tear_down();
+    }
+}
+
+static void closed_during_a_put_that_is_killed(void **state)
+{
+    test_family();
+    for (int round = 0; round < 20; round++) {
+        test_where[0] = round;
+        close_during_put();
+        member_kill(&putter);
+        end_of_close(0);
+        member_until_repaired(putter.slot);
+        tear_down();
+    }
+}
+
+/* ---- committed, but not rung ---- */
+
+static int get_held(void)
+{
+    hold_at(PLAIT__POINT_SLEEP, notes->wait_at);
+    return get_a_number();
+}
+
+static void die_here(enum plait__point point)
+{
+    if (point == PLAIT__POINT_QUEUE_COMMITTED) raise(SIGKILL);
+}
+
+static int put_and_die(void)
+{
+    plait__point_hook = die_here;
+    CHECK(put_number(queue, 7, PLAIT_NOW) == 0);
+    return 0;
+}
+
+/* The getter has looked; the putter commits, and dies before it can ring. */
+static void die_before_the_ring(int wait_at, bool repaired)
+{
+    set_up(&(plait_queue_options){ .capacity = 1024 });
+    notes->wait_at = wait_at;
+    struct member getter = member_start(get_held);
+    hold_until_there();
+    struct member dead = member_start(put_and_die);
+    MUST(member_wait(&dead, "the putter") == -SIGKILL);
+    if (repaired) MUST(plait__reap_all() == 1);
+    hold_let_go();
+    MUST(member_wait(&getter, "the getter, beside its message") == 0);
+    MUST(notes->got == 1 && notes->number == 7);
+    member_until_repaired(dead.slot);
+    tear_down();
+}
+
+static void sixty_rounds(bool repaired)
+{
+    test_family();
+    for (int round = 0; round < 60; round++) {
+        test_where[0] = round;
+        die_before_the_ring(1 + round % 2, repaired);
+    }
+}
+
+static void putter_dies_before_the_ring(void **state)
+{
+    sixty_rounds(false);
+}
+
+static void putter_dies_before_the_ring_and_is_repaired(void **state)
+{
+    sixty_rounds(true);
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(some_hundred_messages_pass),
+    cmocka_unit_test(the_position_comes_round),
+    cmocka_unit_test(the_whole_cursor_comes_round),
+    cmocka_unit_test(every_size_fits_at_every_place),
+    cmocka_unit_test(every_size_fits_at_every_place_with_leases),
+    cmocka_unit_test(closed_during_a_put),
+    cmocka_unit_test(closed_during_a_put_that_is_killed),
+    cmocka_unit_test(putter_dies_before_the_ring),
+    cmocka_unit_test(putter_dies_before_the_ring_and_is_repaired),
+};
+
+TEST_MAIN(tests)

@@ -1,0 +1,397 @@
+/* One user of a queue is held after every instruction while another runs a whole operation: nothing is lost, doubled or out of
+ * order, and neither waits for ever for the other. */
+#include "numbers.h"
+
+#include "preempt.h"
+
+#define SOON plait_after(10)
+
+static plait_queue *queue;
+
+static struct notes {
+    _Atomic long first, second, third;                     /* what each got */
+    _Atomic int ended;
+    plait_lease lease[2];
+} *notes;
+
+static void set_up(size_t maxsize, int leases, int messages)
+{
+    if (!notes) notes = test_shared(sizeof *notes);
+    *notes = (struct notes){ 0 };
+    queue = new_number_queue(maxsize, leases);
+    for (int i = 1; i <= messages; i++) MUST(put_number(queue, (uint64_t)i, PLAIT_NOW) == 0);
+}
+
+static void set_up_empty(void) { set_up(0, 0, 0); }
+static void set_up_one(void) { set_up(0, 0, 1); }
+static void set_up_three(void) { set_up(0, 0, 3); }
+static void set_up_full(void) { set_up(2, 0, 2); }
+
+static void tear_down(void)
+{
+    MUST(plait_queue_free(queue) == 0);
+}
+
+static void must_hold(long first, long second, long third)
+{
+    long expected[] = { first, second, third };
+    for (int i = 0; i < 3; i++)
+        if (expected[i]) MUST(get_number(queue, PLAIT_NOW) == expected[i]);
+    long got = get_number(queue, PLAIT_NOW);
+    MUST(got == -ETIMEDOUT || got == PLAIT_ECLOSED);
+    MUST(plait_queue_qsize(queue) == 0);
+}
+
+/* Both numbers are there, in either order, and nothing else. */
+static void must_hold_both(long one, long other)
+{
+    long got = get_number(queue, PLAIT_NOW);
+    MUST(got == one || got == other);
+    must_hold(one + other - got, 0, 0);
+}
+
+static void first_puts(void) { notes->first = put_number(queue, 7, PLAIT_FOREVER); }
+static void second_puts(void) { notes->second = put_number(queue, 8, PLAIT_FOREVER); }
+static void first_gets(void) { notes->first = get_number(queue, PLAIT_FOREVER); }
+static void second_gets(void) { notes->second = get_number(queue, PLAIT_FOREVER); }
+
+static const struct step_region *queue_and_family(void)
+{
+    static struct step_region regions[3];
+    regions[0] = (struct step_region){ queue, sizeof *queue + 1024 };
+    regions[1] = step_family_regions()[0];
+    return regions;
+}
+
+/* Operations that may have to sleep. */
+#define LONG_ONE .regions = queue_and_family, .stride = 1, .most = 300
+
+/* ---- both do the same ---- */
+
+static void check_put_put(void)
+{
+    MUST(notes->first == 0 && notes->second == 0);
+    MUST(get_number(queue, PLAIT_NOW) == 1);
+    must_hold_both(7, 8);
+}
+
+static const struct preempt_case put_put = {
+    .first = { .run = first_puts }, .second = second_puts,
+    .set_up = set_up_one, .check = check_put_put, .tear_down = tear_down,
+};
+
+static void check_get_get(void)
+{
+    MUST(notes->first + notes->second == 1 + 2 && notes->first && notes->second);
+    must_hold(3, 0, 0);
+}
+
+static const struct preempt_case get_get = {
+    .first = { .run = first_gets }, .second = second_gets,
+    .set_up = set_up_three, .check = check_get_get, .tear_down = tear_down,
+};
+
+/* ---- one waits for the other ---- */
+
+static void check_handed_over(void)
+{
+    MUST(notes->first + notes->second == 7 || notes->first + notes->second == 8);
+    must_hold(0, 0, 0);
+}
+
+static const struct preempt_case get_put_on_an_empty_queue = {
+    .first = { .run = first_gets }, .second = second_puts,
+    .set_up = set_up_empty, .check = check_handed_over, .tear_down = tear_down,
+    LONG_ONE,
+};
+
+static const struct preempt_case put_get_on_an_empty_queue = {
+    .first = { .run = first_puts }, .second = second_gets,
+    .set_up = set_up_empty, .check = check_handed_over, .tear_down = tear_down,
+};
+
+static void check_put_get_on_full(void)
+{
+    MUST(notes->first == 0 && notes->second == 1);
+    must_hold(2, 7, 0);
+}
+
+static const struct preempt_case put_get_on_a_full_queue = {
+    .first = { .run = first_puts }, .second = second_gets,
+    .set_up = set_up_full, .check = check_put_get_on_full, .tear_down = tear_down,
+    LONG_ONE,
+};
+
+static void check_get_put_on_full(void)
+{
+    MUST(notes->first == 1 && notes->second == 0);
+    must_hold(2, 8, 0);
+}
+
+static const struct preempt_case get_put_on_a_full_queue = {
+    .first = { .run = first_gets }, .second = second_puts,
+    .set_up = set_up_full, .check = check_get_put_on_full, .tear_down = tear_down,
+};
+
+/* The first has slept and been woken; meanwhile the second takes what it was woken for. */
+static void put_one_more(void)
+{
+    MUST(put_number(queue, 9, SOON) == 0);
+}
+
+static void second_gets_now_and_puts(void)
+{
+    notes->second = get_number(queue, PLAIT_NOW);
+    CHECK(put_number(queue, 8, PLAIT_FOREVER) == 0);
+}
+
+static void check_taken_away(void)
+{
+    long got = notes->first;
+    if (notes->second == -ETIMEDOUT) {
+        long other = get_number(queue, PLAIT_NOW);         /* the one that the tester put, or nothing if it did not have to */
+        MUST(got == 8 || got == 9);
+        MUST(other == (got == 9 ? 8 : -ETIMEDOUT));
+    } else {
+        MUST(notes->second == 9 && got == 8);
+    }
+    must_hold(0, 0, 0);
+}
+
+static const struct preempt_case woken_get_get = {
+    .first = { .run = first_gets, .wake = put_one_more }, .second = second_gets_now_and_puts,
+    .set_up = set_up_empty, .check = check_taken_away, .tear_down = tear_down,
+    .regions = queue_and_family, .stride = 29,
+};
+
+/* ---- close ---- */
+
+static void first_closes(void) { notes->first = plait_queue_close(queue); }
+
+static void check_close_put(void)
+{
+    MUST(notes->first == 0 && (notes->second == 0 || notes->second == PLAIT_ECLOSED));
+    must_hold(notes->second == 0 ? 8 : 0, 0, 0);
+    MUST(get_number(queue, SOON) == PLAIT_ECLOSED);
+}
+
+static const struct preempt_case close_put = {
+    .first = { .run = first_closes }, .second = second_puts,
+    .set_up = set_up_empty, .check = check_close_put, .tear_down = tear_down,
+};
+
+static void check_close_waiting(void)
+{
+    MUST(notes->first == 0 && notes->second == PLAIT_ECLOSED);
+}
+
+static const struct preempt_case close_get = {
+    .first = { .run = first_closes }, .second = second_gets,
+    .set_up = set_up_empty, .check = check_close_waiting, .tear_down = tear_down,
+};
+
+static const struct preempt_case close_put_on_a_full_queue = {
+    .first = { .run = first_closes }, .second = second_puts,
+    .set_up = set_up_full, .check = check_close_waiting, .tear_down = tear_down,
+};
+
+/* Two getters sleep; a put is cut in two by a close, after which they look and may sleep again.  In the end one gets the message,
+ * the other learns that there will be no more. */
+static struct member sleepers[2];
+
+static int get_third(void)
+{
+    long got = get_number(queue, plait_after(20));
+    CHECK(got == 7 || got == PLAIT_ECLOSED);
+    notes->third += got == 7;
+    notes->ended++;
+    return 0;
+}
+
+static void set_up_sleepers(void)
+{
+    set_up_empty();
+    for (int i = 0; i < 2; i++) {
+        sleepers[i] = member_start(get_third);
+        member_until_sleeps(&sleepers[i]);
+    }
+}
+
+static bool have_looked(void *unused)
+{
+    return notes->ended + member_sleeps(&sleepers[0]) + member_sleeps(&sleepers[1]) == 2;
+}
+
+static void second_closes(void)
+{
+    notes->second = plait_queue_close(queue);
+    test_until(have_looked, NULL);
+}
+
+static void sleepers_are_done(void)
+{
+    for (int i = 0; i < 2; i++) MUST(member_wait(&sleepers[i], "a sleeping getter") == 0);
+}
+
+static void check_put_close(void)
+{
+    MUST(notes->second == 0 && (notes->first == 0 || notes->first == PLAIT_ECLOSED));
+    MUST(notes->third == (notes->first == 0));
+    must_hold(0, 0, 0);
+}
+
+static const struct preempt_case put_close_beside_getters = {
+    .first = { .run = first_puts }, .second = second_closes, .set_up = set_up_sleepers,
+    .both_done = sleepers_are_done, .check = check_put_close, .tear_down = tear_down,
+};
+
+/* The first finds the queue full; meanwhile the second empties it, closes it and waits for more. */
+static void second_drains_and_closes(void)
+{
+    CHECK(get_number(queue, PLAIT_FOREVER) == 1 && get_number(queue, PLAIT_FOREVER) == 2);
+    CHECK(plait_queue_close(queue) == 0);
+    notes->second = get_number(queue, PLAIT_FOREVER);
+    notes->third = get_number(queue, PLAIT_FOREVER);
+}
+
+static void check_drained(void)
+{
+    MUST(notes->first == 0 || notes->first == PLAIT_ECLOSED);
+    MUST(notes->second == (notes->first == 0 ? 7 : PLAIT_ECLOSED));
+    MUST(notes->third == PLAIT_ECLOSED);
+}
+
+static const struct preempt_case put_drain_and_close = {
+    .first = { .run = first_puts }, .second = second_drains_and_closes,
+    .set_up = set_up_full, .check = check_drained, .tear_down = tear_down,
+    LONG_ONE,
+};
+
+/* ---- leases ---- */
+
+static void set_up_two_leasable(void) { set_up(0, 1, 2); }
+static void set_up_one_leasable(void) { set_up(0, 1, 1); }
+static void set_up_full_of_leasables(void) { set_up(0, 1, 16); }
+
+static void first_leases(void) { notes->first = lease_number(queue, &notes->lease[0], PLAIT_FOREVER); }
+static void second_leases(void) { notes->second = lease_number(queue, &notes->lease[1], PLAIT_FOREVER); }
+static void first_acks(void) { notes->first = plait_queue_ack(queue, notes->lease[0]); }
+static void second_acks(void) { notes->second = plait_queue_ack(queue, notes->lease[1]); }
+static void first_gives_back(void) { notes->first = plait_queue_giveback(queue, notes->lease[0]); }
+static void second_gives_back(void) { notes->second = plait_queue_giveback(queue, notes->lease[1]); }
+
+static void must_be_drained(void)
+{
+    must_hold(0, 0, 0);
+    MUST(plait__same_place(queue->done.word, queue->tail.word));
+    MUST(plait_queue_close(queue) == 0 && get_number(queue, SOON) == PLAIT_ECLOSED);
+}
+
+static void second_leases_and_acks(void)
+{
+    second_leases();
+    CHECK(plait_queue_ack(queue, notes->lease[1]) == 0);
+}
+
+/* The first has left the family with its lease: that comes back. */
+static void check_lease_lease(void)
+{
+    MUST(notes->first + notes->second == 1 + 2 && notes->first && notes->second);
+    must_hold(notes->first, 0, 0);
+    must_be_drained();
+}
+
+static const struct preempt_case lease_lease = {
+    .first = { .run = first_leases }, .second = second_leases_and_acks,
+    .set_up = set_up_two_leasable, .check = check_lease_lease, .tear_down = tear_down,
+};
+
+static void check_ack_ack(void)
+{
+    MUST(notes->first == 0 && notes->second == 0);
+    must_be_drained();
+}
+
+static const struct preempt_case ack_ack = {
+    .first = { .prepare = first_leases, .run = first_acks }, .second = second_acks, .prepare_second = second_leases,
+    .set_up = set_up_two_leasable, .check = check_ack_ack, .tear_down = tear_down,
+};
+
+static void check_ack_put(void)
+{
+    MUST(notes->first == 0 && notes->second == 0);
+    for (int i = 2; i <= 16; i++) MUST(get_number(queue, PLAIT_NOW) == i);
+    must_hold(8, 0, 0);
+    must_be_drained();
+}
+
+static const struct preempt_case ack_put_on_a_full_queue = {
+    .first = { .prepare = first_leases, .run = first_acks }, .second = second_puts,
+    .set_up = set_up_full_of_leasables, .check = check_ack_put, .tear_down = tear_down,
+};
+
+/* What was given back goes to the one who waits for it, as the second attempt. */
+static void check_giveback(const plait_lease *lease, long got)
+{
+    MUST(got == 1 && lease->attempts == 1);
+    must_hold(1, 0, 0);                                    /* its taker has left as well */
+    must_be_drained();
+}
+
+static void check_lease_giveback(void)
+{
+    MUST(notes->second == 0);
+    check_giveback(&notes->lease[0], notes->first);
+}
+
+static void check_giveback_lease(void)
+{
+    MUST(notes->first == 0);
+    check_giveback(&notes->lease[1], notes->second);
+}
+
+static const struct preempt_case lease_giveback = {
+    .first = { .run = first_leases }, .second = second_gives_back, .prepare_second = second_leases,
+    .set_up = set_up_one_leasable, .check = check_lease_giveback, .tear_down = tear_down,
+    LONG_ONE,
+};
+
+static const struct preempt_case giveback_lease = {
+    .first = { .prepare = first_leases, .run = first_gives_back }, .second = second_leases,
+    .set_up = set_up_one_leasable, .check = check_giveback_lease, .tear_down = tear_down,
+};
+
+/* The last lease of a closed queue is settled while somebody waits whether it comes back. */
+static void set_up_one_and_close(void)
+{
+    set_up_one_leasable();
+    MUST(plait_queue_close(queue) == 0);
+}
+
+static const struct preempt_case ack_get_of_a_closed_queue = {
+    .first = { .prepare = first_leases, .run = first_acks }, .second = second_gets,
+    .set_up = set_up_one_and_close, .check = check_close_waiting, .tear_down = tear_down,
+};
+
+static const struct CMUnitTest tests[] = {
+    PREEMPT_TEST(put_put),
+    PREEMPT_TEST(get_get),
+    PREEMPT_TEST(get_put_on_an_empty_queue),
+    PREEMPT_TEST(put_get_on_an_empty_queue),
+    PREEMPT_TEST(put_get_on_a_full_queue),
+    PREEMPT_TEST(get_put_on_a_full_queue),
+    PREEMPT_TEST(woken_get_get),
+    PREEMPT_TEST(close_put),
+    PREEMPT_TEST(close_get),
+    PREEMPT_TEST(close_put_on_a_full_queue),
+    PREEMPT_TEST(put_close_beside_getters),
+    PREEMPT_TEST(put_drain_and_close),
+    PREEMPT_TEST(lease_lease),
+    PREEMPT_TEST(ack_ack),
+    PREEMPT_TEST(ack_put_on_a_full_queue),
+    PREEMPT_TEST(lease_giveback),
+    PREEMPT_TEST(giveback_lease),
+    PREEMPT_TEST(ack_get_of_a_closed_queue),
+};
+
+TEST_MAIN(tests)
