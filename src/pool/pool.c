@@ -87,6 +87,7 @@ int plait_pool_worker_pid(const plait_pool *pool, int i)
 {
     if (!pool || i < 0 || i >= pool->size) return plait__fail(-EINVAL, "there is no worker %d", i);
     if (pool->kind == PLAIT_INLINE) return 0;
+    if (pool->pid != getpid()) return plait__fail(-EINVAL, "the pool belongs to process %d", (int)pool->pid);
     pthread_mutex_t *tending = (pthread_mutex_t *)(uintptr_t)&pool->tending;
     pthread_mutex_lock(tending);
     int pid = pool->workers[i] ? plait_process_pid(pool->workers[i]) : 0;
@@ -124,11 +125,12 @@ static void bury(plait_pool *pool, int number)
     pool->stillborn = owner ? 0 : pool->stillborn + 1;
 }
 
-/* Its pulse has fallen, or it ended before it had one. */
+/* Its pulse has fallen, or it ended without one. */
 static bool has_ended(plait_pool *pool, int number)
 {
     uint64_t owner = atomic_load(&pool->board->cells[number].owner);
-    if (owner) return plait__fate(owner) != PLAIT__LIVES;
+    if (owner && plait__fate(owner) != PLAIT__LIVES) return true;
+    if (owner && !atomic_load(&plait__roster->unpulsed)) return false;
     return !plait_process_is_alive(pool->workers[number]);
 }
 

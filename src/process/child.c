@@ -1,6 +1,7 @@
 /* process/child.c - what happens between the fork and the child's end. */
 #include "process/process_internal.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,8 +59,7 @@ static void *watch_parent(void *argument)
     int pidfd = plait__pidfd_open(parent);
     while (getppid() == parent) {
         int64_t patience = pidfd >= 0 ? INT64_MAX / 4 : PLAIT__SECOND / 5;
-        plait__wait_fd(pidfd, 1 /* POLLIN */, (plait_deadline){ plait__now() + patience });
-        if (pidfd >= 0) break;
+        if (plait__wait_fd(pidfd, POLLIN, (plait_deadline){ plait__now() + patience }) > 0) break;
     }
     kill(getpid(), SIGKILL);
     return NULL;
@@ -75,7 +75,6 @@ static void start_watcher(pid_t parent)
     pthread_sigmask(SIG_SETMASK, &all, &before);
     pthread_attr_init(&attributes);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    pthread_attr_setstacksize(&attributes, 64 * 1024);
     if (pthread_create(&thread, &attributes, watch_parent, (void *)(intptr_t)parent) != 0)
         prctl(PR_SET_PDEATHSIG, SIGKILL);                  /* better too early than never */
     pthread_attr_destroy(&attributes);
