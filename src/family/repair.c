@@ -1,9 +1,12 @@
 #include "family/repair.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -101,13 +104,26 @@ static void mark(uint32_t number)
     atomic_compare_exchange_strong(pulse, &seen, (seen & FUTEX_WAITERS) | FUTEX_OWNER_DIED);
 }
 
+/* The thread has ended, and its parent has not asked for its status yet. */
+static bool is_zombie(pid_t pid, pid_t tid)
+{
+    char path[64], text[256];
+    snprintf(path, sizeof path, "/proc/%d/task/%d/stat", (int)pid, (int)tid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t size = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+    if (fd >= 0) close(fd);
+    text[size > 0 ? size : 0] = 0;
+    const char *state = strrchr(text, ')');                /* after the name, which may have any characters */
+    return state && state[1] && (state[2] == 'Z' || state[2] == 'X');
+}
+
 /* Certainly, although its pulse does not say so.  A pid that has been given to another process looks alive. */
 static bool is_gone(const struct plait__slot *slot)
 {
     pid_t pid = atomic_load(&slot->pid), tid = atomic_load(&slot->tid);
     if (syscall(SYS_tgkill, pid, tid, 0) < 0 && errno == ESRCH) return true;
     int fd = plait__pidfd_open(pid);
-    if (fd < 0) return fd == -ESRCH;
+    if (fd < 0) return fd == -ESRCH || is_zombie(pid, tid);
     struct pollfd exited = { .fd = fd, .events = POLLIN };
     bool gone = poll(&exited, 1, 0) == 1;
     close(fd);

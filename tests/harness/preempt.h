@@ -16,9 +16,9 @@ struct preempt_case {
     void (*second)(void);
     void (*prepare_second)(void);                          /* run by the second, before the first begins; may be NULL */
     void (*set_up)(void);
-    void (*held)(void);                                    /* run by the tester when the second has finished or sleeps; may be NULL */
-    void (*first_done)(void);                              /* the same, when the first has finished */
-    void (*both_done)(void);                               /* the same, when both have, and are still members */
+    void (*held)(void);                                    /* run by the tester when the second has finished or sleeps */
+    void (*first_done)(void);                              /* ... when the first has finished */
+    void (*both_done)(void);                               /* ... when both have, and are still members; all three may be NULL */
     void (*check)(void);                                   /* all have left */
     void (*tear_down)(void);                               /* may be NULL */
     /* A long operation only: it is held after every change of the regions, and at its every `stride`th instruction (of the first
