@@ -16,7 +16,7 @@ demo:
 check:
 	@tools/setup
 	@tools/build gcc
-	@tools/run-tests
+	@tools/run-tests -j 2
 
 storm:
 	@tools/setup
