@@ -192,7 +192,10 @@ void *plait__heap_alloc(struct plait__heap *heap, size_t size, unsigned tag, boo
 {
     if (size == 0) return NULL;
     void *block = alloc(heap, size, tag);
-    if (PLAIT__UNLIKELY(!block) && release_all_empty_spans(heap)) block = alloc(heap, size, tag);
+    if (PLAIT__UNLIKELY(!block)) {
+        bool room = release_all_empty_spans(heap);
+        if (plait__abandoned_spans_release(heap->owner) || room) block = alloc(heap, size, tag);
+    }
     if (block && zeroed && size <= SMALL_MAX) memset(block, 0, size);         /* fresh spans are zero */
     return block;
 }
@@ -234,6 +237,20 @@ static void after_small_free(struct plait__heap *heap, const struct place *place
     }
 }
 
+/* Whoever frees a block whose owner's thread is gone takes care of the span: else nobody would give it back. */
+static void adopt(struct plait__heap *heap, const struct place *place)
+{
+    unsigned number = plait__span_class(place->state);
+    struct plait__class *class = &heap->classes[number];
+    if (!plait__span_adopt(place->span, number, heap->owner)) return;
+    if (plait__span_is_empty(place->span, number)) {
+        plait__span_release(place->span, heap->owner);
+        return;
+    }
+    plait__arena->table[place->span].next = class->first;
+    class->first = place->span;
+}
+
 int plait__heap_free(struct plait__heap *heap, void *block, unsigned me)
 {
     struct place place;
@@ -248,7 +265,9 @@ int plait__heap_free(struct plait__heap *heap, void *block, unsigned me)
         return plait__fail(PLAIT_EFREED, "the block at %p is not allocated", block);
     plait__tsan_release(tag);
     atomic_store_explicit(tag, PLAIT__TAG_FREE, memory_order_release);
-    if (heap && plait__span_owner(place.state) == heap->owner) after_small_free(heap, &place);
+    if (!heap) return 0;
+    if (plait__span_owner(place.state) == heap->owner) after_small_free(heap, &place);
+    else if (PLAIT__UNLIKELY(plait__span_owner(place.state) == 0)) adopt(heap, &place);
     return 0;
 }
 

@@ -99,6 +99,30 @@ void plait__span_release(uint32_t span, unsigned owner)
     unmake(span);
 }
 
+bool plait__span_adopt(uint32_t span, unsigned class, unsigned owner)
+{
+    return change(span, plait__span_state(PLAIT__SMALL, class, 0), plait__span_state(PLAIT__SMALL, class, owner));
+}
+
+bool plait__abandoned_spans_release(unsigned owner)
+{
+    bool any = false;
+    uint32_t top = atomic_load(&plait__arena->top);
+    for (uint32_t span = 1; span < top; span++) {
+        uint64_t state = atomic_load(state_of(span));
+        unsigned class = plait__span_class(state);
+        if (!is_abandoned(state) || !plait__span_is_empty(span, class) || !plait__span_adopt(span, class, owner)) continue;
+        /* Only now nobody else can allocate in it. */
+        if (plait__span_is_empty(span, class)) {
+            plait__span_release(span, owner);
+            any = true;
+        } else {
+            atomic_store(state_of(span), state);
+        }
+    }
+    return any;
+}
+
 /* Claim the spans [first, first + count), or none; *next is where to look on. */
 static bool claim(uint32_t first, uint32_t count, unsigned owner, uint32_t *next)
 {

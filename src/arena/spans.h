@@ -49,6 +49,12 @@ static inline char *plait__span_memory(uint32_t span)
 /* Take a span for blocks of `class`: an abandoned one of that class or a free one.  0: the arena is full. */
 uint32_t plait__span_take(unsigned class, unsigned owner);
 
+/* Make an abandoned span ours; only the owner of a span allocates in it or gives it back.  False: somebody else was faster. */
+bool plait__span_adopt(uint32_t span, unsigned class, unsigned owner);
+
+/* Give back all abandoned spans in which no block is live any more.  False: there was none. */
+bool plait__abandoned_spans_release(unsigned owner);
+
 /* Give a span of ours back, in which no block is live. */
 void plait__span_release(uint32_t span, unsigned owner);
 

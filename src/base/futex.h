@@ -22,7 +22,8 @@ struct plait__futex {
  * 0, -EAGAIN (it was not equal), -ETIMEDOUT, -EINTR. */
 int plait__futex_wait(plait__word *word, uint32_t expected, int64_t until);
 
-/* The same for up to 128 words, made by plait__futex_entry.  0 when any was woken; -ENOSYS before Linux 5.16. */
+/* The same for up to 128 words, made by plait__futex_entry.  0 when any was woken; -ENOSYS before Linux 5.16
+ * and in sandboxes that refuse it. */
 int plait__futex_wait_many(const struct plait__futex *words, unsigned count, int64_t until);
 
 struct plait__futex plait__futex_entry(const plait__word *word, uint32_t expected);

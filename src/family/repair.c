@@ -72,7 +72,8 @@ static void repair(uint32_t dead)
     if (dead < low) atomic_store(&plait__roster->low, dead);
 }
 
-bool plait__reap(uint32_t number)
+/* What pthread_mutex_trylock says; after EOWNERDEAD the slot is repaired and the pulse ours. */
+static int try_pulse(uint32_t number)
 {
     pthread_mutex_t *pulse = &plait__slot(number)->pulse;
     int result = pthread_mutex_trylock(pulse);
@@ -80,8 +81,20 @@ bool plait__reap(uint32_t number)
         repair(number);
         pthread_mutex_consistent(pulse);
     }
-    if (result == 0 || result == EOWNERDEAD) pthread_mutex_unlock(pulse);
+    return result;
+}
+
+bool plait__reap(uint32_t number)
+{
+    int result = try_pulse(number);
+    if (result == 0 || result == EOWNERDEAD) pthread_mutex_unlock(&plait__slot(number)->pulse);
     return result == EOWNERDEAD;
+}
+
+bool plait__lock_pulse(uint32_t number)
+{
+    int result = try_pulse(number);
+    return result == 0 || result == EOWNERDEAD;
 }
 
 int plait__reap_all(void)
@@ -95,12 +108,13 @@ int plait__reap_all(void)
 
 /* ---- when the pulse was lost ---- */
 
-/* Do what the kernel would have done at the end of the thread. */
-static void mark(uint32_t number)
+/* Do what the kernel would have done at the end of thread `tid`, if the pulse is still its own: a repairer may hold it, or the
+ * next one who lives there. */
+static void mark(uint32_t number, pid_t tid)
 {
     plait__word *pulse = plait__pulse_word(number);
-    uint32_t seen = atomic_load(pulse), tid = seen & FUTEX_TID_MASK;
-    if (!tid || (int32_t)tid != atomic_load(&plait__slot(number)->tid)) return;      /* a repairer holds it, or nobody */
+    uint32_t seen = atomic_load(pulse);
+    if ((seen & (FUTEX_OWNER_DIED | FUTEX_TID_MASK)) != (uint32_t)tid) return;
     atomic_compare_exchange_strong(pulse, &seen, (seen & FUTEX_WAITERS) | FUTEX_OWNER_DIED);
 }
 
@@ -118,9 +132,8 @@ static bool is_zombie(pid_t pid, pid_t tid)
 }
 
 /* Certainly, although its pulse does not say so.  A pid that has been given to another process looks alive. */
-static bool is_gone(const struct plait__slot *slot)
+static bool is_gone(pid_t pid, pid_t tid)
 {
-    pid_t pid = atomic_load(&slot->pid), tid = atomic_load(&slot->tid);
     if (syscall(SYS_tgkill, pid, tid, 0) < 0 && errno == ESRCH) return true;
     int fd = plait__pidfd_open(pid);
     if (fd < 0) return fd == -ESRCH || is_zombie(pid, tid);
@@ -130,27 +143,46 @@ static bool is_gone(const struct plait__slot *slot)
     return gone;
 }
 
-void plait__ask_kernel(bool unpulsed_only)
+/* The thread that lives in the slot, if its numbers mean something to us.  They are read before anything is asked about them. */
+static bool read_numbers(uint32_t number, pid_t *pid, pid_t *tid)
 {
-    uint32_t made = atomic_load(&plait__roster->made), here = plait__pid_namespace();
-    for (uint32_t i = 1; i <= made; i++) {
-        const struct plait__slot *slot = plait__slot(i);
-        if (i == plait__self.slot || !atomic_load(&slot->pid)) continue;
-        if (!here || atomic_load(&slot->pid_namespace) != here) continue;            /* its numbers mean nothing to us */
-        if (unpulsed_only && !(atomic_load(&slot->flags) & PLAIT__UNPULSED)) continue;
-        if (!plait__pulse_fell(i) && is_gone(slot)) mark(i);
-    }
+    const struct plait__slot *slot = plait__slot(number);
+    uint32_t here = plait__pid_namespace();
+    *tid = atomic_load(&slot->tid);
+    *pid = atomic_load(&slot->pid);
+    return *pid && here && atomic_load(&slot->pid_namespace) == here;
+}
+
+static void ask_about(uint32_t number)
+{
+    pid_t pid, tid;
+    if (number == 0 || number > PLAIT__MEMBERS_MAX || number == plait__self.slot) return;
+    if (read_numbers(number, &pid, &tid) && !plait__pulse_fell(number) && is_gone(pid, tid)) mark(number, tid);
+}
+
+void plait__ask_kernel(uint32_t most)
+{
+    uint32_t made = atomic_load(&plait__roster->made);
+    ask_about(atomic_load(&plait__slot(plait__self.slot)->waiting_for));
+    for (uint32_t i = 0; i < made && i < most; i++) ask_about(++plait__self.asked % made + 1);
     plait__reap_all();
 }
 
-void plait__process_is_gone(int32_t pid)
+void plait__ask_kernel_about_unpulsed(void)
+{
+    uint32_t made = atomic_load(&plait__roster->made);
+    for (uint32_t i = 1; i <= made; i++)
+        if (atomic_load(&plait__slot(i)->flags) & PLAIT__UNPULSED) ask_about(i);
+    plait__reap_all();
+}
+
+void plait__process_is_gone(int32_t gone)
 {
     if (plait__member() != 0) return;                      /* without a slot; whoever has one will see it */
-    uint32_t made = atomic_load(&plait__roster->made), here = plait__pid_namespace();
+    uint32_t made = atomic_load(&plait__roster->made);
     for (uint32_t i = 1; i <= made; i++) {
-        const struct plait__slot *slot = plait__slot(i);
-        if (atomic_load(&slot->pid) != pid || atomic_load(&slot->pid_namespace) != here) continue;
-        if (!plait__pulse_fell(i)) mark(i);
+        pid_t pid, tid;
+        if (read_numbers(i, &pid, &tid) && pid == gone) mark(i, tid);
     }
     plait__reap_all();
 }

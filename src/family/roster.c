@@ -115,15 +115,15 @@ static bool claim(uint32_t number, bool by_hand)
         word = atomic_load(plait__pulse_word(number));
     }
     if (word & (FUTEX_TID_MASK | FUTEX_OWNER_DIED)) return false;
-    if (!by_hand) return pthread_mutex_trylock(&plait__slot(number)->pulse) == 0;
+    if (!by_hand) return plait__lock_pulse(number);
     return atomic_compare_exchange_strong(plait__pulse_word(number), &word, word | (uint32_t)syscall(SYS_gettid));
 }
 
 /* All slots seem taken: but those whose pulse can't fall by itself, or when there are no more all of them, may be gone. */
 static void look_for_the_dead(uint32_t made)
 {
-    if (made == PLAIT__MEMBERS_MAX) plait__ask_kernel(false);
-    else if (atomic_load(&plait__roster->unpulsed)) plait__ask_kernel(true);
+    if (made == PLAIT__MEMBERS_MAX) plait__ask_kernel(made);
+    else if (atomic_load(&plait__roster->unpulsed)) plait__ask_kernel_about_unpulsed();
 }
 
 static uint32_t claim_any(bool by_hand)

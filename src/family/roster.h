@@ -71,6 +71,7 @@ struct plait__self {
     const struct plait__parker *parker;                    /* NULL: the thread itself sleeps; see wait.h */
     uint32_t spin_limit, parks;                            /* see wait.c */
     uint32_t leases;                                       /* leases not yet acknowledged */
+    uint32_t asked;                                        /* the member that plait__ask_kernel asked about last */
 };
 
 extern _Thread_local struct plait__self plait__self;

@@ -40,11 +40,18 @@ void plait__wait_learn(const struct plait__wait *wait)
 /* ---- sleeping ---- */
 
 #define SHORT_SLEEP PLAIT__MILLISECOND
-#define ASK_KERNEL_EVERY (30 * PLAIT__SECOND)
 
-static int64_t ask_interval(void)
+/* The kernel is asked about the others when a sleep has lasted 1, 2, 4, ... 32, 64, 96, ... seconds: who died without a mark on
+ * its pulse is noticed in about the time that was waited already, and to sleep for long costs next to nothing. */
+#define ASK_KERNEL_FIRST PLAIT__SECOND
+#define ASK_KERNEL_LAST (32 * PLAIT__SECOND)
+#define ASK_AT_ONCE 64u                                    /* members; some microseconds each */
+
+static int64_t ask_again_after(const struct plait__wait *wait, int64_t now)
 {
-    return plait__test_backup_interval ? plait__test_backup_interval : ASK_KERNEL_EVERY;
+    if (plait__test_backup_interval) return plait__test_backup_interval;
+    int64_t lasted = now - wait->watching_since;
+    return lasted < ASK_KERNEL_FIRST ? ASK_KERNEL_FIRST : lasted > ASK_KERNEL_LAST ? ASK_KERNEL_LAST : lasted;
 }
 
 /* The first millisecond: cheap, and blind for deaths. */
@@ -53,7 +60,8 @@ static void short_sleep(struct plait__wait *wait, plait__word *word, uint32_t ex
     int64_t until = plait__earlier(wait->deadline, plait__now() + SHORT_SLEEP);
     if (plait__futex_wait(word, expected, until) != -ETIMEDOUT) return;
     wait->watching = true;
-    wait->ask_kernel_at = plait__now() + ask_interval();
+    wait->watching_since = plait__now();
+    wait->ask_kernel_at = wait->watching_since + ask_again_after(wait, wait->watching_since);
 }
 
 /* How many members sleep now; at least 1, as one is about to. */
@@ -93,7 +101,7 @@ static uint32_t count_unpulsed(uint32_t made)
 static int64_t ask_length(uint32_t made)
 {
     int64_t unpulsed = count_unpulsed(made);
-    return unpulsed ? clamp(count_sleepers(made) * unpulsed * 20000, 20 * PLAIT__MILLISECOND, ASK_KERNEL_EVERY) : 0;
+    return unpulsed ? clamp(count_sleepers(made) * unpulsed * 20000, 20 * PLAIT__MILLISECOND, ASK_KERNEL_LAST) : 0;
 }
 
 /* Add a pulse to the words.  False: it has fallen, sleeping on it would be for ever. */
@@ -122,33 +130,43 @@ static unsigned choose_words(struct plait__futex *words, const struct plait__wai
     return count;
 }
 
+/* Until when to sleep at most: there are rounds to go, and questions to ask. */
+static int64_t get_up_at(struct plait__wait *wait, uint32_t made)
+{
+    int64_t round = round_length(made), ask = ask_length(made), now = plait__now(), until = wait->ask_kernel_at;
+    if (round && now + round < until) until = now + round;
+    wait->ask_unpulsed_at = !ask ? 0 : wait->ask_unpulsed_at ? wait->ask_unpulsed_at : now + ask;
+    if (ask && wait->ask_unpulsed_at < until) until = wait->ask_unpulsed_at;
+    return plait__earlier(wait->deadline, until);
+}
+
+static void ask_if_it_is_time(struct plait__wait *wait)
+{
+    int64_t now = plait__now();
+    if (wait->ask_unpulsed_at && now >= wait->ask_unpulsed_at) {
+        plait__ask_kernel_about_unpulsed();
+        wait->ask_unpulsed_at = 0;
+    }
+    if (now >= wait->ask_kernel_at) {
+        plait__ask_kernel(ASK_AT_ONCE);
+        wait->ask_kernel_at = now + ask_again_after(wait, now);
+    }
+}
+
 /* The rest: whoever sleeps, watches. */
 static void long_sleep(struct plait__wait *wait, plait__word *word, uint32_t expected, uint32_t owner)
 {
     if (plait__reap_all()) return;
     uint32_t made = atomic_load(&plait__roster->made);
-    int64_t round = round_length(made), ask = ask_length(made), now = plait__now(), until = wait->ask_kernel_at;
-    if (round && now + round < until) until = now + round;
-    wait->ask_unpulsed_at = !ask ? 0 : wait->ask_unpulsed_at ? wait->ask_unpulsed_at : now + ask;
-    if (ask && wait->ask_unpulsed_at < until) until = wait->ask_unpulsed_at;
-    until = plait__earlier(wait->deadline, until);
-    int result = -ENOSYS;
+    int64_t until = get_up_at(wait, made);
     if (!atomic_load(&plait__roster->no_waitv)) {
         struct plait__futex words[PLAIT__FUTEX_MANY_MAX];
         unsigned count = choose_words(words, wait, word, expected, owner, made);
-        result = count ? plait__futex_wait_many(words, count, until) : 0;
-        if (result == -ENOSYS) atomic_store(&plait__roster->no_waitv, 1);
+        if (count && plait__futex_wait_many(words, count, until) == -ENOSYS) atomic_store(&plait__roster->no_waitv, 1);
     } else {
-        result = plait__futex_wait(word, expected, until);
+        plait__futex_wait(word, expected, until);
     }
-    if (wait->ask_unpulsed_at && plait__now() >= wait->ask_unpulsed_at) {
-        plait__ask_kernel(true);
-        wait->ask_unpulsed_at = 0;
-    }
-    if (result == -ETIMEDOUT && plait__now() >= wait->ask_kernel_at) {
-        plait__ask_kernel(false);
-        wait->ask_kernel_at = plait__now() + ask_interval();
-    }
+    ask_if_it_is_time(wait);
     plait__reap_all();
 }
 

@@ -25,6 +25,7 @@
 
 struct plait__wait {
     plait_deadline deadline;
+    int64_t watching_since;
     int64_t ask_kernel_at;                                 /* the next time to ask the kernel about the others */
     int64_t ask_unpulsed_at;                               /* about those without a pulse; 0: there are none */
     uint32_t spins;

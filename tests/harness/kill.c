@@ -48,4 +48,5 @@ void kill_beside_a_stopped_member(void **state)
     member_stop(&bystander);
     kill_all(*state, step_all());
     member_kill(&bystander);
+    member_until_repaired(bystander.slot);
 }

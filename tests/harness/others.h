@@ -168,7 +168,7 @@ static inline void test_until_watches(pid_t tid)
 /* Do what some sleeper would do: look for the dead, and where the kernel does not mark them, ask it. */
 static inline void test_notice_deaths(void)
 {
-    if (plait__without(PLAIT__WITHOUT_ROBUST)) plait__ask_kernel(true);
+    if (plait__without(PLAIT__WITHOUT_ROBUST)) plait__ask_kernel_about_unpulsed();
     plait__reap_all();
 }
 

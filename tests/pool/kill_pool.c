@@ -1,5 +1,5 @@
-/* A worker that is killed after every instruction of its work on a map that changes what others can see: the map ends, and is right,
- * each time.  The tester's main thread maps; another one steps through the worker by ptrace. */
+/* A worker that is killed after every instruction of its work on a map that changes what others can see: the map ends, and is
+ * right, each time.  The tester's main thread maps; another one steps through the worker by ptrace. */
 #include "tasks.h"
 
 #include <elf.h>

@@ -235,7 +235,8 @@ static void the_detail_tells_of_the_first_by_index(void **state)
         const plait_map_options options = { .chunk = 1, .retries = -1, .context = &later, .context_size = sizeof later };
         assert_int_equal(plait_pool_map(pool, die_in_order, zero_and_one, sizeof(int), NULL, 0, 2, &options), PLAIT_EWORKERDIED);
         char expected[100];
-        snprintf(expected, sizeof expected, "process %d was killed by signal %d in one of the tasks 0 to 0", notes->pids[0], SIGSEGV);
+        snprintf(expected, sizeof expected, "process %d was killed by signal %d in one of the tasks 0 to 0", notes->pids[0],
+                 SIGSEGV);
         if (!strstr(plait_error_detail(), expected)) fail_msg("the detail is '%s', not '%s'", plait_error_detail(), expected);
         expect_squares(pool, 100);
     }
