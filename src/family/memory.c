@@ -62,6 +62,8 @@ int plait_block_share(void *block)
 int plait_free(void *block)
 {
     if (!block) return 0;
-    int error = plait__member();
-    return error ? error : plait__heap_free(plait__self.heap, block, plait__self.slot);
+    struct plait__heap *heap = NULL;
+    int error = my_heap(&heap);
+    if (PLAIT__UNLIKELY(error) && error != -ENOMEM) return error;
+    return plait__heap_free(heap, block, plait__self.slot);      /* without notes too, only less tidy */
 }

@@ -234,6 +234,31 @@ static void private_blocks_of_the_dead_are_had_before_anybody_is_refused(void **
     assert_int_equal(count_spans(), spans);
 }
 
+static int fills_for_all_and_leaves(void *list)
+{
+    CHECK(plait_init(NULL, NULL) == 0);
+    for (struct node *block; (block = plait_alloc(1024));) {
+        block->next = *(struct node **)list;
+        *(struct node **)list = block;
+    }
+    plait_leave();
+    return 0;
+}
+
+static void what_the_gone_had_made_for_all_serves_all_when_it_is_free(void **state)
+{
+    begin();
+    struct node **list = test_shared(sizeof *list);
+    for (int round = 0; round < 3; round++) {
+        assert_int_equal(test_wait_exit(test_fork(fills_for_all_and_leaves, list)), 0);
+        assert_true(plait__heap_count(0) * 1024 > SMALL_ARENA / 2);
+        free_all(list);
+        void *large = plait_alloc(SMALL_ARENA / 2);
+        assert_non_null(large);
+        assert_int_equal(plait_free(large), 0);
+    }
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(small_blocks_fill_it),
     cmocka_unit_test(odd_blocks_fill_it),
@@ -248,5 +273,6 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_little_memory_freed_in_one_size_serves_another),
     cmocka_unit_test(threads_that_ended_leave_all_memory_to_others),
     cmocka_unit_test(private_blocks_of_the_dead_are_had_before_anybody_is_refused),
+    cmocka_unit_test(what_the_gone_had_made_for_all_serves_all_when_it_is_free),
 };
 TEST_MAIN(tests)

@@ -298,6 +298,19 @@ static void spans_of_the_dead_find_a_new_owner(void **state)
     assert_int_equal(plait__heap_count(0), 0);
 }
 
+static void memory_of_the_gone_is_given_back_by_who_frees_it(void **state)
+{
+    struct table *table = new_table();
+    const blkcnt_t before = pages_of_arena();
+    const pid_t child = test_fork(makes_shared_ones, table);
+    test_until_set(&table->ready);
+    test_kill(child);
+    assert_int_equal(plait__reap_all(), 1);
+    assert_true((pages_of_arena() - before) * 512 > 4 << 20);
+    for (int i = 0; i < 20000; i++) assert_int_equal(plait_free(table->blocks[i]), 0);
+    assert_true((pages_of_arena() - before) * 512 < 2 << 20);
+}
+
 /* --- many at once --- */
 
 static int allocs_and_frees_at_random(void *argument)
@@ -352,6 +365,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_large_block_goes_back_to_the_system_at_once),
     cmocka_unit_test(leaving_gives_empty_spans_back),
     cmocka_unit_test(spans_of_the_dead_find_a_new_owner),
+    cmocka_unit_test(memory_of_the_gone_is_given_back_by_who_frees_it),
     cmocka_unit_test(processes_and_threads_allocate_at_the_same_time),
 };
 TEST_MAIN(tests)

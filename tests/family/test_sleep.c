@@ -4,6 +4,10 @@
 #include "others.h"
 
 #include <dlfcn.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
 #include <time.h>
 
 #include <plait/arena.h>
@@ -197,6 +201,49 @@ static void a_parent_that_knows_can_tell(void **state)
     assert_int_equal(plait_member_count(), 1);
 }
 
+/* --- in a sandbox -------------------------------------------------------------------------------------------------------- */
+
+#ifndef SYS_futex_waitv
+#define SYS_futex_waitv 449
+#endif
+
+/* Some refuse calls that they do not know with EPERM, as if the kernel had them. */
+static void refuse_futex_waitv(void)
+{
+    struct sock_filter steps[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_futex_waitv, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = { .len = sizeof steps / sizeof steps[0], .filter = steps };
+    CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+    CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
+}
+
+static bool family_has_no_waitv(void *unused)
+{
+    return atomic_load(&plait__roster->no_waitv) != 0;
+}
+
+static int acquires_in_a_sandbox(void *unused)
+{
+    refuse_futex_waitv();
+    return acquires(unused);
+}
+
+static void a_refused_futex_waitv_is_one_that_is_not_there(void **state)
+{
+    new_scene();
+    const pid_t holder = test_fork(holds, NULL);
+    test_until_set(&scene->held);
+    const pid_t sleeper = test_fork(acquires_in_a_sandbox, NULL);
+    test_until(family_has_no_waitv, NULL);
+    test_until_sleeps(sleeper);
+    test_kill(holder);
+    assert_int_equal(test_wait_exit(sleeper), PLAIT_OWNER_DIED);
+}
+
 /* --- signals --------------------------------------------------------------------------------------------------------------- */
 
 static void count_signal(int number)
@@ -357,6 +404,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_lost_pulse_is_found_before_the_parent_has_waited),
     cmocka_unit_test(the_living_are_not_taken_for_dead_by_the_backup),
     cmocka_unit_test(a_parent_that_knows_can_tell),
+    cmocka_unit_test(a_refused_futex_waitv_is_one_that_is_not_there),
     cmocka_unit_test(signals_do_not_end_a_wait_for_a_lock),
     cmocka_unit_test(signals_do_not_end_a_wait_for_a_message),
     cmocka_unit_test(signals_do_not_move_a_deadline),

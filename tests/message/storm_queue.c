@@ -1,6 +1,7 @@
 /* Producers and consumers of one queue are killed at random.  Each message has a lane (its producer's place) and a number in it, so
  * that the tester knows which must have come.  Nothing is lost but one message for each consumer killed (with leases: nothing),
- * nothing comes twice (with leases: only what a killed consumer had), each lane stays in order, no message is torn, no memory is lost. */
+ * nothing comes twice (with leases: only what a killed consumer had), each lane stays in order, no message is torn, no
+ * memory is lost. */
 #include "storm.h"
 
 #include <inttypes.h>
