@@ -233,8 +233,19 @@ static void after_small_free(struct plait__heap *heap, const struct place *place
     heap->freed += sizes[number];
     if (PLAIT__UNLIKELY(heap->freed >= LOOK_FOR_EMPTY_AFTER)) {
         heap->freed = 0;
-        release_empty_spans(heap, number);
+        for (unsigned any = 0; any < PLAIT__CLASSES; any++) release_empty_spans(heap, any);
     }
+}
+
+/* Our own blocks, and the family's, nobody else may free; another member's may be swept at this moment, because it died. */
+static bool free_small(_Atomic uint16_t *tag, unsigned me)
+{
+    uint16_t seen = atomic_load_explicit(tag, memory_order_relaxed);
+    if (seen == PLAIT__TAG_FREE) return false;
+    plait__tsan_release(tag);
+    if (PLAIT__UNLIKELY(seen != PLAIT__TAG_SHARED && seen != me)) return atomic_compare_exchange_strong(tag, &seen, PLAIT__TAG_FREE);
+    atomic_store_explicit(tag, PLAIT__TAG_FREE, memory_order_release);
+    return true;
 }
 
 /* Whoever frees a block whose owner's thread is gone takes care of the span: else nobody would give it back. */
@@ -260,11 +271,8 @@ int plait__heap_free(struct plait__heap *heap, void *block, unsigned me)
         if (plait__run_release(place.span, place.state, me)) return 0;
         return plait__fail(PLAIT_EFREED, "the block at %p was freed by somebody else at this moment", block);
     }
-    _Atomic uint16_t *tag = plait__tags_of(place.span) + place.index;
-    if (atomic_load_explicit(tag, memory_order_relaxed) == PLAIT__TAG_FREE)
+    if (!free_small(plait__tags_of(place.span) + place.index, me))
         return plait__fail(PLAIT_EFREED, "the block at %p is not allocated", block);
-    plait__tsan_release(tag);
-    atomic_store_explicit(tag, PLAIT__TAG_FREE, memory_order_release);
     if (!heap) return 0;
     if (plait__span_owner(place.state) == heap->owner) after_small_free(heap, &place);
     else if (PLAIT__UNLIKELY(plait__span_owner(place.state) == 0)) adopt(heap, &place);
@@ -283,10 +291,9 @@ int plait__heap_retag(void *block, unsigned new_tag)
         return plait__fail(PLAIT_EFREED, "the block at %p was freed by somebody else at this moment", block);
     }
     _Atomic uint16_t *tag = plait__tags_of(place.span) + place.index;
-    if (atomic_load_explicit(tag, memory_order_relaxed) == PLAIT__TAG_FREE)
-        return plait__fail(PLAIT_EFREED, "the block at %p is not allocated", block);
-    atomic_store_explicit(tag, (uint16_t)new_tag, memory_order_release);
-    return 0;
+    uint16_t seen = atomic_load(tag);
+    if (seen != PLAIT__TAG_FREE && atomic_compare_exchange_strong(tag, &seen, (uint16_t)new_tag)) return 0;
+    return plait__fail(PLAIT_EFREED, "the block at %p is not allocated", block);
 }
 
 size_t plait_block_size(const void *block)
@@ -307,9 +314,10 @@ static void free_blocks_of(unsigned owner)
         uint64_t state = atomic_load(&plait__arena->table[span].state);
         if (plait__span_kind(state) != PLAIT__SMALL) continue;
         _Atomic uint16_t *tags = plait__tags_of(span);
-        for (unsigned i = 0; i < plait__blocks_in_span(plait__span_class(state)); i++)
-            if (atomic_load_explicit(&tags[i], memory_order_relaxed) == owner)
-                atomic_store_explicit(&tags[i], PLAIT__TAG_FREE, memory_order_release);
+        for (unsigned i = 0; i < plait__blocks_in_span(plait__span_class(state)); i++) {
+            uint16_t seen = atomic_load_explicit(&tags[i], memory_order_relaxed);
+            if (seen == owner) atomic_compare_exchange_strong(&tags[i], &seen, PLAIT__TAG_FREE);
+        }
     }
 }
 

@@ -12,6 +12,7 @@
 #include "base/atomics.h"
 #include "base/error.h"
 #include "base/fault.h"
+#include "base/fd.h"
 
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000
@@ -53,11 +54,19 @@ static void *map(int fd, uint64_t base, uint64_t size)
         return NULL;
     }
     if (ftruncate(fd, (off_t)size) < 0) return NULL;
-    void *got = mmap((void *)base, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED_NOREPLACE, fd, 0);
+    /* In a program that has locked its future memory (mlockall), a mapping that could be read would be filled at once. */
+    void *got = mmap((void *)base, size, PROT_NONE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED_NOREPLACE, fd, 0);
     if (got == MAP_FAILED) return NULL;
     if (got != (void *)base) {                             /* a kernel that does not know NOREPLACE, or MSan's page 0 */
         munmap(got, size);
         errno = EEXIST;
+        return NULL;
+    }
+    munlock(got, size);
+    if (mprotect(got, size, PROT_READ | PROT_WRITE) < 0) {
+        int error = errno;
+        munmap(got, size);
+        errno = error;
         return NULL;
     }
     fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
@@ -118,7 +127,8 @@ static void lay_out(char *start, uint64_t size)
 int plait__arena_make(void)
 {
     int fd = memfd_create("plait", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (fd < 0) return plait__fail(PLAIT_ENOARENA, "memfd_create: %s", plait_strerror(errno));
+    fd = plait__above_stdio(fd < 0 ? -errno : fd);
+    if (fd < 0) return plait__fail(PLAIT_ENOARENA, "memfd_create: %s", plait_strerror(fd));
     void *start = NULL;
     uint64_t size = 0, smaller;
     for (unsigned i = 0; !start && (smaller = choose_size(i)); i++) start = map(fd, choose_base(), size = smaller);

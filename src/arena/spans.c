@@ -77,6 +77,7 @@ bool plait__span_is_empty(uint32_t span, unsigned class)
     const _Atomic uint16_t *tags = plait__tags_of(span);
     for (unsigned i = 0; i < plait__blocks_in_span(class); i++)
         if (atomic_load_explicit(&tags[i], memory_order_relaxed)) return false;
+    atomic_thread_fence(memory_order_acquire);             /* what those who freed the blocks did in them lies before */
     return true;
 }
 

@@ -18,6 +18,12 @@ static inline uint64_t plait__claim(unsigned state, uint32_t attempts)
     return plait__self.owner | (uint64_t)state << 24 | (uint64_t)(attempts < 255 ? attempts : 255) << 16;
 }
 
+/* The same claim in another state. */
+static inline uint64_t plait__claim_with_state(uint64_t claim, unsigned state)
+{
+    return (claim & ~UINT64_C(0xff000000)) | (uint64_t)state << 24;
+}
+
 static inline unsigned plait__claim_state(uint64_t claim)
 {
     return (unsigned)(claim >> 24) & 0xff;

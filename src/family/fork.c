@@ -61,24 +61,36 @@ static int make_mark(void)
     return 0;
 }
 
-/* What must happen once per process image, before its first arena. */
-static int register_handlers(void)
+/* Before the first fork there can be, not at our first call: a fork that had begun before would copy `making` as it is, and know no
+ * handler that gives it up in the child. */
+static int registering;
+static __attribute__((constructor)) void register_for_forks(void)
+{
+    registering = pthread_atfork(before_fork, after_fork, after_fork_in_child);
+}
+
+static int make_thread_key(void)
 {
     static bool done;
     if (done) return 0;
-    int error = pthread_key_create(&thread_key, at_thread_end);
-    if (!error) error = pthread_atfork(before_fork, after_fork, after_fork_in_child);
-    if (error) return plait__fail(PLAIT_ENOARENA, "registering for the end of threads: %s", plait_strerror(error));
+    int error = registering ? registering : pthread_key_create(&thread_key, at_thread_end);
+    if (error) return plait__fail(PLAIT_ENOARENA, "registering for forks and the end of threads: %s", plait_strerror(error));
     done = true;
     return 0;
 }
 
+static bool is_made(void)
+{
+    return atomic_load(&plait__fork_mark) != &no_mark;     /* the last thing to be made */
+}
+
 int plait__family_make(void)
 {
+    if (is_made()) return 0;
     pthread_mutex_lock(&making);
     int error = 0;
-    if (atomic_load(&plait__fork_mark) == &no_mark) {
-        error = register_handlers();
+    if (!is_made()) {
+        error = make_thread_key();
         if (!error && !plait__arena) error = plait__arena_make();
         if (!error && !plait__roster) error = plait__roster_make();
         if (!error) error = make_mark();
@@ -92,7 +104,9 @@ uint32_t plait__begin_incarnation(void)
     uint32_t mark = plait__read_fork_mark();
     if (mark) return mark;
     uint32_t fresh = atomic_fetch_add(&last_incarnation, 1) + 1;
-    return atomic_compare_exchange_strong(atomic_load(&plait__fork_mark), &mark, fresh) ? fresh : mark;
+    if (!atomic_compare_exchange_strong(atomic_load(&plait__fork_mark), &mark, fresh)) return mark;
+    atomic_store(&pid_namespace, 0);                       /* whoever made this process may have put it into another one */
+    return fresh;
 }
 
 void plait__keep_thread_key(void)

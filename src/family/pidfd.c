@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/fault.h"
+#include "base/fd.h"
 
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434                                 /* the same numbers on every architecture */
@@ -17,7 +18,7 @@ int plait__pidfd_open(pid_t pid)
 {
     if (plait__without(PLAIT__WITHOUT_PIDFD)) return -ENOSYS;
     long fd = syscall(SYS_pidfd_open, pid, 0);
-    return fd < 0 ? -errno : (int)fd;
+    return plait__above_stdio(fd < 0 ? -errno : (int)fd);
 }
 
 int plait__pidfd_signal(int fd, int signal)

@@ -16,24 +16,26 @@
 
 /* ---- repairing ---- */
 
-/* Note that this life died, before the life is counted up: who sees the new number finds the note. */
+/* Note that this life died, before the life is counted up: who sees the new number finds the note.  A repairer that was killed may
+ * have noted it. */
 static void note_death(struct plait__slot *slot)
 {
     uint32_t life = atomic_load(&slot->life), deaths = atomic_load(&slot->deaths);
-    for (uint32_t i = 0; i < PLAIT__DEATHS_KEPT; i++)
-        if (i < deaths && atomic_load(&slot->died[i]) == life) return;        /* by a repairer that was killed */
+    if (deaths && atomic_load(&slot->died[(deaths - 1) % PLAIT__DEATHS_KEPT]) == life) return;
     atomic_store(&slot->died[deaths % PLAIT__DEATHS_KEPT], life);
     atomic_store(&slot->deaths, deaths + 1);
 }
 
 /* Free the words that the dead one owned in the object it was inside of.  Nothing of what it had begun there is visible:
- * freeing is all there is to do. */
+ * freeing is all there is to do.  The object may have been freed since. */
 static void unown(struct plait__owned *object, uint32_t dead)
 {
-    for (uint32_t i = 0; object && i < object->words; i++) {
+    if (!object || object->stamp >> 16 != PLAIT__OWNED_STAMP || object->words > PLAIT__OWNED_WORDS_MAX) return;
+    for (uint32_t i = 0; i < object->words; i++) {
         _Atomic uint64_t *word = (_Atomic uint64_t *)((char *)object + object->offset + i * object->stride);
         uint64_t seen = atomic_load(word);
-        while ((seen & 0xffff) == dead && !atomic_compare_exchange_weak(word, &seen, seen & ~UINT64_C(0xffff))) {}
+        while (plait__slot_of((uint32_t)seen & 0xffff) == dead &&
+               !atomic_compare_exchange_weak(word, &seen, seen & ~UINT64_C(0xffff))) {}
     }
 }
 
@@ -72,22 +74,40 @@ static void repair(uint32_t dead)
     if (dead < low) atomic_store(&plait__roster->low, dead);
 }
 
-/* What pthread_mutex_trylock says; after EOWNERDEAD the slot is repaired and the pulse ours. */
+/* Where the kernel knows no list of this thread, the C library's lock is of no use: it would write into that list, and in a raw
+ * clone it takes us for our parent, whose thread id it remembers. */
+static int trylock_by_hand(plait__word *pulse)
+{
+    uint32_t seen = atomic_load(pulse);
+    if ((seen & FUTEX_TID_MASK) && !(seen & FUTEX_OWNER_DIED)) return EBUSY;
+    uint32_t mine = (seen & FUTEX_WAITERS) | (uint32_t)syscall(SYS_gettid);
+    if (!atomic_compare_exchange_strong(pulse, &seen, mine)) return EBUSY;
+    return seen & FUTEX_OWNER_DIED ? EOWNERDEAD : 0;
+}
+
+/* Try to lock the pulse: 0, EBUSY, or EOWNERDEAD, after which the slot is repaired and the pulse ours. */
 static int try_pulse(uint32_t number)
 {
     pthread_mutex_t *pulse = &plait__slot(number)->pulse;
-    int result = pthread_mutex_trylock(pulse);
+    bool by_hand = plait__self.by_hand;
+    int result = by_hand ? trylock_by_hand(plait__pulse_word(number)) : pthread_mutex_trylock(pulse);
     if (result == EOWNERDEAD) {
         repair(number);
-        pthread_mutex_consistent(pulse);
+        if (!by_hand) pthread_mutex_consistent(pulse);
     }
     return result;
+}
+
+void plait__unlock_pulse(uint32_t number, bool by_hand)
+{
+    if (!by_hand) pthread_mutex_unlock(&plait__slot(number)->pulse);
+    else if (atomic_exchange(plait__pulse_word(number), 0) & FUTEX_WAITERS) plait__futex_wake(plait__pulse_word(number), 1);
 }
 
 bool plait__reap(uint32_t number)
 {
     int result = try_pulse(number);
-    if (result == 0 || result == EOWNERDEAD) pthread_mutex_unlock(&plait__slot(number)->pulse);
+    if (result == 0 || result == EOWNERDEAD) plait__unlock_pulse(number, plait__self.by_hand);
     return result == EOWNERDEAD;
 }
 
@@ -131,10 +151,12 @@ static bool is_zombie(pid_t pid, pid_t tid)
     return state && state[1] && (state[2] == 'Z' || state[2] == 'X');
 }
 
-/* Certainly, although its pulse does not say so.  A pid that has been given to another process looks alive. */
+/* Certainly, although its pulse does not say so.  A pid that has been given to another process looks alive.  pid 0: unknown. */
 static bool is_gone(pid_t pid, pid_t tid)
 {
-    if (syscall(SYS_tgkill, pid, tid, 0) < 0 && errno == ESRCH) return true;
+    long there = pid ? syscall(SYS_tgkill, pid, tid, 0) : syscall(SYS_tkill, tid, 0);
+    if (there < 0 && errno == ESRCH) return true;
+    if (!pid) pid = tid;
     int fd = plait__pidfd_open(pid);
     if (fd < 0) return fd == -ESRCH || is_zombie(pid, tid);
     struct pollfd exited = { .fd = fd, .events = POLLIN };
@@ -153,27 +175,33 @@ static bool read_numbers(uint32_t number, pid_t *pid, pid_t *tid)
     return *pid && here && atomic_load(&slot->pid_namespace) == here;
 }
 
+/* About the thread that has the pulse: who lives there, or a repairer, of which we know the thread id only. */
 static void ask_about(uint32_t number)
 {
     pid_t pid, tid;
     if (number == 0 || number > PLAIT__MEMBERS_MAX || number == plait__self.slot) return;
-    if (read_numbers(number, &pid, &tid) && !plait__pulse_fell(number) && is_gone(pid, tid)) mark(number, tid);
+    bool known = read_numbers(number, &pid, &tid);
+    uint32_t word = atomic_load(plait__pulse_word(number));
+    pid_t holder = (pid_t)(word & FUTEX_TID_MASK);
+    if (!holder || (word & FUTEX_OWNER_DIED)) return;
+    if (holder == tid ? known && is_gone(pid, tid) : !atomic_load(&plait__roster->many_namespaces) && is_gone(0, holder))
+        mark(number, holder);
 }
 
-void plait__ask_kernel(uint32_t most)
+int plait__ask_kernel(uint32_t most)
 {
     uint32_t made = atomic_load(&plait__roster->made);
     ask_about(atomic_load(&plait__slot(plait__self.slot)->waiting_for));
     for (uint32_t i = 0; i < made && i < most; i++) ask_about(++plait__self.asked % made + 1);
-    plait__reap_all();
+    return plait__reap_all();
 }
 
-void plait__ask_kernel_about_unpulsed(void)
+int plait__ask_kernel_about_unpulsed(void)
 {
     uint32_t made = atomic_load(&plait__roster->made);
     for (uint32_t i = 1; i <= made; i++)
         if (atomic_load(&plait__slot(i)->flags) & PLAIT__UNPULSED) ask_about(i);
-    plait__reap_all();
+    return plait__reap_all();
 }
 
 void plait__process_is_gone(int32_t gone)

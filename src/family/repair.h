@@ -13,6 +13,7 @@ bool plait__reap(uint32_t slot);
 /* Lock the pulse of a slot that looks free.  Somebody may have moved in and died since: then it is repaired first.
  * False: somebody lives there. */
 bool plait__lock_pulse(uint32_t slot);
+void plait__unlock_pulse(uint32_t slot, bool by_hand);
 
 /* The same as plait__reap for all slots.  How many were repaired. */
 int plait__reap_all(void);
@@ -20,13 +21,13 @@ int plait__reap_all(void);
 /* Every sleeper of the family looks again at what it waits for. */
 void plait__wake_family(void);
 
-/* Ask the kernel about members whose pulse looks alive, and mark those that are certainly gone: the one that the caller waits
- * for, and `most` others, each call the next ones.  The pulse is faster, this is for when it was lost: the OOM killer may take the
+/* Ask the kernel about members whose pulse looks alive, and repair those that are certainly gone: the one that the caller waits
+ * for, and `most` others, each call the next ones.  How many were repaired.  The pulse is faster, this is for when it was lost: the OOM killer may take the
  * list that the kernel needs for marking, and where the kernel can't read that list at once it gives up. */
-void plait__ask_kernel(uint32_t most);
+int plait__ask_kernel(uint32_t most);
 
 /* The same for all members whose pulse can't fall by itself, as emulators know no robust lists. */
-void plait__ask_kernel_about_unpulsed(void);
+int plait__ask_kernel_about_unpulsed(void);
 
 /* The parent knows from wait() that this process is gone: if its pulses have not fallen by themselves, make them. */
 void plait__process_is_gone(int32_t pid);

@@ -16,6 +16,8 @@
 _Static_assert(sizeof(struct plait__slot) == 256, "a slot is four cache lines");
 _Static_assert(sizeof(struct plait__roster) <= PLAIT__ROSTER_SIZE, "the roster has to fit its region");
 
+_Static_assert(PLAIT__MEMBERS_MAX < 1u << 13, "a slot is 13 bits of a short owner");
+
 #define NO_INCARNATION UINT32_MAX
 
 _Thread_local struct plait__self plait__self = { .incarnation = NO_INCARNATION };
@@ -90,7 +92,7 @@ static void make_slots(uint32_t first, uint32_t last)
             if (words[i]) atomic_store((plait__word *)&plait__slot(number)->pulse + i, words[i]);
 }
 
-/* Initialise more slots: 8, 16, 32, 64, 120 (what one sleep can watch), then doubling.  Sleepers have to learn of them.
+/* Initialise more slots: 8, 16, 32, 64, 120 (what one sleep can watch), then doubling.
  * Without a lock, so that a member that is stopped in here keeps nobody out. */
 static bool grow(uint32_t made)
 {
@@ -98,25 +100,28 @@ static bool grow(uint32_t made)
     if (target > PLAIT__MEMBERS_MAX) target = PLAIT__MEMBERS_MAX;
     if (target == made) return false;
     make_slots(made + 1, target);
-    if (atomic_compare_exchange_strong(&plait__roster->made, &made, target)) plait__wake_family();
+    atomic_compare_exchange_strong(&plait__roster->made, &made, target);
     return true;
 }
 
 /* ---- joining ---- */
 
-/* Lock the pulse of slot `number` if nobody lives in it; a dead one in it is repaired first.
- * `by_hand`: the kernel knows no list of this thread.  Then the C library's lock is of no use: it would write into that list, and
- * in a raw clone it takes us for our parent, whose thread id it remembers. */
-static bool claim(uint32_t number, bool by_hand)
+/* Lock the pulse of slot `number` if nobody lives in it; a dead one in it is repaired first. */
+static bool claim(uint32_t number)
 {
     uint32_t word = atomic_load(plait__pulse_word(number));
-    if (word & FUTEX_OWNER_DIED) {
-        plait__reap(number);
-        word = atomic_load(plait__pulse_word(number));
-    }
-    if (word & (FUTEX_TID_MASK | FUTEX_OWNER_DIED)) return false;
-    if (!by_hand) return plait__lock_pulse(number);
-    return atomic_compare_exchange_strong(plait__pulse_word(number), &word, word | (uint32_t)syscall(SYS_gettid));
+    if ((word & FUTEX_TID_MASK) && !(word & FUTEX_OWNER_DIED)) return false;
+    return plait__lock_pulse(number);
+}
+
+/* Who sleeps has to watch this slot, too, if it is among those that were made since they fell asleep.  By whoever lives there, as
+ * the one who made them may have been stopped before it told. */
+static void announce(uint32_t number)
+{
+    uint32_t announced = atomic_load(&plait__roster->announced), made = atomic_load(&plait__roster->made);
+    if (number <= announced) return;
+    plait__wake_family();
+    while (announced < made && !atomic_compare_exchange_weak(&plait__roster->announced, &announced, made)) {}
 }
 
 /* All slots seem taken: but those whose pulse can't fall by itself, or when there are no more all of them, may be gone. */
@@ -126,13 +131,13 @@ static void look_for_the_dead(uint32_t made)
     else if (atomic_load(&plait__roster->unpulsed)) plait__ask_kernel_about_unpulsed();
 }
 
-static uint32_t claim_any(bool by_hand)
+static uint32_t claim_any(void)
 {
     for (bool looked = false;; looked = true) {
         uint32_t made = atomic_load(&plait__roster->made), low = atomic_load(&plait__roster->low);
         for (uint32_t i = 0; i < made; i++) {
             uint32_t number = (low - 1 + i) % made + 1;
-            if (!claim(number, by_hand)) continue;
+            if (!claim(number)) continue;
             atomic_store(&plait__roster->low, number % PLAIT__MEMBERS_MAX + 1);
             return number;
         }
@@ -141,9 +146,18 @@ static uint32_t claim_any(bool by_hand)
     }
 }
 
+/* As long as all are in one, a number means the same to all. */
+static void note_namespace(uint32_t namespace)
+{
+    uint32_t first = 0;
+    if (atomic_compare_exchange_strong(&plait__roster->pid_namespace, &first, namespace)) first = namespace;
+    if (!namespace || first != namespace) atomic_store(&plait__roster->many_namespaces, 1);
+}
+
 static void fill_in(struct plait__slot *slot, bool unpulsed)
 {
     pid_t pid = getpid(), tid = (pid_t)syscall(SYS_gettid);
+    note_namespace(plait__pid_namespace());
     atomic_store(&slot->inside, NULL);
     atomic_store(&slot->waiting, NULL);
     atomic_store(&slot->tid, tid);
@@ -181,8 +195,8 @@ int plait__join(void)
     plait__self.incarnation = NO_INCARNATION;
     forget_robust_list();
 
-    bool unpulsed = !robust_list();
-    uint32_t number = claim_any(unpulsed);
+    bool unpulsed = plait__self.by_hand = !robust_list();
+    uint32_t number = claim_any();
     if (!number) {
         free(heap);
         return plait__fail(PLAIT_ETOOMANY, "all %u slots are taken", PLAIT__MEMBERS_MAX);
@@ -193,8 +207,11 @@ int plait__join(void)
     if (heap) *heap = (struct plait__heap){ .owner = (uint16_t)number };
     plait__self.heap = heap;
     plait__self.slot = number;
-    plait__self.owner = (uint64_t)atomic_load(&slot->life) << 32 | number;
+    uint32_t life = atomic_load(&slot->life);
+    plait__self.owner = (uint64_t)life << 32 | number;
+    plait__self.short_owner = (life & 7) << 13 | number;
     plait__wait_init();
+    announce(number);
     if (unpulsed) plait__wake_family();                    /* whoever sleeps has to ask about us now and then */
     plait__keep_thread_key();
     plait__self.incarnation = incarnation;
@@ -214,7 +231,7 @@ void plait_leave(void)
     uint32_t number = plait__self.slot;
     struct plait__slot *slot = plait__slot(number);
     if (atomic_load(&slot->inside)) return;                /* exit() in a signal handler in the middle of a call is a death */
-    bool has_leases = plait__self.leases > 0;
+    bool has_leases = plait__self.leases > 0, by_hand = plait__self.by_hand;
     plait__heap_sweep(number, (atomic_load(&slot->flags) & PLAIT__HAS_PRIVATE) != 0, number);
     free(plait__self.heap);
     plait__self = (struct plait__self){ .incarnation = NO_INCARNATION };
@@ -229,8 +246,7 @@ void plait_leave(void)
     slot->name[0] = 0;
     uint32_t low = atomic_load(&plait__roster->low);
     if (number < low) atomic_store(&plait__roster->low, number);
-    if (atomic_load(&slot->flags) & PLAIT__UNPULSED) atomic_store(plait__pulse_word(number), 0);      /* as claim locked it */
-    else pthread_mutex_unlock(&slot->pulse);
+    plait__unlock_pulse(number, by_hand);
 }
 
 /* exit() ends the life of the thread that calls it cleanly; the process's other threads are cut off wherever they are. */
@@ -241,19 +257,31 @@ static __attribute__((destructor)) void leave_at_exit(void)
 
 /* ---- looking ---- */
 
+/* An earlier life.  Of the deaths kept, the oldest may be being overwritten. */
+static enum plait__fate how_it_ended(const struct plait__slot *slot, uint32_t life)
+{
+    uint32_t deaths, oldest;
+    do {
+        deaths = atomic_load(&slot->deaths);
+        for (uint32_t i = 0; i < PLAIT__DEATHS_KEPT; i++)
+            if (i < deaths && atomic_load(&slot->died[i]) == life) return PLAIT__DIED;
+        oldest = atomic_load(&slot->died[(deaths + 1) % PLAIT__DEATHS_KEPT]);
+    } while (deaths != atomic_load(&slot->deaths));
+    if (deaths < PLAIT__DEATHS_KEPT) return PLAIT__LEFT;
+    /* Older than what is remembered: unknown.  To say that it died can not make anybody wait for ever. */
+    return (int32_t)(life - oldest) < 0 ? PLAIT__DIED : PLAIT__LEFT;
+}
+
 enum plait__fate plait__fate(uint64_t owner)
 {
     uint32_t number = (uint32_t)owner & 0xffff, life = (uint32_t)(owner >> 32);
     if (number == PLAIT__NOBODY || number > PLAIT__MEMBERS_MAX) return PLAIT__LEFT;
     const struct plait__slot *slot = plait__slot(number);
-    if (atomic_load(&slot->life) == life) return plait__pulse_fell(number) ? PLAIT__DIED : PLAIT__LIVES;
-    uint32_t deaths = atomic_load(&slot->deaths);
-    for (uint32_t i = 0; i < PLAIT__DEATHS_KEPT; i++)
-        if (i < deaths && atomic_load(&slot->died[i]) == life) return PLAIT__DIED;
-    if (deaths <= PLAIT__DEATHS_KEPT) return PLAIT__LEFT;
-    /* Older than what is remembered: unknown.  To say that it died can not make anybody wait for ever. */
-    uint32_t oldest = atomic_load(&slot->died[deaths % PLAIT__DEATHS_KEPT]);
-    return (int32_t)(life - oldest) < 0 ? PLAIT__DIED : PLAIT__LEFT;
+    if (atomic_load(&slot->life) == life) {
+        if (!plait__pulse_stopped(number)) return PLAIT__LIVES;
+        if (atomic_load(&slot->life) == life) return PLAIT__DIED;        /* who leaves counts it up before the pulse stops */
+    }
+    return how_it_ended(slot, life);
 }
 
 void plait__set_process_name(const char *name)

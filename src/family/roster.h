@@ -16,7 +16,7 @@
 #include "base/atomics.h"
 #include "base/futex.h"
 
-#define PLAIT__MEMBERS_MAX 8192u
+#define PLAIT__MEMBERS_MAX 8191u                           /* 13 bits, see short_owner below */
 #define PLAIT__NAME_SIZE 32u
 #define PLAIT__DEATHS_KEPT 22u
 #define PLAIT__NOBODY 0xffffu                              /* as an owner: locked, but by no member */
@@ -25,8 +25,11 @@
 #define PLAIT__UNPULSED 1u                                 /* the kernel will not mark its pulse: it has to be asked */
 #define PLAIT__HAS_PRIVATE 2u                              /* it has made blocks that die with it */
 
-/* A shared object with words that name their owner in the low 16 bits.  A member notes in its slot the one it is inside of, and
- * repair frees what the dead one still owned there.  It is the first field of such an object. */
+/* A shared object with words that name their owner in the low 16 bits (short_owner).  A member notes in its slot the one it is inside of, and
+ * repair frees what the dead one still owned there.  It is the first field of such an object.  The upper half of every such stamp
+ * is PLAIT__OWNED_STAMP. */
+#define PLAIT__OWNED_STAMP 0x504cu
+#define PLAIT__OWNED_WORDS_MAX 8u
 struct plait__owned {
     uint32_t stamp;
     uint32_t words;                                        /* how many, from `offset` on, `stride` bytes apart */
@@ -57,6 +60,8 @@ struct plait__roster {
     _Atomic uint32_t low;                                  /* hint: slots below are taken */
     _Atomic uint32_t no_waitv;                             /* a member sleeps without futex_waitv: wake it by its word */
     _Atomic uint32_t unpulsed;                             /* there is, or was, a member with PLAIT__UNPULSED */
+    _Atomic uint32_t announced;                            /* the sleepers were told of the slots up to this one */
+    _Atomic uint32_t pid_namespace, many_namespaces;       /* the first member's; others', or unknown ones, were seen */
     _Alignas(64) plait__word epoch;                        /* counted up when everybody has to look again */
     _Atomic uint32_t endings;                              /* lives that ended and may have left leases */
     _Alignas(256) struct plait__slot slots[PLAIT__MEMBERS_MAX + 1];      /* number 0 is nobody's */
@@ -67,11 +72,14 @@ struct plait__self {
     uint32_t incarnation;
     uint32_t slot;
     uint64_t owner;                                        /* life << 32 | slot: how 64-bit owner words name us */
+    uint32_t short_owner;                                  /* the life's last 3 bits << 13 | slot: how 16 bits do */
+    bool by_hand;                                          /* no robust list: pulses are not for the C library, see roster.c */
     struct plait__heap *heap;                              /* NULL until it allocates */
     const struct plait__parker *parker;                    /* NULL: the thread itself sleeps; see wait.h */
     uint32_t spin_limit, parks;                            /* see wait.c */
     uint32_t leases;                                       /* leases not yet acknowledged */
     uint32_t asked;                                        /* the member that plait__ask_kernel asked about last */
+    int64_t ask_at;                                        /* when to ask next before giving up; see wait.c */
 };
 
 extern _Thread_local struct plait__self plait__self;
@@ -109,15 +117,46 @@ static inline bool plait__pulse_fell(uint32_t number)
     return (atomic_load(plait__pulse_word(number)) & FUTEX_OWNER_DIED) != 0;
 }
 
+/* The thread that lives in the slot does so no more: the kernel has marked its pulse, or a repairer or the next member has it.
+ * To be asked when a life of that slot is known to have begun. */
+static inline bool plait__pulse_stopped(uint32_t number)
+{
+    uint32_t word = atomic_load(plait__pulse_word(number));
+    return (word & (FUTEX_OWNER_DIED | FUTEX_TID_MASK)) != (uint32_t)atomic_load(&plait__slot(number)->tid);
+}
+
+/* Words without room for a whole life name their owner by 16 bits, of which 3 are its life's.  Repair frees such words before the
+ * slot is used again, so these bits need not last; with them nobody has to wait for a repairer that was stopped. */
+static inline uint32_t plait__slot_of(uint32_t short_owner)
+{
+    return short_owner & 0x1fff;
+}
+
+static inline bool plait__has_ended(uint32_t short_owner)
+{
+    uint32_t number = plait__slot_of(short_owner), life = atomic_load(&plait__slot(number)->life);
+    return (life & 7) != short_owner >> 13 || plait__pulse_stopped(number);
+}
+
 /* How the life that an owner word (life << 32 | slot) names is going. */
 enum plait__fate { PLAIT__LIVES, PLAIT__DIED, PLAIT__LEFT };
 enum plait__fate plait__fate(uint64_t owner);
 
-/* Where the member may own words, for repair: on entering an object, and NULL on leaving it. */
-static inline void plait__set_inside(struct plait__owned *object)
+/* Where the member may own words, for repair.  Returns the object that it was inside of before, which is to be given back to
+ * plait__leave_object: NULL, unless a signal handler uses another object in the middle. */
+static inline struct plait__owned *plait__enter_object(struct plait__owned *object)
 {
-    atomic_store_explicit(&plait__slot(plait__self.slot)->inside, object, memory_order_relaxed);
+    struct plait__slot *slot = plait__slot(plait__self.slot);
+    struct plait__owned *before = atomic_load_explicit(&slot->inside, memory_order_relaxed);
+    atomic_store_explicit(&slot->inside, object, memory_order_relaxed);
     plait__in_order();
+    return before;
+}
+
+static inline void plait__leave_object(struct plait__owned *before)
+{
+    plait__in_order();
+    atomic_store_explicit(&plait__slot(plait__self.slot)->inside, before, memory_order_relaxed);
 }
 
 /* The name of this process for the roster ("MainProcess" until it is set); the calling thread's slot takes it at once. */

@@ -50,18 +50,19 @@ void plait__wait_learn(const struct plait__wait *wait)
 static int64_t ask_again_after(const struct plait__wait *wait, int64_t now)
 {
     if (plait__test_backup_interval) return plait__test_backup_interval;
-    int64_t lasted = now - wait->watching_since;
+    int64_t lasted = now - wait->since;
     return lasted < ASK_KERNEL_FIRST ? ASK_KERNEL_FIRST : lasted > ASK_KERNEL_LAST ? ASK_KERNEL_LAST : lasted;
 }
 
-/* The first millisecond: cheap, and blind for deaths. */
+/* The first millisecond, however often it is interrupted: cheap, and blind for deaths. */
 static void short_sleep(struct plait__wait *wait, plait__word *word, uint32_t expected)
 {
-    int64_t until = plait__earlier(wait->deadline, plait__now() + SHORT_SLEEP);
-    if (plait__futex_wait(word, expected, until) != -ETIMEDOUT) return;
-    wait->watching = true;
-    wait->watching_since = plait__now();
-    wait->ask_kernel_at = wait->watching_since + ask_again_after(wait, wait->watching_since);
+    if (!wait->since) wait->since = plait__now();
+    int64_t until = wait->since + SHORT_SLEEP;
+    plait__futex_wait(word, expected, plait__earlier(wait->deadline, until));
+    int64_t now = plait__now();
+    wait->watching = now >= until;
+    wait->ask_kernel_at = now + ask_again_after(wait, now);
 }
 
 /* How many members sleep now; at least 1, as one is about to. */
@@ -162,7 +163,10 @@ static void long_sleep(struct plait__wait *wait, plait__word *word, uint32_t exp
     if (!atomic_load(&plait__roster->no_waitv)) {
         struct plait__futex words[PLAIT__FUTEX_MANY_MAX];
         unsigned count = choose_words(words, wait, word, expected, owner, made);
-        if (count && plait__futex_wait_many(words, count, until) == -ENOSYS) atomic_store(&plait__roster->no_waitv, 1);
+        int result = count ? plait__futex_wait_many(words, count, until) : 0;
+        if (result == -ENOSYS) atomic_store(&plait__roster->no_waitv, 1);
+        if (result == -ENOMEM)                             /* of the kernel, for its notes of so many words */
+            plait__futex_wait(word, expected, plait__earlier(wait->deadline, plait__now() + SHORT_SLEEP));
     } else {
         plait__futex_wait(word, expected, until);
     }
@@ -170,9 +174,25 @@ static void long_sleep(struct plait__wait *wait, plait__word *word, uint32_t exp
     plait__reap_all();
 }
 
+/* Who never sleeps for long, because all its deadlines are short, asks as often all the same. */
+int plait__give_up(uint32_t owner)
+{
+    bool unpulsed = atomic_load_explicit(&plait__roster->unpulsed, memory_order_relaxed);
+    int64_t now = plait__now(), every = plait__test_backup_interval ? plait__test_backup_interval : ASK_KERNEL_FIRST;
+    if (unpulsed) every = 20 * PLAIT__MILLISECOND;
+    bool first = plait__self.ask_at == 0;
+    if (!first && now < plait__self.ask_at) return -ETIMEDOUT;
+    plait__self.ask_at = now + every;
+    if (first) return -ETIMEDOUT;
+    atomic_store(&plait__slot(plait__self.slot)->waiting_for, owner);
+    int repaired = plait__ask_kernel(ASK_AT_ONCE);
+    if (unpulsed) repaired += plait__ask_kernel_about_unpulsed();
+    return repaired ? 0 : -ETIMEDOUT;
+}
+
 static int park_thread(struct plait__wait *wait, plait__word *word, uint32_t expected, uint32_t owner)
 {
-    if (plait__expired(wait->deadline)) return -ETIMEDOUT;
+    if (plait__expired(wait->deadline)) return plait__give_up(owner);
     struct plait__slot *slot = plait__slot(plait__self.slot);
     atomic_store(&slot->waiting_for, owner);
     atomic_store(&slot->waiting, word);

@@ -25,7 +25,7 @@
 
 struct plait__wait {
     plait_deadline deadline;
-    int64_t watching_since;
+    int64_t since;                                         /* the first sleep */
     int64_t ask_kernel_at;                                 /* the next time to ask the kernel about the others */
     int64_t ask_unpulsed_at;                               /* about those without a pulse; 0: there are none */
     uint32_t spins;
@@ -43,6 +43,10 @@ struct plait__parker {
     int (*park)(struct plait__wait *wait, plait__word *word, uint32_t expected, uint32_t owner);
     int (*park_fd)(int fd, short events, plait_deadline deadline);
 };
+
+/* The deadline is over, or was PLAIT_NOW, and slot `owner` (or 0) has what was wanted: -ETIMEDOUT; or 0, because somebody turned
+ * out to be dead: look again. */
+int plait__give_up(uint32_t owner);
 
 int plait__park(struct plait__wait *wait, plait__word *word, uint32_t expected, uint32_t owner);
 

@@ -17,18 +17,14 @@ int plait__cursor_own_slowly(struct plait__cursor *cursor, uint64_t refuse, uint
     for (;;) {
         uint32_t bell = atomic_load(&cursor->free_bell);
         uint64_t seen = atomic_load(&cursor->word);
-        uint32_t owner = plait__owner_in(seen);
         if (seen & refuse) return plait__fail(PLAIT_ECLOSED, "the queue was closed");
-        if (!owner) {
-            if (!atomic_compare_exchange_strong(&cursor->word, &seen, seen | plait__self.slot)) continue;
-            *word = seen | plait__self.slot;
+        if (!plait__is_owned(seen)) {
+            if (!atomic_compare_exchange_strong(&cursor->word, &seen, plait__owned_by_us(seen))) continue;
+            *word = plait__owned_by_us(seen);
             plait__tsan_acquire(&cursor->word);
             return 0;
         }
-        if (plait__pulse_fell(owner)) {
-            plait__reap(owner);
-            continue;
-        }
+        uint32_t owner = plait__slot_of(plait__owner_in(seen));
         if (plait__spin(wait)) continue;
         if (!(seen & PLAIT__WANT_FREE)) {
             uint64_t now = atomic_fetch_or(&cursor->word, PLAIT__WANT_FREE);
@@ -43,15 +39,16 @@ int plait__cursor_own_slowly(struct plait__cursor *cursor, uint64_t refuse, uint
 }
 
 /* The flag is down for a moment.  Somebody who slept before may not have been woken, so it goes up again unless nobody was there;
- * and if somebody changed the cursor or passed a wake-up on while it was down, that is rung for as well. */
+ * and if others changed the cursor or passed a wake-up on while it was down, that is rung for as well: nobody knows how many did,
+ * so for all who sleep. */
 void plait__cursor_ring(struct plait__cursor *cursor, uint64_t flag)
 {
     plait__word *bell = bell_of(cursor, flag);
-    for (;;) {
+    for (int most = 1;; most = INT_MAX) {
         uint32_t passed = atomic_load(&cursor->passed);
         uint64_t seen = atomic_fetch_and(&cursor->word, ~flag);
         atomic_fetch_add(bell, 1);
-        if (plait__wake(bell, 1) == 0) return;
+        if (plait__wake(bell, most) == 0) return;
         uint64_t now = atomic_fetch_or(&cursor->word, flag);
         if (plait__same_place(now, seen) && atomic_load(&cursor->passed) == passed) return;
     }
@@ -85,7 +82,7 @@ int plait__cursor_wait_move(struct plait__cursor *cursor, uint64_t seen, uint32_
         uint64_t now = atomic_fetch_or(&cursor->word, PLAIT__WANT_MOVE);
         if ((now ^ seen) & ~PLAIT__WANT_MOVE) return 0;    /* it has changed since the look */
     }
-    return plait__park(wait, &cursor->move_bell, bell, plait__owner_in(seen));
+    return plait__park(wait, &cursor->move_bell, bell, plait__slot_of(plait__owner_in(seen)));
 }
 
 void plait__cursor_ring_all(struct plait__cursor *cursor)

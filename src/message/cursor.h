@@ -1,11 +1,11 @@
 /* message/cursor.h - the owned cursor: position, number of messages, owner and flags in one word.
  *
  *   63          40 39         19 18      16 15     0
- *   | count       | position   | flags    | owner  |     position in units of 16 bytes; owner: a slot, 0 nobody
+ *   | count       | position   | flags    | owner  |     position in units of 16 bytes; owner: a short owner (roster.h), 0 nobody
  *
  * Whoever wants to move a cursor owns it first (one compare-and-swap), does the work that the move stands for, and then commits:
- * one addition publishes position and count and gives the ownership up.  A dead owner has moved nothing, so that to un-own is
- * all its repair.  Flags are set and cleared by anyone at any time and survive commits.
+ * one addition publishes position and count and gives the ownership up.  A dead owner has moved nothing, so whoever finds it
+ * takes the cursor over; and repair un-owns it, before the slot that it names is used again.  Flags are set and cleared by anyone at any time and survive commits.
  *
  * Sleepers wait on *bells*, words beside the cursors, one for each thing that can be waited for:
  *   sleeper: read the bell; look; set the flag in the cursor; sleep while the bell is what it was.
@@ -47,6 +47,19 @@ struct plait__cursor {
 static inline uint32_t plait__owner_in(uint64_t word)
 {
     return (uint32_t)word & 0xffff;
+}
+
+/* Owned, and the owner lives.  The dead one's cursor is free to take: it has moved nothing. */
+static inline bool plait__is_owned(uint64_t word)
+{
+    uint32_t owner = plait__owner_in(word);
+    return owner && !plait__has_ended(owner);
+}
+
+/* The same word, owned by us. */
+static inline uint64_t plait__owned_by_us(uint64_t word)
+{
+    return (word & ~UINT64_C(0xffff)) | plait__self.short_owner;
 }
 
 static inline uint32_t plait__position_in(uint64_t word)
@@ -91,9 +104,9 @@ static inline int plait__cursor_own(struct plait__cursor *cursor, uint64_t refus
 {
     uint64_t seen = atomic_load_explicit(&cursor->word, memory_order_relaxed);
     if (PLAIT__LIKELY(!(seen & (refuse | 0xffff))) &&
-        atomic_compare_exchange_strong_explicit(&cursor->word, &seen, seen | plait__self.slot, memory_order_acquire,
+        atomic_compare_exchange_strong_explicit(&cursor->word, &seen, seen | plait__self.short_owner, memory_order_acquire,
                                                 memory_order_relaxed)) {
-        *word = seen | plait__self.slot;
+        *word = seen | plait__self.short_owner;
         plait__tsan_acquire(&cursor->word);
         return 0;
     }

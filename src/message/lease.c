@@ -44,14 +44,11 @@ static bool own_for_reclaiming(struct plait__cursor *done, uint64_t *word)
 {
     for (;;) {
         uint64_t seen = atomic_load(&done->word);
-        uint32_t owner = plait__owner_in(seen);
-        if (!(seen & PLAIT__AGAIN)) return false;
-        if (owner && !plait__pulse_fell(owner)) return false;
-        if (owner) plait__reap(owner);
-        else if (atomic_compare_exchange_strong(&done->word, &seen, (seen & ~PLAIT__AGAIN) | plait__self.slot)) {
-            *word = (seen & ~PLAIT__AGAIN) | plait__self.slot;
-            return true;
-        }
+        if (!(seen & PLAIT__AGAIN) || plait__is_owned(seen)) return false;
+        uint64_t mine = plait__owned_by_us(seen & ~PLAIT__AGAIN);
+        if (!atomic_compare_exchange_strong(&done->word, &seen, mine)) continue;
+        *word = mine;
+        return true;
     }
 }
 
@@ -161,7 +158,8 @@ static struct plait__record *find_lease(plait_queue *queue, plait_lease lease, u
     if (position >= PLAIT__POSITIONS || ahead >= plait__messages_between(done, head)) return NULL;
     struct plait__record *record = plait__record_at(queue, position);
     *holder = atomic_load(&record->holder);
-    bool ours = plait__claim_state(*holder) == HELD && plait__claim_owner(*holder) == plait__self.owner && record->number == number;
+    bool ours = plait__claim_state(*holder) == HELD && plait__claim_owner(*holder) == plait__self.owner &&
+                record->number == number && plait__claim_attempts(*holder) == lease.attempts;
     return ours ? record : NULL;
 }
 
@@ -188,10 +186,9 @@ static int settle_inside(plait_queue *queue, plait_lease lease, enum state state
     if (!queue->leases) return plait__fail(-EINVAL, "the queue was made without leases");
     int error = plait__member();
     if (error) return error;
-    plait__set_inside(&queue->owned);
+    struct plait__owned *before = plait__enter_object(&queue->owned);
     error = settle(queue, lease, state);
-    plait__in_order();
-    plait__set_inside(NULL);
+    plait__leave_object(before);
     return error;
 }
 

@@ -62,6 +62,9 @@ int plait_queue_free(plait_queue *queue)
 {
     if (!queue) return 0;
     if (!plait__is_queue(queue)) return plait__not_a_queue(queue);
+    int error = plait__member();
+    if (error) return error;
+    plait__reap_all();                                     /* the repair of who died in it needs it */
     queue->owned.stamp = 0;
     return plait_free(queue);
 }
@@ -101,7 +104,7 @@ static void pass_room_on(plait_queue *queue)
 /* Sleep on the cursor that keeps the message out: too many queued is up to the head, no room to whoever frees it. */
 static int wait_for_room(plait_queue *queue, uint32_t units, struct plait__wait *wait)
 {
-    uint64_t before = 0;
+    uint64_t freed_before = 0, taken_before = 0;
     for (bool looked = false;; looked = true) {
         uint32_t head_bell = atomic_load(&queue->head.move_bell), done_bell = atomic_load(&queue->done.move_bell);
         if (queue->leases) {                               /* who acknowledged may have died before it set AGAIN */
@@ -111,9 +114,12 @@ static int wait_for_room(plait_queue *queue, uint32_t units, struct plait__wait 
         uint64_t freed = atomic_load(room_word(queue)), taken = atomic_load(&queue->head.word);
         uint64_t tail = atomic_load(&queue->tail.word);
         if ((tail & PLAIT__CLOSED) || fits(queue, tail, freed, taken, units)) return 0;
-        if (plait__is_now(wait->deadline)) return plait__fail(-ETIMEDOUT, "the queue is full");
-        if (looked ? !plait__same_place(freed, before) : wait->slept) pass_room_on(queue);   /* some, but not enough for us */
-        before = freed;
+        if (plait__is_now(wait->deadline) && plait__give_up(plait__slot_of(plait__owner_in(taken))) < 0)
+            return plait__fail(-ETIMEDOUT, "the queue is full");
+        bool moved = !plait__same_place(freed, freed_before) || !plait__same_place(taken, taken_before);
+        if (looked ? moved : wait->slept) pass_room_on(queue);           /* some room, but not enough for us */
+        freed_before = freed;
+        taken_before = taken;
         bool too_many = !queue->leases || plait__messages_between(taken, tail) >= queue->maxsize;
         int error = too_many ? plait__cursor_wait_move(&queue->head, taken, head_bell, wait)
                              : plait__cursor_wait_move(&queue->done, freed, done_bell, wait);
@@ -174,10 +180,9 @@ int plait_queue_put(plait_queue *queue, const void *data, size_t size, plait_dea
         return plait__fail(-EMSGSIZE, "a message of %zu bytes; the queue's capacity allows %zu", size, most);
     int error = plait__member();
     if (PLAIT__UNLIKELY(error)) return error;
-    plait__set_inside(&queue->owned);
+    struct plait__owned *before = plait__enter_object(&queue->owned);
     error = put(queue, data, size, deadline);
-    plait__in_order();
-    plait__set_inside(NULL);
+    plait__leave_object(before);
     return error;
 }
 
@@ -224,7 +229,7 @@ static inline bool has_message(plait_queue *queue, uint64_t head)
 /* Nothing more can come: closed, no putter in the middle, and no lease that could come back. */
 static bool is_drained(const plait_queue *queue, uint64_t tail)
 {
-    return (tail & PLAIT__CLOSED) && !plait__owner_in(tail) && plait__all_settled(queue);
+    return (tail & PLAIT__CLOSED) && !plait__is_owned(tail) && plait__all_settled(queue);
 }
 
 /* Nothing at the head: sleep until the tail moves, or a leased message comes back (then all sleepers of the tail are rung). */
@@ -236,8 +241,8 @@ static int wait_for_message(plait_queue *queue, struct plait__wait *wait)
     if (!plait__same_place(tail, head)) return 0;
     if (is_drained(queue, tail) && plait__same_place(tail, atomic_load(&queue->head.word)))
         return plait__fail(PLAIT_ECLOSED, "the queue was closed, and everything has been read");
-    if (plait__owner_in(tail) && plait__pulse_fell(plait__owner_in(tail))) plait__reap_all();
-    int error = plait__is_now(wait->deadline) ? -ETIMEDOUT : plait__cursor_wait_move(&queue->tail, tail, bell, wait);
+    int error = plait__is_now(wait->deadline) ? plait__give_up(plait__slot_of(plait__owner_in(tail)))
+                                              : plait__cursor_wait_move(&queue->tail, tail, bell, wait);
     if (error && queue->leases && plait__reap_all()) return 0;       /* where nobody sleeps, nobody has noticed what came back */
     return error ? plait__fail(error, "the queue is empty") : 0;
 }
@@ -271,10 +276,9 @@ static ssize_t take_inside(plait_queue *queue, const struct plait__taking *takin
 {
     int error = plait__member();
     if (PLAIT__UNLIKELY(error)) return error;
-    plait__set_inside(&queue->owned);
+    struct plait__owned *before = plait__enter_object(&queue->owned);
     ssize_t result = plait__take(queue, taking, deadline);
-    plait__in_order();
-    plait__set_inside(NULL);
+    plait__leave_object(before);
     return result;
 }
 

@@ -8,7 +8,7 @@
 
 #include "message/cursor.h"
 
-#define PLAIT__QUEUE_STAMP 0x51554555u                     /* "QUEU" */
+#define PLAIT__QUEUE_STAMP (PLAIT__OWNED_STAMP << 16 | 0x5155u)
 
 /* Before each message in the ring, at a multiple of 16 bytes.  A message may run over the end of the ring to its beginning. */
 struct plait__record {

@@ -2,8 +2,9 @@
  *
  * The owner hangs a job on the board and rings; workers take chunks of it by themselves until none is left.  A chunk is a
  * claim word (family/claim.h): OPEN -> RUNNING by a worker -> DONE.  A RUNNING chunk of a dead worker is made OPEN again by the
- * caller of the map, with one more attempt, or GIVEN_UP when it has had enough.  What the words say is the truth; `unfinished`
- * and `next` only save looking at all of them.
+ * caller of the map, with one more attempt, or GIVEN_UP when it has had enough.  When the time of a map is up, its caller makes
+ * all that are OPEN or RUNNING GIVEN_UP, and kills the workers that it has taken one from: they can't have gone on to another
+ * map.  What the words say is the truth; `unfinished` and `next` only save looking at all of them.
  */
 #ifndef PLAIT_POOL_BOARD_H
 #define PLAIT_POOL_BOARD_H
@@ -55,6 +56,8 @@ struct plait__cell {                                       /* of one worker */
 struct plait__board {
     _Alignas(64) plait__word bell;
     _Atomic uint32_t closing;
+    plait__word places;                                    /* counted up when a place becomes free */
+    _Atomic uint32_t queuing;                              /* maps that may sleep until then */
     _Alignas(64) _Atomic(struct plait__job *) jobs[PLAIT__JOBS_MAX];
     struct plait__cell cells[];
 };
@@ -103,8 +106,8 @@ int plait__worker(void *start);
 /* Replace the workers that have ended.  0, or the error of fork if no worker is left.  *all_joined: none has still to show up. */
 int plait__tend_workers(plait_pool *pool, bool *all_joined);
 
-/* Kill the workers that run a chunk of this job, and wait until they are gone. */
-void plait__kill_workers_of(plait_pool *pool, const struct plait__job *job);
+/* Kill the worker that is this member, if it is there; wait until it is gone if that is asked for. */
+void plait__end_worker(plait_pool *pool, uint64_t owner, bool wait);
 
 /* How the worker that was this member ended: its process id and exit code.  False: not known. */
 bool plait__how_it_ended(plait_pool *pool, uint64_t owner, pid_t *pid, int *exitcode);

@@ -156,16 +156,38 @@ static int prepare(struct map *map, const struct plait__job *what)
     return 0;
 }
 
-static int hang_up(struct map *map, unsigned *place)
+static bool take_place(struct map *map, unsigned *place)
 {
     for (*place = 0; *place < PLAIT__JOBS_MAX; ++*place) {
         struct plait__job *none = NULL;
-        if (!atomic_compare_exchange_strong(&map->pool->board->jobs[*place], &none, map->job)) continue;
-        size_t wanted = map->job->chunks < (size_t)map->pool->size ? map->job->chunks : (size_t)map->pool->size;
-        plait__ring_workers(map->pool->board, (int)wanted);
-        return 0;
+        if (atomic_compare_exchange_strong(&map->pool->board->jobs[*place], &none, map->job)) return true;
     }
-    return plait__fail(-EAGAIN, "%u maps are running in this pool", PLAIT__JOBS_MAX);
+    return false;
+}
+
+/* Put the job on the board, for the workers to see; so many other maps may be there that we have to wait for a place. */
+static int hang_up(struct map *map, unsigned *place)
+{
+    struct plait__board *board = map->pool->board;
+    struct plait__wait wait = plait__wait_until(map->options->deadline);
+    for (;;) {
+        uint32_t places = atomic_load(&board->places);
+        if (take_place(map, place)) break;
+        atomic_fetch_add(&board->queuing, 1);
+        int error = atomic_load(&board->places) == places ? plait__park(&wait, &board->places, places, 0) : 0;
+        atomic_fetch_sub(&board->queuing, 1);
+        if (error) return plait__fail(error, "%u other maps were running in this pool", PLAIT__JOBS_MAX);
+    }
+    size_t wanted = map->job->chunks < (size_t)map->pool->size ? map->job->chunks : (size_t)map->pool->size;
+    plait__ring_workers(board, (int)wanted);
+    return 0;
+}
+
+static void take_down(struct plait__board *board, unsigned place)
+{
+    atomic_store(&board->jobs[place], NULL);
+    atomic_fetch_add(&board->places, 1);
+    if (atomic_load(&board->queuing)) plait__wake(&board->places, INT_MAX);
 }
 
 static bool is_looked_at(const plait_pool *pool, const struct plait__job *job)
@@ -276,16 +298,35 @@ static int wait_for_job(struct map *map)
     }
 }
 
-/* Nobody may write to `out` any more: take what is not begun away, end those who are in the middle. */
+/* Nobody is to finish this chunk.  If a worker was in the middle, the claim goes on to name it. */
+static void take_away(struct plait__chunk *chunk)
+{
+    uint64_t claim = atomic_load(&chunk->claim), taken;
+    do {
+        unsigned state = plait__claim_state(claim);
+        if (state != PLAIT__OPEN && state != PLAIT__RUNNING) return;
+        taken = state == PLAIT__OPEN ? plait__claim(PLAIT__GIVEN_UP, 0) : plait__claim_with_state(claim, PLAIT__GIVEN_UP);
+    } while (!atomic_compare_exchange_weak(&chunk->claim, &claim, taken));
+}
+
+/* The worker that the chunk was taken from, or 0. */
+static uint64_t taken_from(const struct plait__chunk *chunk)
+{
+    uint64_t claim = atomic_load(&chunk->claim), owner = plait__claim_owner(claim);
+    return plait__claim_state(claim) == PLAIT__GIVEN_UP && owner != plait__self.owner ? owner : 0;
+}
+
+/* Nobody may write to `out` any more: take what is not finished away, end those who are in the middle. */
 static void cancel(struct map *map)
 {
     struct plait__job *job = map->job;
-    for (size_t i = 0; i < job->chunks; i++) {
-        uint64_t claim = atomic_load(&job->table[i].claim);
-        while (plait__claim_state(claim) == PLAIT__OPEN &&
-               !atomic_compare_exchange_strong(&job->table[i].claim, &claim, plait__claim(PLAIT__GIVEN_UP, 0))) {}
+    for (size_t i = 0; i < job->chunks; i++) take_away(&job->table[i]);
+    for (int wait = 0; wait < 2; wait++) {
+        for (size_t i = 0; i < job->chunks; i++) {
+            uint64_t owner = taken_from(&job->table[i]);
+            if (owner) plait__end_worker(map->pool, owner, wait);
+        }
     }
-    plait__kill_workers_of(map->pool, job);
     bool all_joined;
     plait__tend_workers(map->pool, &all_joined);           /* new ones for the next map; if they can't be had, it will see */
 }
@@ -329,7 +370,7 @@ static int run(struct map *map, void *out)
     }
     error = wait_for_job(map);
     if (error) cancel(map);
-    atomic_store(&map->pool->board->jobs[place], NULL);
+    take_down(map->pool->board, place);
     int result = error ? error : result_of(map);
     if (map->own_out) memcpy(out, map->own_out, map->job->n * map->job->out_size);
     drop(map);

@@ -97,11 +97,19 @@ int plait_pool_worker_pid(const plait_pool *pool, int i)
 
 /* ---- keeping the workers alive ---- */
 
+#define LEAVING 1.0                                        /* seconds from the clean end of a member to that of its process */
+
+/* In vain, unless a task has made it another program by exec, or has ended the thread but not the process. */
+static void end(plait_process *process)
+{
+    plait_process_kill(process);
+    plait_process_join(process, PLAIT_FOREVER);
+}
+
 static void end_and_free(plait_process *process)
 {
     if (!process) return;
-    plait_process_kill(process);                           /* in vain, unless a task has made it another program by exec */
-    plait_process_join(process, PLAIT_FOREVER);
+    end(process);
     plait_process_free(process);
 }
 
@@ -175,8 +183,9 @@ bool plait__how_it_ended(plait_pool *pool, uint64_t owner, pid_t *pid, int *exit
     for (unsigned i = 0; i < PLAIT__DEAD_KEPT; i++)
         if (pool->dead[i].owner == owner) dead = &pool->dead[i];
     if (dead && dead->process) {
-        if (plait__fate(owner) == PLAIT__DIED) plait_process_kill(dead->process);
-        plait_process_join(dead->process, PLAIT_FOREVER);  /* it is being taken down by the kernel */
+        if (plait__fate(owner) == PLAIT__DIED) plait_process_kill(dead->process);      /* it is being taken down by the kernel */
+        else plait_process_join(dead->process, plait_after(LEAVING));
+        end(dead->process);
         settle(dead);
     }
     if (dead) {
@@ -187,25 +196,20 @@ bool plait__how_it_ended(plait_pool *pool, uint64_t owner, pid_t *pid, int *exit
     return dead != NULL;
 }
 
-static bool runs_chunk_of(const struct plait__job *job, uint64_t owner)
+/* The worker that was started last as this member, or NULL.  With `tending` locked. */
+static plait_process *worker_of(const plait_pool *pool, uint64_t owner)
 {
-    for (size_t i = 0; i < job->chunks; i++) {
-        uint64_t claim = atomic_load(&job->table[i].claim);
-        if (plait__claim_state(claim) == PLAIT__RUNNING && plait__claim_owner(claim) == owner) return true;
-    }
-    return false;
+    for (int i = 0; i < pool->size; i++)
+        if (pool->workers[i] && atomic_load(&pool->board->cells[i].owner) == owner) return pool->workers[i];
+    return NULL;
 }
 
-void plait__kill_workers_of(plait_pool *pool, const struct plait__job *job)
+void plait__end_worker(plait_pool *pool, uint64_t owner, bool wait)
 {
     pthread_mutex_lock(&pool->tending);
-    for (int i = 0; i < pool->size; i++) {
-        struct plait__cell *cell = &pool->board->cells[i];
-        uint64_t owner = atomic_load(&cell->owner);
-        if (!pool->workers[i] || atomic_load(&cell->job) != job || !runs_chunk_of(job, owner)) continue;
-        plait_process_kill(pool->workers[i]);
-        plait_process_join(pool->workers[i], PLAIT_FOREVER);
-    }
+    plait_process *worker = worker_of(pool, owner);
+    if (worker) plait_process_kill(worker);
+    if (worker && wait) plait_process_join(worker, PLAIT_FOREVER);
     pthread_mutex_unlock(&pool->tending);
 }
 

@@ -1,6 +1,8 @@
 /* pool/worker.c - what a worker process does: look for a job, take chunks of it, sleep. */
 #include "pool/board.h"
 
+#include <limits.h>
+
 #include "base/fault.h"
 #include "family/claim.h"
 #include "family/wait.h"
@@ -33,6 +35,12 @@ static bool claim_chunk(struct plait__job *job, size_t *number)
     }
 }
 
+/* The caller of the map has taken our chunk away, and is about to kill us. */
+static void wait_for_the_end(void)
+{
+    for (;;) plait__wait_fd(-1, 0, PLAIT_FOREVER);
+}
+
 static void run_chunk(struct plait__job *job, size_t number)
 {
     struct plait__chunk *chunk = &job->table[number];
@@ -42,9 +50,9 @@ static void run_chunk(struct plait__job *job, size_t number)
     chunk->failed = (uint32_t)(failed - first);
     if (chunk->code) atomic_store(&job->failures, 1);
     atomic_fetch_sub(&job->unfinished, 1);
-    /* Nobody else changes the claim of a living worker. */
     uint64_t mine = atomic_load_explicit(&chunk->claim, memory_order_relaxed);
-    atomic_store(&chunk->claim, plait__claim(PLAIT__DONE, plait__claim_attempts(mine)));
+    uint64_t done = plait__claim_with_state(mine, PLAIT__DONE);
+    if (plait__claim_state(mine) != PLAIT__RUNNING || !atomic_compare_exchange_strong(&chunk->claim, &mine, done)) wait_for_the_end();
     if (atomic_load(&job->unfinished) > 0) return;
     atomic_fetch_add(&job->finished, 1);
     plait__wake(&job->finished, 1);
@@ -101,12 +109,16 @@ int plait__worker(void *argument)
     return 0;
 }
 
-/* Like the ring of a cursor: the mark is down while we wake, and goes up again if there may be more who sleep.  A job that is hung
- * up in that moment finds workers that are awake: they look at the whole board before they sleep. */
+/* Like the ring of a cursor: the mark is down while we wake, and goes up again if there may be more who sleep.  A job that others
+ * hung up in that moment, when nobody seemed to sleep, is rung for as well: by all who sleep, as nobody knows what it needs. */
 void plait__ring_workers(struct plait__board *board, int count)
 {
-    uint32_t bell = atomic_load(&board->bell);
-    while (!atomic_compare_exchange_weak(&board->bell, &bell, (bell & ~PLAIT__BELL_SLEEPERS) + 2)) {}
-    if (!(bell & PLAIT__BELL_SLEEPERS)) return;
-    if (plait__wake(&board->bell, count) == count) atomic_fetch_or(&board->bell, PLAIT__BELL_SLEEPERS);
+    for (;; count = INT_MAX) {
+        uint32_t bell = atomic_load(&board->bell), rung;
+        do rung = (bell & ~PLAIT__BELL_SLEEPERS) + 2;
+        while (!atomic_compare_exchange_weak(&board->bell, &bell, rung));
+        if (!(bell & PLAIT__BELL_SLEEPERS)) return;
+        if (plait__wake(&board->bell, count) < count) return;
+        if ((atomic_fetch_or(&board->bell, PLAIT__BELL_SLEEPERS) & ~PLAIT__BELL_SLEEPERS) == rung) return;
+    }
 }

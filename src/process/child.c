@@ -31,8 +31,8 @@ static void end(int status, void *unused)
     if (self.pid == getpid()) {
         self.record->code = status & 0xff;
         atomic_store(&self.record->has_ended, 1);
-        plait_leave();
     }
+    plait_leave();
     _exit(status);
 }
 

@@ -22,6 +22,7 @@
 
 #include "base/error.h"
 #include "base/fault.h"
+#include "base/fd.h"
 #include "family/pidfd.h"
 #include "family/repair.h"
 #include "family/roster.h"
@@ -104,6 +105,20 @@ struct sentinel {
     int pipe[2];                                           /* without: the child keeps the writing end */
 };
 
+static int make_pipe(int ends[2])
+{
+    if (pipe2(ends, O_CLOEXEC) < 0) return -errno;
+    for (int i = 0; i < 2; i++) ends[i] = plait__above_stdio(ends[i]);
+    for (int i = 0; i < 2; i++) {
+        if (ends[i] >= 0) continue;
+        int error = ends[i];
+        if (ends[!i] >= 0) close(ends[!i]);
+        ends[0] = ends[1] = -1;
+        return error;
+    }
+    return 0;
+}
+
 static int reserve_sentinel(struct sentinel *sentinel)
 {
     *sentinel = (struct sentinel){ -1, { -1, -1 } };
@@ -111,9 +126,8 @@ static int reserve_sentinel(struct sentinel *sentinel)
     if (sentinel->reserved >= 0) return 0;
     if (sentinel->reserved != -ENOSYS && sentinel->reserved != -EPERM)
         return plait__fail(sentinel->reserved, "pidfd_open: %s", plait_strerror(sentinel->reserved));
-    if (pipe2(sentinel->pipe, O_CLOEXEC) == 0) return 0;
-    int error = -errno;
-    return plait__fail(error, "pipe: %s", plait_strerror(error));
+    int error = make_pipe(sentinel->pipe);
+    return error ? plait__fail(error, "pipe: %s", plait_strerror(error)) : 0;
 }
 
 static void drop_sentinel(struct sentinel *sentinel)
@@ -134,7 +148,7 @@ static int take_sentinel(plait_process *process, struct sentinel *sentinel)
     close(sentinel->reserved);
     process->sentinel = plait__pidfd_open(process->pid);
     process->is_pidfd = process->sentinel >= 0;
-    if (process->sentinel == -ESRCH) process->sentinel = eventfd(1, EFD_CLOEXEC);      /* has ended, and was reaped by the host */
+    if (process->sentinel == -ESRCH) process->sentinel = plait__above_stdio(eventfd(1, EFD_CLOEXEC));      /* has ended, and was reaped by the host */
     return process->sentinel >= 0 ? 0 : -EMFILE;
 }
 
@@ -226,19 +240,33 @@ static int status_of(const siginfo_t *info)
     return info->si_code == CLD_EXITED ? info->si_status : -info->si_status;
 }
 
+#ifndef P_PIDFD
+#define P_PIDFD 3                                          /* Linux 5.4 */
+#endif
+
+/* waitid by the descriptor, where there is one: were the status taken by a wait() of the host, the pid could be another child's. */
+static int wait_for(const plait_process *process, siginfo_t *info, int flags)
+{
+    *info = (siginfo_t){ 0 };
+    if (process->is_pidfd && waitid((idtype_t)P_PIDFD, (id_t)process->sentinel, info, WEXITED | WNOHANG | flags) == 0) return 0;
+    if (process->is_pidfd && errno != EINVAL) return -errno;
+    return waitid(P_PID, (id_t)process->pid, info, WEXITED | WNOHANG | flags) < 0 ? -errno : 0;
+}
+
 /* Has it ended?  With `reaping` locked.  The zombie is looked at before it is reaped: as long as it is there, its pid is nobody
  * else's, and the pulses of its threads must have fallen. */
 static bool look(plait_process *process)
 {
     if (process->has_ended) return true;
-    siginfo_t info = { 0 };
-    if (waitid(P_PID, (id_t)process->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0) {
+    siginfo_t info;
+    if (wait_for(process, &info, WNOWAIT) == 0) {
         bool gone = info.si_code == CLD_EXITED || info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED;
         if (info.si_pid == 0 || !gone) return false;       /* not gone: stopped, in a host that traces its own children */
         plait__process_is_gone(process->pid);
         process->exitcode = status_of(&info);
-        waitid(P_PID, (id_t)process->pid, &info, WEXITED | WNOHANG);
+        wait_for(process, &info, 0);
     } else {                                               /* ECHILD: the host took it; EINTR can't be with WNOHANG */
+        plait__reap_all();
         bool told = atomic_load(&process->record->has_ended);
         process->exitcode = told ? process->record->code : PLAIT_EREAPED;
     }

@@ -75,8 +75,9 @@ static __attribute__((noinline)) int acquire_slowly(_Atomic uint64_t *word, plai
             seen = make_nobodys(word, seen);
             continue;
         }
-        if (plait__is_now(deadline)) return timed_out(seen);
-        if (!plait__spin(&wait)) {
+        if (plait__is_now(deadline)) {
+            if (plait__give_up(holder) < 0) return timed_out(seen);
+        } else if (!plait__spin(&wait)) {
             if (!(seen & WAITERS) && !atomic_compare_exchange_strong(word, &seen, seen | WAITERS)) continue;
             seen |= WAITERS;
             if (plait__park(&wait, plait__low_half(word), (uint32_t)seen, holder) < 0) return timed_out(seen);

@@ -84,7 +84,6 @@ static bool nobody_stirs(int members)
 
 static void start_sleepers(int members)
 {
-    plait__test_backup_interval = 3600 * PLAIT__SECOND;    /* the questions to the kernel, after 1, 2, 4, ... s, are not meant */
     for (int i = 0; i < members; i++) scene->pids[i] = test_fork(i % 2 ? acquires : gets, NULL);
     for (int i = 0; i < members; i++) test_until_watches(scene->pids[i]);
 }

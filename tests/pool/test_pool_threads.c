@@ -2,6 +2,7 @@
 #include "tasks.h"
 
 #include "arena/heap.h"
+#include "pool/board.h"
 
 static int cube(const void *in, void *out, void *context)
 {
@@ -137,60 +138,58 @@ static int wait_at_the_gate(const void *in, void *out, void *context)
     return 0;
 }
 
-static _Atomic int succeeded, refused;
+static _Atomic int succeeded;
 
 static void *map_at_the_gate(void *unused)
 {
-    const int result = plait_pool_map(pool, wait_at_the_gate, NULL, 0, NULL, 0, 1, NULL);
-    if (result == 0) succeeded++;
-    if (result == -EAGAIN) refused++;
+    if (plait_pool_map(pool, wait_at_the_gate, NULL, 0, NULL, 0, 1, NULL) == 0) succeeded++;
     return NULL;
 }
 
-static bool all_blocks_are_there(void *count)
+static bool all_places_are_taken(void *unused)
 {
-    return plait__heap_count(0) >= *(size_t *)count;
+    int taken = 0;
+    for (unsigned i = 0; i < PLAIT__JOBS_MAX; i++) taken += pool->board->jobs[i] != NULL;
+    return taken == MOST;
 }
 
-static bool one_was_refused(void *unused)
+static bool so_many_queue(void *count)
 {
-    return refused == 1;
+    return pool->board->queuing == *(uint32_t *)count;
 }
 
 /* One worker, so that the first map holds up all others: each of them still takes a place. */
-static void sixty_four_maps_may_run_at_a_time(void **state)
+static void more_than_64_maps_wait_for_a_place(void **state)
 {
+    enum { ALL = MOST + 6 };
     gate = plait_alloc(sizeof *gate);
     pool = new_pool(1);
-    const size_t blocks = plait__heap_count(0);
-    pthread_t threads[MOST + 1];
-    for (int i = 0; i < MOST; i++) threads[i] = thread_start(map_at_the_gate, NULL);
-    test_until(all_blocks_are_there, &(size_t){ blocks + MOST });
-    threads[MOST] = thread_start(map_at_the_gate, NULL);
-    test_until(one_was_refused, NULL);
+    succeeded = 0;
+    pthread_t threads[ALL];
+    for (int i = 0; i < ALL; i++) threads[i] = thread_start(map_at_the_gate, NULL);
+    test_until(all_places_are_taken, NULL);
+    test_until(so_many_queue, &(uint32_t){ ALL - MOST });
     gate->open = 1;
-    for (int i = 0; i <= MOST; i++) thread_end(threads[i]);
-    assert_int_equal(succeeded, MOST);
-    assert_int_equal(refused, 1);
+    for (int i = 0; i < ALL; i++) thread_end(threads[i]);
+    assert_int_equal(succeeded, ALL);
+    assert_int_equal(pool->board->queuing, 0);
     expect_squares(pool, 100);
     plait_pool_free(pool);
     plait_free(gate);
 }
 
-static void the_sixty_fifth_says_why(void **state)
+static void the_sixty_fifth_says_why_it_was_late(void **state)
 {
     gate = plait_alloc(sizeof *gate);
     pool = new_pool(1);
-    const size_t blocks = plait__heap_count(0);
     pthread_t threads[MOST];
     for (int i = 0; i < MOST; i++) threads[i] = thread_start(map_at_the_gate, NULL);
-    test_until(all_blocks_are_there, &(size_t){ blocks + MOST });
-    int result = 0;
-    const plait_map_options options = { .deadline = plait_after(0.001) };
-    while ((result = plait_pool_map(pool, do_nothing, NULL, 0, NULL, 0, 1, &options)) == -ETIMEDOUT) sched_yield();
-    assert_int_equal(result, -EAGAIN);
-    assert_string_equal(plait_error_detail(), "64 maps are running in this pool");
-    assert_int_equal(plait__heap_count(0), blocks + MOST);
+    test_until(all_places_are_taken, NULL);
+    const size_t blocks = plait__heap_count(0);
+    const plait_map_options options = { .deadline = plait_after(0.01) };
+    assert_int_equal(plait_pool_map(pool, do_nothing, NULL, 0, NULL, 0, 1, &options), -ETIMEDOUT);
+    assert_string_equal(plait_error_detail(), "64 other maps were running in this pool");
+    assert_int_equal(plait__heap_count(0), blocks);
     gate->open = 1;
     for (int i = 0; i < MOST; i++) thread_end(threads[i]);
     plait_pool_free(pool);
@@ -202,8 +201,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(threads_may_map_inline_side_by_side),
     cmocka_unit_test(two_pools_do_not_disturb_each_other),
     cmocka_unit_test(two_thousand_maps_run_one_after_the_other),
-    cmocka_unit_test(sixty_four_maps_may_run_at_a_time),
-    cmocka_unit_test(the_sixty_fifth_says_why),
+    cmocka_unit_test(more_than_64_maps_wait_for_a_place),
+    cmocka_unit_test(the_sixty_fifth_says_why_it_was_late),
 };
 
 TEST_MAIN(tests)
