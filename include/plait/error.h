@@ -34,13 +34,15 @@ enum {
 #define PLAIT_ERROR_ENUM(name, value, message) PLAIT_##name = value,
     PLAIT_ERRORS(PLAIT_ERROR_ENUM)
 #undef PLAIT_ERROR_ENUM
-    /* A lock was acquired, and its last holder was killed while it held it: check what the lock protects. */
-    PLAIT_OWNER_DIED = 1
+    /* A lock was acquired, and its last holder was killed while it held it: check what the lock protects.  No errno has this
+     * number, and an exit code has room for it. */
+    PLAIT_OWNER_DIED = 200
 };
 
 PLAIT_BEGIN
 
-/* The message for an error of either sign: -ENOMEM, ENOMEM, PLAIT_ECLOSED, the errno of a failed constructor.
+/* The message for an error of either sign: -ENOMEM, ENOMEM, PLAIT_ECLOSED, the errno of a failed constructor; or for
+ * PLAIT_OWNER_DIED.
  * Returns a string that is never NULL; it lives until the thread's next call for a number that nobody knows, or for ever.
  * Thread-safe, never blocks. */
 PLAIT_API const char *plait_strerror(int error);

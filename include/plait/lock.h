@@ -13,6 +13,7 @@
  * ```
  *
  * Not so: an `if (plait_lock_acquire(...))` that takes PLAIT_OWNER_DIED for a failure never releases the lock again.
+ * Not for signal handlers: one that interrupts an operation on the same object would wait for itself.
  */
 #ifndef PLAIT_LOCK_H
 #define PLAIT_LOCK_H
@@ -43,6 +44,8 @@ PLAIT_API int plait_lock_free(plait_lock *lock);
  * process may release (Python's Lock does the same).
  * Returns 0; PLAIT_OWNER_DIED (> 0: you have it, and its last holder was killed inside); -ETIMEDOUT (the detail names the
  * holder); -EINVAL (NULL or misaligned); PLAIT_ENOARENA, PLAIT_ETOOMANY.  Signals do not end the wait.
+ * A holder that ends cleanly (its thread returns, exit(), plait_leave) without releasing leaves the lock locked, for anyone to
+ * release; only a death frees it.
  * Python: lock.acquire(block, timeout). */
 PLAIT_API PLAIT_MUST_CHECK int plait_lock_acquire(plait_lock *lock, plait_deadline deadline);
 

@@ -58,13 +58,15 @@ typedef struct plait_map_options {
     uint64_t reserved[6];     /* zero */
 } plait_map_options;
 
-/* A task: reads `in`, writes `out`, returns 0 or a code that map returns.  It may run more than once, if a worker was killed
- * in the middle: until it returns, `out` is not final. */
+/* A task: reads `in`, writes `out`, returns 0 or a code that map returns (positive ones can't be taken for map's own).  It may run
+ * more than once, if a worker was killed in the middle: until it returns, `out` is not final.  A task that ends its process, or its
+ * thread, or calls plait_leave, counts as one that killed its worker. */
 typedef int (*plait_task)(const void *in, void *out, void *context);
 
 PLAIT_BEGIN
 
-/* A pool; the workers are started at once, as daemon children (fork): globals set before are copied into them.
+/* A pool; the workers are started at once, as daemon children (fork): globals set before are copied into them, and so are signal
+ * handlers.  Files that a task opens are the task's to close, see plait_start.
  * The caller owns it: plait_pool_free.  NULL: errno EINVAL (the detail says what), or as plait_start; nothing is left behind.
  * Python: multiprocessing.Pool(processes). */
 PLAIT_API plait_pool *plait_pool_new(const plait_pool_options *options);
@@ -77,7 +79,8 @@ PLAIT_API plait_pool *plait_pool_new(const plait_pool_options *options);
  * task kept killing its workers (the detail says which tasks, the process and the signal); -ETIMEDOUT; -ENOMEM; -EINVAL; or the
  * error of fork when no worker could be started any more.  After an error, the out of tasks that failed or did not run is not
  * defined.  The detail names the index.
- * May be called from several threads at a time.  A task must not use the pool it runs in.
+ * May be called from several threads at a time; from 64 running maps on the next one waits.  A task must not use the pool it
+ * runs in.
  * Python: pool.map(function, iterable, chunksize). */
 PLAIT_API PLAIT_MUST_CHECK int plait_pool_map(plait_pool *pool, plait_task task, const void *in, size_t in_size,
                                               void *out, size_t out_size, size_t n, const plait_map_options *options);

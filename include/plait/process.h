@@ -47,13 +47,16 @@ PLAIT_BEGIN
 
 /* Start function(argument) in a child (fork).  size > 0: `size` bytes at `argument` are copied before the call returns, the
  * child gets its own copy.  size 0: the pointer itself is passed, for shared memory or for nothing (NULL).
- * The result of function is the exit code (its low 8 bits, as with exit()).  stdio streams are flushed before the fork (in a
- * program with threads: stdout and stderr only) and at the child's end; the child may call exit(), but never runs its parent's
- * atexit handlers.  The child's global variables are copies.
+ * The result of function is the exit code (its low 8 bits, as with exit()).  stdio streams are flushed before the fork and at the
+ * child's end; in a program that has, or had, other threads: stdout and stderr only, so that the child has to fclose or fflush
+ * what it opened.
+ * The child may call exit(), but never runs its parent's atexit handlers.  Its global variables and signal handlers are copies of
+ * its parent's.
  * The caller owns the object: plait_process_free.  NULL: errno EAGAIN (a limit on processes), ENOMEM, EMFILE, EINVAL (function
  * NULL, or argument NULL with a size), PLAIT_ENOARENA, PLAIT_ETOOMANY; nothing is left behind.
  * A daemon that was started by another thread than main's is watched over by a small thread inside the child.  One that was
- * started by the main thread ends when the main thread ends, even if that calls pthread_exit.
+ * started by the main thread ends when the main thread ends, even if that calls pthread_exit; and one that is stopped while it
+ * starts may outlive its parent until it goes on.
  * Does not block.  Python: Process(target=..., args=...).start(). */
 PLAIT_API plait_process *plait_start(int (*function)(void *argument), const void *argument, size_t size,
                                      const plait_process_options *options);
@@ -63,10 +66,11 @@ PLAIT_API plait_process *plait_start(int (*function)(void *argument), const void
 PLAIT_API int plait_process_join(plait_process *process, plait_deadline deadline);
 
 /* Its exit code 0..255, or -signal if a signal ended it, or PLAIT_ERUNNING; PLAIT_EREAPED when the program took the status by a
- * wait of its own and the child did not end by itself; -EINVAL.  Does not block.  Python: process.exitcode. */
+ * wait of its own and the child did not end by itself, or when another process asks; -EINVAL.  Does not block.
+ * Python: process.exitcode. */
 PLAIT_API int plait_process_exitcode(plait_process *process);
 
-/* 1 while it runs, 0 when it has ended, -EINVAL.  Does not block.  Python: process.is_alive(). */
+/* 1 while it runs, 0 when it has ended, -EINVAL, -ECHILD (another process asks).  Does not block.  Python: process.is_alive(). */
 PLAIT_API int plait_process_is_alive(plait_process *process);
 
 /* Its process id, also after its end; -EINVAL.  Python: process.pid. */
@@ -75,7 +79,8 @@ PLAIT_API pid_t plait_process_pid(const plait_process *process);
 /* Its name, which lives as long as the object; "" for NULL.  Python: process.name. */
 PLAIT_API const char *plait_process_name(const plait_process *process);
 
-/* Ask it to end (SIGTERM), or end it (SIGKILL).  0, also when it has ended already; -EINVAL; -EPERM.  Do not block.
+/* Ask it to end (SIGTERM), or end it (SIGKILL).  0, also when it has ended already; -EINVAL; -EPERM; -ECHILD.
+ * Do not block.
  * Python: process.terminate(), process.kill(). */
 PLAIT_API int plait_process_terminate(plait_process *process);
 PLAIT_API int plait_process_kill(plait_process *process);

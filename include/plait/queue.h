@@ -12,6 +12,8 @@
  * plait_queue_free(queue);
  * ```
  *
+ * Not for signal handlers: one that interrupts an operation on the same queue would wait for itself.
+ *
  * A worker that must not lose a message even if it is killed while it works on it takes a lease instead of a plain get:
  *
  *     n = plait_queue_lease(queue, &task, sizeof task, &lease, PLAIT_FOREVER);
@@ -76,7 +78,7 @@ PLAIT_API PLAIT_MUST_CHECK ssize_t plait_queue_get(plait_queue *queue, void *buf
 PLAIT_API PLAIT_MUST_CHECK ssize_t plait_queue_lease(plait_queue *queue, void *buffer, size_t size, plait_lease *lease,
                                                      plait_deadline deadline);
 
-/* The leased message is done with.  By the thread that leased it.  0; PLAIT_ENOLEASE (acknowledged or given back before);
+/* The leased message is done with.  By the thread that leased it.  0; PLAIT_ENOLEASE (not this thread's lease, or settled);
  * -EINVAL.  Does not block.  Python: JoinableQueue.task_done, per message. */
 PLAIT_API int plait_queue_ack(plait_queue *queue, plait_lease lease);
 
@@ -86,7 +88,8 @@ PLAIT_API int plait_queue_giveback(plait_queue *queue, plait_lease lease);
 /* The size of the message that a get would take now, waiting for one until the deadline; errors as get. */
 PLAIT_API PLAIT_MUST_CHECK ssize_t plait_queue_next_size(plait_queue *queue, plait_deadline deadline);
 
-/* How many messages are queued now, not counting leased ones; -EINVAL.  Only a momentary picture.  Python: queue.qsize(). */
+/* How many messages are queued now, not counting leased ones, nor those that came back; -EINVAL.  Only a momentary picture.
+ * Python: queue.qsize(). */
 PLAIT_API ssize_t plait_queue_qsize(const plait_queue *queue);
 
 /* No more puts: from now on they return PLAIT_ECLOSED, and gets do so when the rest has been read (and every lease is settled,

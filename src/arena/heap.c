@@ -243,7 +243,8 @@ static bool free_small(_Atomic uint16_t *tag, unsigned me)
     uint16_t seen = atomic_load_explicit(tag, memory_order_relaxed);
     if (seen == PLAIT__TAG_FREE) return false;
     plait__tsan_release(tag);
-    if (PLAIT__UNLIKELY(seen != PLAIT__TAG_SHARED && seen != me)) return atomic_compare_exchange_strong(tag, &seen, PLAIT__TAG_FREE);
+    if (PLAIT__UNLIKELY(seen != PLAIT__TAG_SHARED && seen != me))
+        return atomic_compare_exchange_strong(tag, &seen, PLAIT__TAG_FREE);
     atomic_store_explicit(tag, PLAIT__TAG_FREE, memory_order_release);
     return true;
 }

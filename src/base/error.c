@@ -16,9 +16,10 @@ static const struct {
 #define ROW(name, value, message) { value, "PLAIT_" #name, message },
     PLAIT_ERRORS(ROW)
 #undef ROW
+    { -PLAIT_OWNER_DIED, "PLAIT_OWNER_DIED", "the lock is yours, but its last holder was killed while it held it" },
 };
 
-/* The index of one of plait's own errors, given with either sign, or -1. */
+/* The index of one of plait's own codes, given with either sign, or -1. */
 static int own_index(int error)
 {
     int value = error > 0 ? -error : error;

@@ -22,8 +22,9 @@ int plait__reap_all(void);
 void plait__wake_family(void);
 
 /* Ask the kernel about members whose pulse looks alive, and repair those that are certainly gone: the one that the caller waits
- * for, and `most` others, each call the next ones.  How many were repaired.  The pulse is faster, this is for when it was lost: the OOM killer may take the
- * list that the kernel needs for marking, and where the kernel can't read that list at once it gives up. */
+ * for, and `most` others, each call the next ones.  How many were repaired.  The pulse is faster, this is for when it was lost:
+ * the OOM killer may take the list that the kernel needs for marking, and where the kernel can't read that list at once it gives
+ * up. */
 int plait__ask_kernel(uint32_t most);
 
 /* The same for all members whose pulse can't fall by itself, as emulators know no robust lists. */

@@ -25,9 +25,9 @@
 #define PLAIT__UNPULSED 1u                                 /* the kernel will not mark its pulse: it has to be asked */
 #define PLAIT__HAS_PRIVATE 2u                              /* it has made blocks that die with it */
 
-/* A shared object with words that name their owner in the low 16 bits (short_owner).  A member notes in its slot the one it is inside of, and
- * repair frees what the dead one still owned there.  It is the first field of such an object.  The upper half of every such stamp
- * is PLAIT__OWNED_STAMP. */
+/* A shared object with words that name their owner in the low 16 bits (short_owner).  A member notes in its slot the one it is
+ * inside of, and repair frees what the dead one still owned there.  It is the first field of such an object.  The upper half of
+ * every such stamp is PLAIT__OWNED_STAMP. */
 #define PLAIT__OWNED_STAMP 0x504cu
 #define PLAIT__OWNED_WORDS_MAX 8u
 struct plait__owned {

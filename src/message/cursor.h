@@ -1,11 +1,12 @@
 /* message/cursor.h - the owned cursor: position, number of messages, owner and flags in one word.
  *
  *   63          40 39         19 18      16 15     0
- *   | count       | position   | flags    | owner  |     position in units of 16 bytes; owner: a short owner (roster.h), 0 nobody
+ *   | count       | position   | flags    | owner  |     position in units of 16 bytes; owner: as family/roster.h, 0 nobody
  *
  * Whoever wants to move a cursor owns it first (one compare-and-swap), does the work that the move stands for, and then commits:
- * one addition publishes position and count and gives the ownership up.  A dead owner has moved nothing, so whoever finds it
- * takes the cursor over; and repair un-owns it, before the slot that it names is used again.  Flags are set and cleared by anyone at any time and survive commits.
+ * one addition publishes position and count and gives the ownership up.  A dead owner has moved nothing, so whoever finds it takes
+ * the cursor over; and repair un-owns it, before the slot that it names is used again.  Flags are set and cleared by anyone at any
+ * time and survive commits.
  *
  * Sleepers wait on *bells*, words beside the cursors, one for each thing that can be waited for:
  *   sleeper: read the bell; look; set the flag in the cursor; sleep while the bell is what it was.

@@ -52,7 +52,8 @@ static void run_chunk(struct plait__job *job, size_t number)
     atomic_fetch_sub(&job->unfinished, 1);
     uint64_t mine = atomic_load_explicit(&chunk->claim, memory_order_relaxed);
     uint64_t done = plait__claim_with_state(mine, PLAIT__DONE);
-    if (plait__claim_state(mine) != PLAIT__RUNNING || !atomic_compare_exchange_strong(&chunk->claim, &mine, done)) wait_for_the_end();
+    bool ours = plait__claim_state(mine) == PLAIT__RUNNING;
+    if (!ours || !atomic_compare_exchange_strong(&chunk->claim, &mine, done)) wait_for_the_end();
     if (atomic_load(&job->unfinished) > 0) return;
     atomic_fetch_add(&job->finished, 1);
     plait__wake(&job->finished, 1);

@@ -148,7 +148,8 @@ static int take_sentinel(plait_process *process, struct sentinel *sentinel)
     close(sentinel->reserved);
     process->sentinel = plait__pidfd_open(process->pid);
     process->is_pidfd = process->sentinel >= 0;
-    if (process->sentinel == -ESRCH) process->sentinel = plait__above_stdio(eventfd(1, EFD_CLOEXEC));      /* has ended, and was reaped by the host */
+    if (process->sentinel == -ESRCH)                       /* it has ended, and was reaped by the host */
+        process->sentinel = plait__above_stdio(eventfd(1, EFD_CLOEXEC));
     return process->sentinel >= 0 ? 0 : -EMFILE;
 }
 

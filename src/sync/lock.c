@@ -103,13 +103,11 @@ int plait_lock_acquire(plait_lock *lock, plait_deadline deadline)
 int plait_lock_release(plait_lock *lock)
 {
     if (PLAIT__UNLIKELY(!is_lock(lock))) return not_a_lock(lock);
-    int error = plait__member();
-    if (PLAIT__UNLIKELY(error)) return error;
     _Atomic uint64_t *word = word_of(lock);
-    uint64_t seen = plait__self.owner;                     /* a good guess */
+    uint64_t seen = plait__self.owner;                     /* a good guess, of who is a member */
     plait__tsan_release(word);
-    while (!atomic_compare_exchange_strong(word, &seen, 0))
-        if (!slot_in(seen)) return plait__fail(PLAIT_EUNLOCKED, "nobody holds the lock");
+    while (!slot_in(seen) || !atomic_compare_exchange_strong(word, &seen, 0))
+        if (!slot_in(seen) && !slot_in(seen = atomic_load(word))) return plait__fail(PLAIT_EUNLOCKED, "nobody holds the lock");
     if (PLAIT__UNLIKELY((seen & WAITERS) != 0)) plait__wake(plait__low_half(word), 1);
     return 0;
 }
@@ -117,8 +115,6 @@ int plait_lock_release(plait_lock *lock)
 int plait_lock_disown(plait_lock *lock)
 {
     if (!is_lock(lock)) return not_a_lock(lock);
-    int error = plait__member();
-    if (error) return error;
     _Atomic uint64_t *word = word_of(lock);
     uint64_t seen = atomic_load(word);
     do {
