@@ -37,7 +37,7 @@ extern void plait__set_without(unsigned mask);
 
 /* When not 0: the size of the next arena, instead of 64 GiB. */
 extern unsigned long plait__test_arena_size;
-/* When not 0: nanoseconds between two questions to the kernel whether the others live, instead of 1, 2, ... 32 s. */
+/* When not 0: nanoseconds between two questions to the kernel whether the others live, instead of 8, 16, ... s. */
 extern long plait__test_backup_interval;
 
 #else

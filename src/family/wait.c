@@ -41,9 +41,9 @@ void plait__wait_learn(const struct plait__wait *wait)
 
 #define SHORT_SLEEP PLAIT__MILLISECOND
 
-/* The kernel is asked about the others when a sleep has lasted 1, 2, 4, ... 32, 64, 96, ... seconds: who died without a mark on
- * its pulse is noticed in about the time that was waited already, and to sleep for long costs next to nothing. */
-#define ASK_KERNEL_FIRST PLAIT__SECOND
+/* The kernel is asked about the others when a sleep has lasted 8, 16, 32, 64, 96, ... seconds: who died without a mark on its
+ * pulse is noticed, and to sleep for long costs next to nothing. */
+#define ASK_KERNEL_FIRST (8 * PLAIT__SECOND)
 #define ASK_KERNEL_LAST (32 * PLAIT__SECOND)
 #define ASK_AT_ONCE 64u                                    /* members; some microseconds each */
 
@@ -178,7 +178,7 @@ static void long_sleep(struct plait__wait *wait, plait__word *word, uint32_t exp
 int plait__give_up(uint32_t owner)
 {
     bool unpulsed = atomic_load_explicit(&plait__roster->unpulsed, memory_order_relaxed);
-    int64_t now = plait__now(), every = plait__test_backup_interval ? plait__test_backup_interval : ASK_KERNEL_FIRST;
+    int64_t now = plait__now(), every = plait__test_backup_interval ? plait__test_backup_interval : PLAIT__SECOND;
     if (unpulsed) every = 20 * PLAIT__MILLISECOND;
     bool first = plait__self.ask_at == 0;
     if (!first && now < plait__self.ask_at) return -ETIMEDOUT;

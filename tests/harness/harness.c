@@ -152,7 +152,7 @@ int test_main(const struct CMUnitTest *tests, size_t count, int argc, char **arg
 {
     setvbuf(stdout, NULL, _IONBF, 0);   /* a child must not inherit, and print again, what is still in the buffer */
     handlers_record();
-    /* The kernel is asked whether the others live after 1, 2, 4, ... s, and then everybody looks again: a lost wake-up would be no
+    /* The kernel is asked whether the others live after 8, 16, ... s, and then everybody looks again: a lost wake-up would be no
      * more than a delay, and few tests would notice. */
     plait__test_backup_interval = 3600L * 1000 * 1000 * 1000;
     if (argc == 1) return run_all(tests, count);
