@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <plait.h>
 
@@ -137,5 +138,7 @@ int main(int argc, char **argv)
     failed |= run("processes", two_processes, true, times);
     failed |= run("threads", two_threads, false, times);
     failed |= run("threads", two_threads, true, times);
-    return failed ? 1 : 0;
+    if (fflush(stdout) == 0 && !ferror(stdout)) return failed ? 1 : 0;
+    fprintf(stderr, "race_condition: standard output: %s\n", strerror(errno));
+    return 1;
 }

@@ -16,6 +16,7 @@ enum plait__point {
     PLAIT__POINT_QUEUE_OWNED,          /* queue: the cursor is owned */
     PLAIT__POINT_QUEUE_COMMITTED,      /* queue: published, the sleepers are not yet woken */
     PLAIT__POINT_CHUNK,                /* pool: a worker has claimed a chunk */
+    PLAIT__POINT_END_WORKER,           /* pool: the time of a map is up, its worker is about to be killed */
 };
 
 enum plait__without {                  /* PLAIT_TEST_WITHOUT=waitv,pidfd,robust,wipe */

@@ -26,6 +26,7 @@ static _Atomic uint32_t last_incarnation;                  /* survives forks, so
 static _Atomic uint32_t pid_namespace;
 static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER;
 static pthread_key_t thread_key;
+static bool kernel_wipes;
 
 /* The lock `making` must not be copied while another thread has it. */
 static void before_fork(void)
@@ -38,10 +39,13 @@ static void after_fork(void)
     pthread_mutex_unlock(&making);
 }
 
+/* What the kernel wiped is not to be wiped again: another's handler may have made the child a member before. */
 static void after_fork_in_child(void)
 {
-    atomic_store(atomic_load(&plait__fork_mark), 0);
-    atomic_store(&pid_namespace, 0);
+    if (!kernel_wipes) {
+        atomic_store(atomic_load(&plait__fork_mark), 0);
+        atomic_store(&pid_namespace, 0);
+    }
     pthread_mutex_unlock(&making);
 }
 
@@ -56,7 +60,7 @@ static int make_mark(void)
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     void *mark = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (mark == MAP_FAILED) return plait__fail(PLAIT_ENOARENA, "mmap of one page: %s", plait_strerror(errno));
-    if (!plait__without(PLAIT__WITHOUT_WIPE)) madvise(mark, page, MADV_WIPEONFORK);
+    kernel_wipes = !plait__without(PLAIT__WITHOUT_WIPE) && madvise(mark, page, MADV_WIPEONFORK) == 0;
     atomic_store(&plait__fork_mark, (_Atomic uint32_t *)mark);
     return 0;
 }

@@ -109,7 +109,8 @@ int plait__tend_workers(plait_pool *pool, bool *all_joined);
 /* Kill the worker that is this member, if it is there; wait until it is gone if that is asked for. */
 void plait__end_worker(plait_pool *pool, uint64_t owner, bool wait);
 
-/* How the worker that was this member ended: its process id and exit code.  False: not known. */
-bool plait__how_it_ended(plait_pool *pool, uint64_t owner, pid_t *pid, int *exitcode);
+/* How the worker that was this member ended: its process id and exit code.  False: not known.  If it has left the family, but is
+ * still there at the deadline, or a second later, it is killed. */
+bool plait__how_it_ended(plait_pool *pool, uint64_t owner, plait_deadline deadline, pid_t *pid, int *exitcode);
 
 #endif

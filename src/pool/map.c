@@ -229,7 +229,16 @@ static void give_up(struct map *map, size_t number, uint64_t owner)
     map->dead_chunk = number;
     map->dead_attempts = plait__claim_attempts(atomic_load(&chunk->claim));
     map->dead_pid = 0;
-    plait__how_it_ended(map->pool, owner, &map->dead_pid, &map->dead_exitcode);
+    plait__how_it_ended(map->pool, owner, map->options->deadline, &map->dead_pid, &map->dead_exitcode);
+}
+
+/* A task has made its worker leave the family, as exit() does; but it may go on, finish the chunk, or write where the next attempt
+ * writes: until it has ended, the chunk is its own. */
+static void end_of_who_left(const struct map *map, uint64_t owner)
+{
+    pid_t pid;
+    int exitcode;
+    plait__how_it_ended(map->pool, owner, map->options->deadline, &pid, &exitcode);
 }
 
 /* Chunks whose worker is gone: once more, or enough.  The number of those that are not finished.  *given_up: some were, and one
@@ -243,6 +252,10 @@ static size_t recover(struct map *map, bool *given_up)
     *given_up = false;
     for (size_t i = 0; i < job->chunks; i++) {
         uint64_t claim = atomic_load(&job->table[i].claim), owner = plait__claim_owner(claim);
+        if (plait__claim_state(claim) == PLAIT__RUNNING && plait__fate(owner) == PLAIT__LEFT) {
+            end_of_who_left(map, owner);
+            claim = atomic_load(&job->table[i].claim);
+        }
         unsigned state = plait__claim_state(claim);
         bool lost = state == PLAIT__RUNNING && plait__fate(owner) != PLAIT__LIVES;
         uint32_t attempts = plait__claim_attempts(claim) + lost;

@@ -11,6 +11,7 @@
 
 #include "base/cpus.h"
 #include "base/error.h"
+#include "base/fault.h"
 #include "family/claim.h"
 #include "family/repair.h"
 #include "family/wait.h"
@@ -174,8 +175,9 @@ int plait__tend_workers(plait_pool *pool, bool *all_joined)
     return error;
 }
 
-bool plait__how_it_ended(plait_pool *pool, uint64_t owner, pid_t *pid, int *exitcode)
+bool plait__how_it_ended(plait_pool *pool, uint64_t owner, plait_deadline deadline, pid_t *pid, int *exitcode)
 {
+    deadline.at = plait__earlier(deadline, plait_after(LEAVING).at);
     pthread_mutex_lock(&pool->tending);
     for (int i = 0; i < pool->size; i++)                   /* it died since they were looked at */
         if (pool->workers[i] && atomic_load(&pool->board->cells[i].owner) == owner) bury(pool, i);
@@ -184,7 +186,7 @@ bool plait__how_it_ended(plait_pool *pool, uint64_t owner, pid_t *pid, int *exit
         if (pool->dead[i].owner == owner) dead = &pool->dead[i];
     if (dead && dead->process) {
         if (plait__fate(owner) == PLAIT__DIED) plait_process_kill(dead->process);      /* it is being taken down by the kernel */
-        else plait_process_join(dead->process, plait_after(LEAVING));
+        else plait_process_join(dead->process, deadline);
         end(dead->process);
         settle(dead);
     }
@@ -196,11 +198,13 @@ bool plait__how_it_ended(plait_pool *pool, uint64_t owner, pid_t *pid, int *exit
     return dead != NULL;
 }
 
-/* The worker that was started last as this member, or NULL.  With `tending` locked. */
+/* The worker that was started last as this member, or NULL; it may have left, and still run.  With `tending` locked. */
 static plait_process *worker_of(const plait_pool *pool, uint64_t owner)
 {
     for (int i = 0; i < pool->size; i++)
         if (pool->workers[i] && atomic_load(&pool->board->cells[i].owner) == owner) return pool->workers[i];
+    for (unsigned i = 0; i < PLAIT__DEAD_KEPT; i++)
+        if (pool->dead[i].owner == owner) return pool->dead[i].process;
     return NULL;
 }
 
@@ -208,6 +212,7 @@ void plait__end_worker(plait_pool *pool, uint64_t owner, bool wait)
 {
     pthread_mutex_lock(&pool->tending);
     plait_process *worker = worker_of(pool, owner);
+    PLAIT__POINT(END_WORKER);
     if (worker) plait_process_kill(worker);
     if (worker && wait) plait_process_join(worker, PLAIT_FOREVER);
     pthread_mutex_unlock(&pool->tending);

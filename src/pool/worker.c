@@ -2,6 +2,7 @@
 #include "pool/board.h"
 
 #include <limits.h>
+#include <stdlib.h>
 
 #include "base/fault.h"
 #include "family/claim.h"
@@ -68,7 +69,11 @@ static bool work_on(struct plait__board *board, struct plait__cell *cell, unsign
     bool worked = false;
     size_t chunk;
     if (atomic_load(&board->jobs[place]) == job)
-        for (; claim_chunk(job, &chunk); worked = true) run_chunk(job, chunk);
+        for (; claim_chunk(job, &chunk); worked = true) {
+            uint64_t owner = plait__self.owner;
+            run_chunk(job, chunk);
+            if (plait__self.owner != owner) exit(EXIT_SUCCESS);          /* a task has left the family: another has our cell */
+        }
     atomic_store(&cell->job, NULL);
     return worked;
 }

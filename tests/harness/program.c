@@ -29,6 +29,8 @@ static __attribute__((noreturn)) void become(const struct program *program, int 
     CHECK(dup2(program->out_to ? program->out_to : program->out_file, STDOUT_FILENO) == STDOUT_FILENO);
     CHECK(dup2(program->err_to ? program->err_to : program->err_file, STDERR_FILENO) == STDERR_FILENO);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (int fd = 0; fd < 3; fd++)
+        if (program->closed >> fd & 1) close(fd);
     execv(path, arguments);
     CHECK(!"execv");
     _exit(TEST_CHECK_FAILED);

@@ -14,6 +14,7 @@
 struct program {
     const char *input;         /* what it finds on standard input; NULL: /dev/null */
     int in, out_to, err_to;    /* > 0: files to be used instead, the caller's */
+    unsigned closed;           /* bit 0, 1, 2: it is started without standard input, output, error */
     pid_t pid;                 /* it leads a process group of its own, with this number */
     int status;                /* afterwards: its exit code, or minus the signal that ended it */
     char *out, *err;           /* afterwards: what it wrote there, unless out_to and err_to were set */

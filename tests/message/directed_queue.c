@@ -281,6 +281,53 @@ static void putter_dies_before_the_ring_and_is_repaired(void **state)
     sixty_rounds(true);
 }
 
+/* ---- a signal handler uses another queue in the middle ---- */
+
+static plait_queue *other_queue;
+
+static void put_beside(int number)
+{
+    plait__point_hook = NULL;
+    CHECK(put_number(other_queue, (uint64_t)number, PLAIT_NOW) == 0);
+}
+
+/* After its handler it is in the middle of the first queue again. */
+static void be_interrupted_and_die(enum plait__point point)
+{
+    if (point != PLAIT__POINT_QUEUE_OWNED) return;
+    raise(SIGUSR1);
+    raise(SIGKILL);
+}
+
+static int put_interrupted(void)
+{
+    signal(SIGUSR1, put_beside);
+    plait__point_hook = be_interrupted_and_die;
+    CHECK(put_number(queue, 7, PLAIT_NOW) == 0);
+    return 0;
+}
+
+static void killed_after_a_handler_that_used_another_queue(void **state)
+{
+    test_family();
+    for (int round = 0; round < 20; round++) {
+        test_where[0] = round;
+        set_up(&(plait_queue_options){ .capacity = 1024 });
+        MUST(other_queue = plait_queue_new(NULL));
+        struct member dead = member_start(put_interrupted);
+        MUST(member_wait(&dead, "the putter") == -SIGKILL);
+        if (round % 2) member_until_repaired(dead.slot);
+        /* Repair knows where it was: nobody who gets the same name later seems to be there. */
+        if (round % 2) MUST(plait__owner_in(atomic_load(&queue->tail.word)) == 0);
+        MUST(put_number(queue, 8, plait_after(10)) == 0);
+        MUST(get_number(queue, PLAIT_NOW) == 8 && get_number(queue, PLAIT_NOW) == -ETIMEDOUT);
+        MUST(get_number(other_queue, PLAIT_NOW) == SIGUSR1);
+        member_until_repaired(dead.slot);
+        MUST(plait_queue_free(other_queue) == 0);
+        tear_down();
+    }
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(some_hundred_messages_pass),
     cmocka_unit_test(the_position_comes_round),
@@ -291,6 +338,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(closed_during_a_put_that_is_killed),
     cmocka_unit_test(putter_dies_before_the_ring),
     cmocka_unit_test(putter_dies_before_the_ring_and_is_repaired),
+    cmocka_unit_test(killed_after_a_handler_that_used_another_queue),
 };
 
 TEST_MAIN(tests)

@@ -245,6 +245,47 @@ static const struct preempt_case put_close_beside_getters = {
     .both_done = sleepers_are_done, .check = check_put_close, .tear_down = tear_down,
 };
 
+/* Three getters sleep; the first put rings for one of them, and while it does two more are put: a message for each. */
+static struct member three[3];
+
+static int get_one(void)
+{
+    CHECK(get_number(queue, PLAIT_FOREVER) > 0);
+    notes->ended++;
+    return 0;
+}
+
+static void set_up_three_sleepers(void)
+{
+    set_up_empty();
+    for (int i = 0; i < 3; i++) {
+        three[i] = member_start(get_one);
+        member_until_sleeps(&three[i]);
+    }
+}
+
+static void second_puts_two(void)
+{
+    for (uint64_t i = 8; i <= 9; i++) CHECK(put_number(queue, i, PLAIT_FOREVER) == 0);
+    notes->second = 2;
+}
+
+static void three_are_done(void)
+{
+    for (int i = 0; i < 3; i++) MUST(member_wait(&three[i], "a getter, beside its message") == 0);
+}
+
+static void check_three(void)
+{
+    MUST(notes->first == 0 && notes->second == 2 && notes->ended == 3);
+    must_hold(0, 0, 0);
+}
+
+static const struct preempt_case put_put_put_for_three_getters = {
+    .first = { .run = first_puts }, .second = second_puts_two, .set_up = set_up_three_sleepers,
+    .both_done = three_are_done, .check = check_three, .tear_down = tear_down,
+};
+
 /* The first finds the queue full; meanwhile the second empties it, closes it and waits for more. */
 static void second_drains_and_closes(void)
 {
@@ -385,6 +426,7 @@ static const struct CMUnitTest tests[] = {
     PREEMPT_TEST(close_get),
     PREEMPT_TEST(close_put_on_a_full_queue),
     PREEMPT_TEST(put_close_beside_getters),
+    PREEMPT_TEST(put_put_put_for_three_getters),
     PREEMPT_TEST(put_drain_and_close),
     PREEMPT_TEST(lease_lease),
     PREEMPT_TEST(ack_ack),

@@ -119,6 +119,20 @@ static void a_lease_given_back_comes_first(void **state)
     assert_int_equal(get_next(), -ETIMEDOUT);
 }
 
+/* The message is leased again, by the same: the lease that was given back is no lease of it any more. */
+static void a_lease_given_back_is_none_when_it_is_leased_again(void **state)
+{
+    plait_lease old, new;
+    put(7);
+    assert_int_equal(lease_next(&old), 7);
+    assert_int_equal(plait_queue_giveback(queue, old), 0);
+    assert_int_equal(lease_next(&new), 7);
+    assert_int_equal(plait_queue_ack(queue, old), PLAIT_ENOLEASE);
+    assert_int_equal(plait_queue_giveback(queue, old), PLAIT_ENOLEASE);
+    assert_int_equal(lease_next(&old), -ETIMEDOUT);
+    assert_int_equal(plait_queue_ack(queue, new), 0);
+}
+
 static void several_given_back_come_in_their_order(void **state)
 {
     plait_lease leases[6];
@@ -347,6 +361,7 @@ static const struct CMUnitTest tests[] = {
     TEST(a_lease_is_settled_once),
     TEST(what_is_no_lease_is_refused),
     TEST(a_lease_given_back_comes_first),
+    TEST(a_lease_given_back_is_none_when_it_is_leased_again),
     TEST(several_given_back_come_in_their_order),
     TEST(attempts_stop_at_what_fits),
     TEST(a_short_buffer_keeps_what_came_back),

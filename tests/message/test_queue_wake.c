@@ -293,6 +293,25 @@ static void whoever_gives_up_passes_the_room_on(void **state)
     end_scene();
 }
 
+/* Both putters sleep because too many are queued.  A lease changes that, but it leaves the bytes where they are: the first that
+ * is woken needs more of them than there are, and the other does not. */
+static void whoever_needs_more_bytes_than_a_lease_leaves_passes_it_on(void **state)
+{
+    enum { CAPACITY = 1024, MOST = CAPACITY - 16 };
+    char buffer[MOST];
+    plait_lease leases[2];
+    new_scene((plait_queue_options){ .maxsize = 1, .capacity = CAPACITY, .leases = 1 });
+    put(10);
+    start(0, (struct actor){ .puts = true, .size = MOST });
+    start(1, (struct actor){ .puts = true, .size = 20 });
+    assert_int_equal(plait_queue_lease(scene->queue, buffer, sizeof buffer, &leases[0], PLAIT_NOW), 10);
+    check_result(1, 0);
+    assert_int_equal(plait_queue_lease(scene->queue, buffer, sizeof buffer, &leases[1], PLAIT_NOW), 20);
+    for (int i = 0; i < 2; i++) assert_int_equal(plait_queue_ack(scene->queue, leases[i]), 0);
+    check_result(0, 0);
+    end_scene();
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_short_buffer_passes_the_message_on),
     cmocka_unit_test(a_short_buffer_passes_it_on_before_the_waker_goes_on),
@@ -307,5 +326,6 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(room_for_several_wakes_several),
     cmocka_unit_test(room_in_a_queue_of_two_wakes_one_each),
     cmocka_unit_test(whoever_gives_up_passes_the_room_on),
+    cmocka_unit_test(whoever_needs_more_bytes_than_a_lease_leaves_passes_it_on),
 };
 TEST_MAIN(tests)

@@ -370,6 +370,25 @@ static void killed_on_a_terminal(void **state)
     program_free(&program);
 }
 
+/* --- started without standard input, output or error ------------------------------------------------------------------ */
+
+static void started_with_closed_descriptors(void **state)
+{
+    for (unsigned closed = 1; closed < 8; closed++) {
+        struct program program = { .closed = closed };
+        const bool can_print = !(closed & 1u << STDOUT_FILENO), can_complain = !(closed & 1u << STDERR_FILENO);
+        program_run(&program, "wordcount", "-j2", ALL_WORDS, TREE, NULL);
+        if (can_print) {
+            check_finished(&program);
+        } else {
+            assert_int_equal(program.status, 1);
+            assert_string_equal(program.out, "");
+            assert_string_equal(program.err, can_complain ? "wordcount: standard output: Bad file descriptor\n" : "");
+        }
+        program_free(&program);
+    }
+}
+
 /* --- files that change ------------------------------------------------------------------------------------------------ */
 
 static int change_for_ever(void *name)
@@ -415,6 +434,7 @@ static const struct CMUnitTest tests[] = {
     WITH_TREE(a_bar_on_a_terminal),
     WITH_TREE(ctrl_c_wipes_the_bar),
     WITH_TREE(killed_on_a_terminal),
+    WITH_TREE(started_with_closed_descriptors),
     cmocka_unit_test(a_file_that_shrinks_and_grows),
 };
 

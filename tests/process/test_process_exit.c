@@ -95,6 +95,34 @@ static int fork_and_exit(void *unused)
     return 4;
 }
 
+/* A fork of the child ends by exit(): a clean leave, after which a lock stays locked; only after a death it comes back. */
+static plait_lock *locked;
+
+static int fork_who_locks_and_exits(void *unused)
+{
+    const pid_t pid = fork();
+    if (pid == 0) {
+        CHECK(plait_lock_acquire(locked, PLAIT_NOW) == 0);
+        exit(5);
+    }
+    CHECK(test_wait_exit(pid) == 5);
+    CHECK(plait_lock_acquire(locked, PLAIT_NOW) == -ETIMEDOUT);
+    return 4;
+}
+
+static void start_one_whose_fork_locks(void)
+{
+    CHECK(locked = plait_lock_new());
+    run(fork_who_locks_and_exits, 4);
+    CHECK(plait_lock_acquire(locked, PLAIT_NOW) == -ETIMEDOUT);
+    CHECK(plait_lock_free(locked) == 0);
+}
+
+static void a_fork_of_the_child_that_exits_leaves_cleanly(void **state)
+{
+    expect_notes(start_one_whose_fork_locks, "p");
+}
+
 static void start_one_that_forks(void)
 {
     run(fork_and_exit, 4);
@@ -286,6 +314,7 @@ static void a_thread_of_the_child_that_waits_for_input_does_not_keep_it(void **s
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(the_parents_handlers_run_once_and_only_in_the_parent),
     cmocka_unit_test(a_fork_of_the_child_does_not_run_them_either),
+    cmocka_unit_test(a_fork_of_the_child_that_exits_leaves_cleanly),
     cmocka_unit_test(a_childs_child_runs_neither_its_parents_nor_its_grandparents),
     cmocka_unit_test(a_childs_own_handlers_run_in_reverse_order),
     cmocka_unit_test(a_handler_may_leave_by__exit),

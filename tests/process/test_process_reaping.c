@@ -1,11 +1,15 @@
 /* Hosts that take the exit statuses of plait's children themselves, on purpose or not: join still returns, and the exit code comes
  * from the child's own record.  Each test runs in a host. */
 #include "host.h"
+#include "others.h"
 
+#include <linux/sched.h>
 #include <poll.h>
 #include <sys/ptrace.h>
 
 #include <plait.h>
+
+#include "message/queue_internal.h"
 
 static int return_it(void *number)
 {
@@ -230,6 +234,130 @@ static void a_child_that_its_host_traces_has_not_ended(void **state)
     host_run(trace_a_child, NULL);
 }
 
+/* ---- a pid that is another child's meanwhile ---- */
+
+enum { CAN_NOT_CHOOSE = 77 };
+
+/* A raw child of the host's own with that very pid; it exits with 42, or lives until it is killed.  0: there is such a process. */
+static pid_t start_as(pid_t pid, bool lives)
+{
+    struct clone_args arguments = { .exit_signal = SIGCHLD, .set_tid = (uintptr_t)&pid, .set_tid_size = 1 };
+    const long other = syscall(SYS_clone3, &arguments, sizeof arguments);
+    if (other < 0 && errno == EEXIST) return 0;
+    if (other < 0) _exit(CAN_NOT_CHOOSE);
+    if (other > 0) return (pid_t)other;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    while (lives) syscall(SYS_pause);
+    _exit(42);
+}
+
+/* A plait child that has ended, and whose status the host has taken; another child has its pid. */
+static void expect_beside(bool lives, int (*function)(void *), int number, int exitcode)
+{
+    pid_t other = 0;
+    while (!other) {
+        plait_process *process = plait_start(function, &number, sizeof number, NULL);
+        CHECK(process);
+        const pid_t pid = plait_process_pid(process);
+        CHECK(waitpid(-1, NULL, 0) == pid);
+        other = start_as(pid, lives);
+        if (other && !lives) test_until(is_zombie, &other);
+        CHECK(plait_process_is_alive(process) == 0);
+        CHECK(plait_process_join(process, PLAIT_FOREVER) == 0);
+        CHECK(plait_process_exitcode(process) == exitcode);
+        CHECK(plait_process_kill(process) == 0);           /* not the other one */
+        CHECK(plait_process_free(process) == 0);
+    }
+    if (lives) CHECK(state_of(other) != 'Z' && kill(other, SIGUSR1) == 0);
+    CHECK(test_wait_exit(other) == (lives ? -SIGUSR1 : 42));
+}
+
+static int reuse_pids(void *unused)
+{
+    for (int lives = 0; lives < 2; lives++) {
+        expect_beside(lives, return_it, 7, 7);
+        expect_beside(lives, die_by, SIGKILL, PLAIT_EREAPED);
+    }
+    return 0;
+}
+
+static void the_pid_may_be_another_childs_meanwhile(void **state)
+{
+    if (plait__without(PLAIT__WITHOUT_PIDFD)) skip();      /* nothing else tells the two apart */
+    const int result = test_wait_exit(test_fork(reuse_pids, NULL));
+    if (result == CAN_NOT_CHOOSE) skip();                  /* to choose a pid takes root, and Linux 5.5 */
+    assert_int_equal(result, 0);
+}
+
+/* ---- in the middle of a queue that is freed then ---- */
+
+static plait_queue *queue;
+
+static void die_in_the_middle(enum plait__point point)
+{
+    if (point == PLAIT__POINT_QUEUE_OWNED) raise(SIGKILL);
+}
+
+static int put_and_die(void *unused)
+{
+    plait__point_hook = die_in_the_middle;
+    return plait_queue_put(queue, "x", 1, PLAIT_FOREVER);
+}
+
+/* What the next owner of the queue's memory writes there: the worst there can be, a queue in which somebody of the dead one's
+ * name owns everything. */
+static void expect_untouched(struct plait__owned header, uint64_t name)
+{
+    enum { WORDS = sizeof(plait_queue) / sizeof(uint64_t) + 1024 / sizeof(uint64_t), MOST = 2000 };
+    uint64_t *blocks[MOST] = { 0 };
+    int count = 0;
+    bool same = false;
+    while (!same && count < MOST) {
+        CHECK(blocks[count] = plait_alloc(WORDS * sizeof(uint64_t)));
+        same = (void *)blocks[count++] == (void *)queue;
+    }
+    if (same) {
+        uint64_t *mine = blocks[count - 1];
+        for (int i = 0; i < WORDS; i++) mine[i] = name;
+        memcpy(mine, &header, sizeof header);
+        test_notice_deaths();
+        for (int i = sizeof header / sizeof *mine; i < WORDS; i++) CHECK(mine[i] == name);
+    }
+    while (count) CHECK(plait_free(blocks[--count]) == 0);
+}
+
+/* Whether the host ignores its children's statuses, takes them, or leaves them to join: as soon as it knows that the putter is
+ * gone it may free the queue. */
+static int free_a_queue_after_a_death(void *unused)
+{
+    enum { IGNORED, TAKEN_AND_JOINED, TAKEN, JOINED, WAYS };
+    for (int way = IGNORED; way < WAYS; way++) {
+        signal(SIGCHLD, way == IGNORED ? SIG_IGN : SIG_DFL);
+        CHECK(queue = plait_queue_new(&(plait_queue_options){ .capacity = 1024 }));
+        const struct plait__owned header = queue->owned;
+        plait_process *process = plait_start(put_and_die, NULL, 0, NULL);
+        CHECK(process);
+        if (way == TAKEN || way == TAKEN_AND_JOINED) CHECK(waitpid(-1, NULL, 0) == plait_process_pid(process));
+        if (way != TAKEN) CHECK(plait_process_join(process, PLAIT_FOREVER) == 0);
+        const uint64_t name = plait__owner_in(atomic_load(&queue->tail.word));
+        if (way != TAKEN) CHECK(name == 0);                /* join has repaired it */
+        if (way == TAKEN) CHECK(name != 0);
+        CHECK(plait_queue_free(queue) == 0);
+        CHECK(test_slot_of(plait_process_pid(process)) == 0);
+        if (name) expect_untouched(header, name);
+        CHECK(plait_process_join(process, PLAIT_FOREVER) == 0);
+        CHECK(plait_process_exitcode(process) == (way == JOINED ? -SIGKILL : PLAIT_EREAPED));
+        CHECK(plait_process_free(process) == 0);
+    }
+    return 0;
+}
+
+static void a_queue_may_be_freed_when_its_putter_is_gone(void **state)
+{
+    if (plait__without(PLAIT__WITHOUT_ROBUST)) skip();     /* there one has to ask the kernel first */
+    host_run(free_a_queue_after_a_death, NULL);
+}
+
 /* ---- pools ---- */
 
 static int square(const void *in, void *out, void *context)
@@ -276,6 +404,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_signal_handler_may_wait_for_everybody),
     cmocka_unit_test(a_child_may_be_reaped_before_the_start_returns),
     cmocka_unit_test(a_child_that_its_host_traces_has_not_ended),
+    cmocka_unit_test(the_pid_may_be_another_childs_meanwhile),
+    cmocka_unit_test(a_queue_may_be_freed_when_its_putter_is_gone),
     cmocka_unit_test(a_pool_does_not_need_statuses),
 };
 

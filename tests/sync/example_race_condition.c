@@ -1,6 +1,7 @@
 /* The example race_condition: with the lock nothing may be lost. */
 #include "program.h"
 
+#include <fcntl.h>
 #include <string.h>
 
 /* A line for each of the four races, as "%s %s expected %ld, got %ld: %s". */
@@ -89,11 +90,42 @@ static void wrong_arguments(void **state)
     }
 }
 
+/* --- output that goes nowhere ------------------------------------------------------------------------------------------ */
+
+static void a_full_disk(void **state)
+{
+    struct program program = { .out_to = open("/dev/full", O_WRONLY | O_CLOEXEC) };
+    assert_true(program.out_to > 0);
+    program_run(&program, "race_condition", "10", NULL);
+    assert_string_equal(program.err, "race_condition: standard output: No space left on device\n");
+    assert_int_equal(program.status, 1);
+    close(program.out_to);
+    program_free(&program);
+}
+
+/* What it prints must not get into a file of the library's that has the number of the one that was closed. */
+static void started_with_closed_descriptors(void **state)
+{
+    for (unsigned closed = 1; closed < 8; closed++) {
+        struct program program = { .closed = closed };
+        const bool can_print = !(closed & 1u << STDOUT_FILENO), can_complain = !(closed & 1u << STDERR_FILENO);
+        program_run(&program, "race_condition", "10", NULL);
+        assert_int_equal(program.status, can_print ? 0 : 1);
+        if (can_print) check_races(program.out, 20);
+        else assert_string_equal(program.out, "");
+        assert_string_equal(program.err, can_print || !can_complain ? ""
+                                                                    : "race_condition: standard output: Bad file descriptor\n");
+        program_free(&program);
+    }
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_million_times),
     cmocka_unit_test(so_many_times),
     cmocka_unit_test(without_a_lock_something_is_lost),
     cmocka_unit_test(wrong_arguments),
+    cmocka_unit_test(a_full_disk),
+    cmocka_unit_test(started_with_closed_descriptors),
 };
 
 TEST_MAIN(tests)
