@@ -161,8 +161,10 @@ static void many_short_buffers_pass_it_on(void **state)
     for (int i = 0; i < OTHERS - 1; i++) start(i, (struct actor){ .size = 10, .looks = i % 2 });
     start(OTHERS - 1, (struct actor){ .size = 2000 });
     put(100);
-    for (int i = 0; i < OTHERS - 1; i++) check_result(i, i % 2 ? 100 : -EMSGSIZE);
     check_result(OTHERS - 1, 100);
+    /* Who passes it on while the waker still rings has all woken at once: the taker may have been faster than some. */
+    put(100);
+    for (int i = 0; i < OTHERS - 1; i++) check_result(i, i % 2 ? 100 : -EMSGSIZE);
     end_scene();
 }
 
