@@ -3,7 +3,7 @@
 # How long `make storm` lets each storm test rage, in seconds.
 STORM_SECONDS ?= 600
 
-.PHONY: all demo check storm clean help
+.PHONY: all demo check storm bench clean help
 
 all:
 	@tools/build gcc
@@ -23,6 +23,12 @@ storm:
 	@tools/build gcc
 	@PLAIT_STORM_SECONDS=$(STORM_SECONDS) tools/run-tests --suite plain --timeout $$(($(STORM_SECONDS) + 120)) '*/storm*/*'
 
+# make bench ROWS='queue lock': only the rows that begin so.
+bench:
+	@tools/setup packages.txt packages-bench.txt
+	@tools/build bench
+	@tools/bench $(ROWS)
+
 clean:
 	rm -rf build
 
@@ -31,6 +37,7 @@ help:
 	@echo 'make demo    build, and run an example'
 	@echo 'make check   build, and run every test and check'
 	@echo 'make storm   the kill storms, for STORM_SECONDS=$(STORM_SECONDS) each'
+	@echo 'make bench   measure plait beside its peers into build/bench.tsv; with ROWS="queue lock" only rows that begin so'
 	@echo 'make clean   remove build/'
 	@echo '(demo, check and storm first install the Debian packages of packages.txt that are missing)'
 	@echo 'tools/run-tests --help says how to run some of the tests'

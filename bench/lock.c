@@ -1,0 +1,110 @@
+/* Locks and allocators, alone and with company. */
+#include "bench.h"
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdlib.h>
+
+#include <plait.h>
+
+#define PAIRS 3000000L
+
+/* ---- locks: acquire and release ---- */
+
+static void plait_pairs(void *lock, int i)
+{
+    (void)i;
+    for (long n = 0; n < PAIRS; n++) {
+        NEED(plait_lock_acquire(lock, PLAIT_FOREVER) == 0);
+        plait_lock_release(lock);
+    }
+}
+
+static void pthread_pairs(void *mutex, int i)
+{
+    (void)i;
+    for (long n = 0; n < PAIRS; n++) {
+        pthread_mutex_lock(mutex);
+        pthread_mutex_unlock(mutex);
+    }
+}
+
+static void sem_pairs(void *semaphore, int i)
+{
+    (void)i;
+    for (long n = 0; n < PAIRS; n++) {
+        while (sem_wait(semaphore) < 0) {}
+        sem_post(semaphore);
+    }
+}
+
+static pthread_mutex_t *new_mutex(int robust)
+{
+    pthread_mutex_t *mutex = shared(sizeof *mutex);
+    pthread_mutexattr_t attributes;
+    pthread_mutexattr_init(&attributes);
+    pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+    pthread_mutexattr_setrobust(&attributes, robust);
+    pthread_mutex_init(mutex, &attributes);
+    return mutex;
+}
+
+static sem_t *new_semaphore(void)
+{
+    sem_t *semaphore = shared(sizeof *semaphore);
+    sem_init(semaphore, 1, 1);
+    return semaphore;
+}
+
+static double pairs(int count, void (*body)(void *lock, int i), void *lock)
+{
+    return together(count, body, lock) / (double)(count * PAIRS) * 1e9;
+}
+
+static double plait_1(void) { return pairs(1, plait_pairs, plait_lock_new()); }
+static double plait_2(void) { return pairs(2, plait_pairs, plait_lock_new()); }
+static double pthread_1(void) { return pairs(1, pthread_pairs, new_mutex(PTHREAD_MUTEX_STALLED)); }
+static double pthread_2(void) { return pairs(2, pthread_pairs, new_mutex(PTHREAD_MUTEX_STALLED)); }
+static double robust_1(void) { return pairs(1, pthread_pairs, new_mutex(PTHREAD_MUTEX_ROBUST)); }
+static double robust_2(void) { return pairs(2, pthread_pairs, new_mutex(PTHREAD_MUTEX_ROBUST)); }
+static double sem_1(void) { return pairs(1, sem_pairs, new_semaphore()); }
+static double sem_2(void) { return pairs(2, sem_pairs, new_semaphore()); }
+
+/* ---- memory: allocate and free ---- */
+
+static void plait_blocks(void *unused, int i)
+{
+    (void)unused, (void)i;
+    for (long n = 0; n < PAIRS; n++) plait_free(plait_alloc(64));
+}
+
+static void malloc_blocks(void *unused, int i)
+{
+    (void)unused, (void)i;
+    for (long n = 0; n < PAIRS; n++) {
+        void *block = malloc(64);
+        __asm__ volatile("" : : "r"(block) : "memory");    /* or the compiler takes both away */
+        free(block);
+    }
+}
+
+static double plait_memory(void) { return together(1, plait_blocks, NULL) / PAIRS * 1e9; }
+static double malloc_memory(void) { return together(1, malloc_blocks, NULL) / PAIRS * 1e9; }
+
+static const struct bench benches[] = {
+    { "lock-uncontended", "plait", "ns", plait_1 },
+    { "lock-uncontended", "pthread", "ns", pthread_1 },
+    { "lock-uncontended", "pthread-robust", "ns", robust_1 },
+    { "lock-uncontended", "sem_t", "ns", sem_1 },
+    { "lock-contended-2", "plait", "ns", plait_2 },
+    { "lock-contended-2", "pthread", "ns", pthread_2 },
+    { "lock-contended-2", "pthread-robust", "ns", robust_2 },
+    { "lock-contended-2", "sem_t", "ns", sem_2 },
+    { "alloc-free-64B", "plait", "ns", plait_memory },
+    { "alloc-free-64B", "malloc", "ns", malloc_memory },
+};
+
+int main(int argc, char **argv)
+{
+    return BENCH_MAIN(benches, argc, argv);
+}

@@ -1,0 +1,222 @@
+"""Stock CPython's counterparts: `peers.py --list`, or `peers.py ROW SYSTEM` measures once and prints the figure."""
+
+import concurrent.futures
+import multiprocessing as mp
+import multiprocessing.connection
+import multiprocessing.heap
+import os
+import signal
+import sys
+import time
+
+CPUS = sorted(os.sched_getaffinity(0))
+SPAWNING = mp.get_context("fork")
+
+
+def pin(number):
+    os.sched_setaffinity(0, {CPUS[number % len(CPUS)]})
+
+
+def together(bodies):
+    """Run each body in a process of its own, the ith on CPU i, all beginning together: seconds."""
+    line = SPAWNING.Barrier(len(bodies))
+    times = SPAWNING.Queue()
+
+    def take_part(i):
+        pin(i)
+        line.wait()
+        begin = time.monotonic()
+        bodies[i]()
+        times.put((begin, time.monotonic()))
+
+    processes = [SPAWNING.Process(target=take_part, args=(i,)) for i in range(len(bodies))]
+    for process in processes:
+        process.start()
+    got = [times.get() for _ in bodies]
+    for process in processes:
+        process.join()
+    return max(end for _, end in got) - min(begin for begin, _ in got)
+
+
+# ---- queues ----
+
+def stream(make, size, pairs, n):
+    queue = make()
+    message = bytes(size)
+
+    def produce():
+        for _ in range(n):
+            queue.put(message)
+
+    def consume():
+        for _ in range(n):
+            queue.get()
+
+    return n * pairs / together([produce, consume] * pairs)
+
+
+def pingpong(one_core):
+    there, back = SPAWNING.Pipe(), SPAWNING.Pipe()
+    trips = 5000
+    message = bytes(64)
+
+    def first():
+        if one_core:
+            pin(0)
+        for _ in range(trips):
+            there[0].send_bytes(message)
+            back[1].recv_bytes()
+
+    def second():
+        if one_core:
+            pin(0)
+        for _ in range(trips):
+            there[1].recv_bytes()
+            back[0].send_bytes(message)
+
+    return together([first, second]) / trips * 1e6
+
+
+# ---- locks, memory ----
+
+def lock(count):
+    held = SPAWNING.Lock()
+    n = 200000
+
+    def body():
+        for _ in range(n):
+            held.acquire()
+            held.release()
+
+    return together([body] * count) / (count * n) * 1e9
+
+
+def memory():
+    n = 50000
+    pin(0)
+    begin = time.monotonic()
+    for _ in range(n):
+        multiprocessing.heap.BufferWrapper(64)
+    return (time.monotonic() - begin) / n * 1e9
+
+
+# ---- processes ----
+
+def nothing():
+    pass
+
+
+def starts(bytes_grown, n):
+    grown = bytearray(b"x") * bytes_grown
+    begin = time.monotonic()
+    for _ in range(n):
+        process = SPAWNING.Process(target=nothing)
+        process.start()
+        process.join()
+    assert len(grown) == bytes_grown
+    return (time.monotonic() - begin) / n * 1e6
+
+
+def hold(ready, bytes_grown):
+    grown = bytearray(b"x") * bytes_grown
+    ready.set()
+    signal.pause()
+    assert grown is not None
+
+
+def notice(bytes_grown):
+    took = []
+    for _ in range(7):
+        ready = SPAWNING.Event()
+        killed_at = SPAWNING.Value("d")
+        victim = SPAWNING.Process(target=hold, args=(ready, bytes_grown))
+        victim.start()
+        ready.wait()
+
+        def kill():
+            time.sleep(0.02)
+            killed_at.value = time.monotonic()
+            os.kill(victim.pid, signal.SIGKILL)
+
+        killer = SPAWNING.Process(target=kill)
+        killer.start()
+        multiprocessing.connection.wait([victim.sentinel])
+        took.append(time.monotonic() - killed_at.value)
+        victim.join()
+        killer.join()
+    return sorted(took)[len(took) // 2] * 1e6
+
+
+# ---- pools ----
+
+def add_one(x):
+    return x + 1
+
+
+def work_50us(x):
+    until = time.perf_counter() + 50e-6
+    while time.perf_counter() < until:
+        pass
+    return x
+
+
+def pool_map(task, n, chunksize):
+    with SPAWNING.Pool(2) as pool:
+        pool.map(task, range(64), chunksize)
+        begin = time.monotonic()
+        pool.map(task, range(n), chunksize)
+        return (time.monotonic() - begin) / n * 1e9
+
+
+def executor_map(task, n, chunksize):
+    with concurrent.futures.ProcessPoolExecutor(2, SPAWNING) as pool:
+        list(pool.map(task, range(64), chunksize=chunksize))
+        begin = time.monotonic()
+        for _ in pool.map(task, range(n), chunksize=chunksize):
+            pass
+        return (time.monotonic() - begin) / n * 1e9
+
+
+def overhead(ns_each):
+    return ns_each * 2 / 1e3 - 50
+
+
+MIB = 1 << 20
+BENCHES = [
+    ("queue-8B-1p1c", "python", "msg/s", lambda: stream(SPAWNING.Queue, 8, 1, 20000)),
+    ("queue-8B-1p1c", "python-simplequeue", "msg/s", lambda: stream(SPAWNING.SimpleQueue, 8, 1, 20000)),
+    ("queue-64B-1p1c", "python", "msg/s", lambda: stream(SPAWNING.Queue, 64, 1, 20000)),
+    ("queue-64B-1p1c", "python-simplequeue", "msg/s", lambda: stream(SPAWNING.SimpleQueue, 64, 1, 20000)),
+    ("queue-64B-2p2c", "python", "msg/s", lambda: stream(SPAWNING.Queue, 64, 2, 10000)),
+    ("queue-1MiB-copy", "python", "msg/s", lambda: stream(SPAWNING.Queue, MIB, 1, 200)),
+    ("pingpong-64B-one-core", "python", "us", lambda: pingpong(True)),
+    ("pingpong-64B-two-cores", "python", "us", lambda: pingpong(False)),
+    ("lock-uncontended", "python", "ns", lambda: lock(1)),
+    ("lock-contended-2", "python", "ns", lambda: lock(2)),
+    ("alloc-free-64B", "python", "ns", memory),
+    ("start-join-fork", "python", "us", lambda: starts(0, 100)),
+    ("start-join-fork-1GiB", "python", "us", lambda: starts(1 << 30, 20)),
+    ("death-notice-small", "python", "us", lambda: notice(0)),
+    ("death-notice-1GiB", "python", "us", lambda: notice(1 << 30)),
+    ("pool-map-trivial-chunk1", "python", "ns", lambda: pool_map(add_one, 20000, 1)),
+    ("pool-map-trivial-chunk1", "python-executor", "ns", lambda: executor_map(add_one, 3000, 1)),
+    ("pool-map-trivial-auto", "python", "ns", lambda: pool_map(add_one, 500000, None)),
+    ("pool-map-50us", "python", "us", lambda: overhead(pool_map(work_50us, 4000, 1))),
+]
+
+
+def main():
+    if sys.argv[1:] == ["--list"]:
+        for row, system, unit, _ in BENCHES:
+            print(row, system, unit, sep="\t")
+        return 0
+    for row, system, _, run in BENCHES:
+        if [row, system] == sys.argv[1:]:
+            print(f"{run():.9g}")
+            return 0
+    print(f"usage: {sys.argv[0]} --list | ROW SYSTEM", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
