@@ -10,3 +10,13 @@ int plait__cpu_count(void)
     long online = sysconf(_SC_NPROCESSORS_ONLN);           /* more CPUs than fit a cpu_set_t */
     return online > 0 ? (int)online : 1;
 }
+
+int plait__cpus_online(void)
+{
+    static _Atomic int known;                              /* it has to be read from a file */
+    if (!known) {
+        long online = sysconf(_SC_NPROCESSORS_ONLN);
+        known = online > 0 ? (int)online : 1;
+    }
+    return known;
+}

@@ -5,4 +5,7 @@
 /* How many CPUs the calling thread may run on (its affinity); at least 1. */
 int plait__cpu_count(void);
 
+/* How many there are for everybody. */
+int plait__cpus_online(void);
+
 #endif

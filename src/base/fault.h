@@ -41,12 +41,16 @@ extern unsigned long plait__test_arena_size;
 /* When not 0: nanoseconds between two questions to the kernel whether the others live, instead of 8, 16, ... s. */
 extern long plait__test_backup_interval;
 
+/* When not 0: nanoseconds instead of 5 ms at the begin of a sleep, before it watches the others. */
+extern long plait__test_short_sleep;
+
 #else
 
 #define PLAIT__POINT(name) ((void)0)
 #define plait__without(feature) false
 #define plait__test_arena_size 0UL
 #define plait__test_backup_interval 0L
+#define plait__test_short_sleep 0L
 
 #endif
 #endif

@@ -76,10 +76,12 @@ struct plait__self {
     bool by_hand;                                          /* no robust list: pulses are not for the C library, see roster.c */
     struct plait__heap *heap;                              /* NULL until it allocates */
     const struct plait__parker *parker;                    /* NULL: the thread itself sleeps; see wait.h */
-    uint32_t spin_limit, parks;                            /* see wait.c */
+    uint32_t spin_limit, parks, try_after;                 /* see wait.c */
+    uint32_t linger;                                       /* see wait.h */
+    const void *stream;
     uint32_t leases;                                       /* leases not yet acknowledged */
     uint32_t asked;                                        /* the member that plait__ask_kernel asked about last */
-    int64_t ask_at;                                        /* when to ask next before giving up; see wait.c */
+    int64_t look_at, ask_at;                               /* when to look, and to ask, next before giving up; see wait.c */
 };
 
 extern _Thread_local struct plait__self plait__self;

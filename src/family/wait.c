@@ -9,37 +9,45 @@
 
 /* ---- spinning ---- */
 
-#define SPIN_MIN 20u
-#define SPIN_MAX 1000u
-#define SPIN_START 200u
-#define TRY_LONG_EVERY 64u                                 /* sleeps, then one long spin to see whether it pays again */
+/* To spin pays when the other side runs on another CPU and is about to answer: waking a sleeper on an idle one takes 40 us.  Who
+ * has only spun in vain, because they share a CPU or the other side is slow, spins no more, but for one long try now and then. */
+#define SPIN_START 200u                                    /* pauses of the CPU */
+#define SPIN_MAX 2000u
+#define LINGER_MAX 256u
+#define TRY_FIRST 64u                                      /* so many sleeps after the last success; then twice as many, ... */
+#define TRY_LAST 8192u
 
 /* On a single CPU nobody can do what we wait for while we spin. */
 void plait__wait_init(void)
 {
-    plait__self.spin_limit = plait__cpu_count() > 1 ? SPIN_START : 0;
+    plait__self.spin_limit = plait__cpus_online() > 1 ? SPIN_START : 0;
+    plait__self.try_after = plait__self.spin_limit ? TRY_FIRST : UINT32_MAX;
 }
 
 static void spinning_failed(void)
 {
-    uint32_t limit = plait__self.spin_limit;
-    if (!limit) return;
-    limit -= limit / 8;
-    if (limit < SPIN_MIN) limit = SPIN_MIN;
-    if (++plait__self.parks % TRY_LONG_EVERY == 0) limit = SPIN_MAX;
-    plait__self.spin_limit = limit;
+    plait__self.spin_limit -= plait__self.spin_limit / 8 + (plait__self.spin_limit != 0);
+    if (++plait__self.parks < plait__self.try_after) return;
+    plait__self.parks = 0;
+    if (plait__self.try_after < TRY_LAST) plait__self.try_after *= 2;
+    plait__self.spin_limit = SPIN_MAX;
 }
 
 void plait__wait_learn(const struct plait__wait *wait)
 {
-    uint32_t wanted = wait->spins * 2 + SPIN_MIN;
-    if (wait->slept || wanted <= plait__self.spin_limit) return;
-    plait__self.spin_limit = wanted < SPIN_MAX ? wanted : SPIN_MAX;
+    uint32_t linger = plait__self.linger * 2 + 8, limit = wait->spins * 2 + 20;
+    if (wait->streams) plait__self.linger = wait->slept ? 0 : linger < LINGER_MAX ? linger : LINGER_MAX;
+    if (wait->slept) return;
+    plait__self.parks = 0;
+    plait__self.try_after = TRY_FIRST;
+    if (limit > plait__self.spin_limit) plait__self.spin_limit = limit < SPIN_MAX ? limit : SPIN_MAX;
 }
 
 /* ---- sleeping ---- */
 
-#define SHORT_SLEEP PLAIT__MILLISECOND
+/* Longer than the kernel's tick on most machines: a timer for less has to be programmed into the CPU, which takes longer than the
+ * rest of a sleep (in a virtual machine 2 us). */
+#define SHORT_SLEEP (plait__test_short_sleep ? plait__test_short_sleep : 5 * PLAIT__MILLISECOND)
 
 /* The kernel is asked about the others when a sleep has lasted 8, 16, 32, 64, 96, ... seconds: who died without a mark on its
  * pulse is noticed, and to sleep for long costs next to nothing. */
@@ -54,7 +62,7 @@ static int64_t ask_again_after(const struct plait__wait *wait, int64_t now)
     return lasted < ASK_KERNEL_FIRST ? ASK_KERNEL_FIRST : lasted > ASK_KERNEL_LAST ? ASK_KERNEL_LAST : lasted;
 }
 
-/* The first millisecond, however often it is interrupted: cheap, and blind for deaths. */
+/* The first milliseconds, however often they are interrupted: cheap, and blind for deaths. */
 static void short_sleep(struct plait__wait *wait, plait__word *word, uint32_t expected)
 {
     if (!wait->since) wait->since = plait__now();
@@ -174,11 +182,16 @@ static void long_sleep(struct plait__wait *wait, plait__word *word, uint32_t exp
     plait__reap_all();
 }
 
-/* Who never sleeps for long, because all its deadlines are short, asks as often all the same. */
+/* Who never sleeps for long, because all its deadlines are short, watches and asks all the same. */
 int plait__give_up(uint32_t owner)
 {
     bool unpulsed = atomic_load_explicit(&plait__roster->unpulsed, memory_order_relaxed);
-    int64_t now = plait__now(), every = plait__test_backup_interval ? plait__test_backup_interval : PLAIT__SECOND;
+    int64_t now = plait__now();
+    if (now >= plait__self.look_at) {
+        plait__self.look_at = now + PLAIT__MILLISECOND;
+        if (plait__reap_all()) return 0;
+    }
+    int64_t every = plait__test_backup_interval ? plait__test_backup_interval : PLAIT__SECOND;
     if (unpulsed) every = 20 * PLAIT__MILLISECOND;
     bool first = plait__self.ask_at == 0;
     if (!first && now < plait__self.ask_at) return -ETIMEDOUT;

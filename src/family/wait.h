@@ -8,7 +8,7 @@
  *     }
  *     plait__wait_end(&wait);
  *
- * Every return of 0 only means: look again.  It spins a little, then sleeps 1 ms on the word alone, and from then on on the
+ * Every return of 0 only means: look again.  It spins a little, then sleeps 5 ms on the word alone, and from then on on the
  * word, the family's epoch, and the pulses of up to 120 members, so that whoever sleeps watches.  The epoch that a long sleep
  * relies on is read before the caller's look, so that a repair between look and sleep ends the sleep at once.
  */
@@ -30,7 +30,8 @@ struct plait__wait {
     int64_t ask_unpulsed_at;                               /* about those without a pulse; 0: there are none */
     uint32_t spins;
     uint32_t epoch;
-    bool slept, watching;
+    uint32_t linger;
+    bool slept, watching, streams;
 };
 
 static inline struct plait__wait plait__wait_until(plait_deadline deadline)
@@ -50,12 +51,27 @@ int plait__give_up(uint32_t owner);
 
 int plait__park(struct plait__wait *wait, plait__word *word, uint32_t expected, uint32_t owner);
 
-/* One turn of the spin that comes before every sleep.  False: it has lasted long enough. */
+/* This wait is part of a stream: the thread does the same with the same cursor again and again.  If it always has to wait, it is
+ * the faster side, and to look at once for every single message would slow the other down, as each look takes the cache line away.
+ * So it lingers, longer each time, until a few messages have gathered.  Whoever does something else in between, as in a dialogue,
+ * does not. */
+static inline void plait__wait_in_stream(struct plait__wait *wait, const void *stream)
+{
+    if (PLAIT__UNLIKELY(plait__self.stream != stream)) {
+        plait__self.stream = stream;
+        plait__self.linger = 0;
+    }
+    wait->streams = true;
+    wait->linger = plait__self.linger;
+}
+
+/* One turn of the spin that comes before every sleep, each somewhat longer than the last.  False: it has lasted long enough. */
 static inline bool plait__spin(struct plait__wait *wait)
 {
     if (wait->spins >= plait__self.spin_limit) return false;
-    wait->spins++;
-    plait__relax();
+    uint32_t pauses = !wait->spins ? 1 + wait->linger : wait->spins < 64 ? 1 + wait->spins / 4 : 16;
+    for (uint32_t i = 0; i < pauses; i++) plait__relax();
+    wait->spins += pauses;
     return true;
 }
 

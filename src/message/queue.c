@@ -151,6 +151,7 @@ static int put(plait_queue *queue, const void *data, size_t size, plait_deadline
     struct plait__wait wait = plait__wait_until(deadline);
     uint32_t units = plait__units_for(queue, size);
     uint64_t tail = 0;
+    plait__wait_in_stream(&wait, &queue->tail);
     for (;;) {
         int error = plait__cursor_own(&queue->tail, PLAIT__CLOSED, &tail, &wait);
         if (PLAIT__UNLIKELY(error)) {
@@ -251,6 +252,7 @@ ssize_t plait__take(plait_queue *queue, const struct plait__taking *taking, plai
 {
     struct plait__wait wait = plait__wait_until(deadline);
     ssize_t result;
+    plait__wait_in_stream(&wait, &queue->head);
     for (;;) {
         if (queue->leases && (result = plait__take_returned(queue, taking, &wait)) != -ENOENT) break;
         uint64_t head = 0;

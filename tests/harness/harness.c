@@ -155,6 +155,7 @@ int test_main(const struct CMUnitTest *tests, size_t count, int argc, char **arg
     /* The kernel is asked whether the others live after 8, 16, ... s, and then everybody looks again: a lost wake-up would be no
      * more than a delay, and few tests would notice. */
     plait__test_backup_interval = 3600L * 1000 * 1000 * 1000;
+    plait__test_short_sleep = 1000 * 1000;                 /* most tests are about the long ones */
     if (argc == 1) return run_all(tests, count);
     if (argc == 2 && strcmp(argv[1], "--list") == 0) return list(tests, count);
     const struct CMUnitTest *test = argc == 2 ? find(tests, count, argv[1]) : NULL;
