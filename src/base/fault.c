@@ -9,6 +9,7 @@ void (*plait__point_hook)(enum plait__point point);
 unsigned long plait__test_arena_size;
 long plait__test_backup_interval;
 long plait__test_short_sleep;
+bool plait__test_never_spin;
 
 #define NOT_READ_YET (1u << 31)
 static unsigned mask = NOT_READ_YET;

@@ -44,6 +44,9 @@ extern long plait__test_backup_interval;
 /* When not 0: nanoseconds instead of 5 ms at the begin of a sleep, before it watches the others. */
 extern long plait__test_short_sleep;
 
+/* Who joins from now on sleeps at once, as on a single CPU: single steps through a spin take long, and show nothing. */
+extern bool plait__test_never_spin;
+
 #else
 
 #define PLAIT__POINT(name) ((void)0)
@@ -51,6 +54,7 @@ extern long plait__test_short_sleep;
 #define plait__test_arena_size 0UL
 #define plait__test_backup_interval 0L
 #define plait__test_short_sleep 0L
+#define plait__test_never_spin false
 
 #endif
 #endif

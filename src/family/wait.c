@@ -20,7 +20,7 @@
 /* On a single CPU nobody can do what we wait for while we spin. */
 void plait__wait_init(void)
 {
-    plait__self.spin_limit = plait__cpus_online() > 1 ? SPIN_START : 0;
+    plait__self.spin_limit = plait__cpus_online() > 1 && !plait__test_never_spin ? SPIN_START : 0;
     plait__self.try_after = plait__self.spin_limit ? TRY_FIRST : UINT32_MAX;
 }
 

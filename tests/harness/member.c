@@ -40,6 +40,7 @@ void test_family(void)
 {
     stay_on_this_cpu();
     plait__test_arena_size = ARENA_SIZE;
+    plait__test_never_spin = true;
     assert_int_equal(plait_init(NULL, NULL), 0);
     quiet = plait_queue_new(&(plait_queue_options){ .capacity = 1024 });
     assert_non_null(quiet);

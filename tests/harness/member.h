@@ -14,7 +14,7 @@ struct member {
     uint32_t slot;
 };
 
-/* Make the family, small and on one CPU: single steps are much faster there, and nobody spins. */
+/* Make the family, small, on one CPU, where single steps are much faster, and without spins. */
 void test_family(void);
 
 /* Fork a process that joins the family and runs body().  Returns when it has joined.
