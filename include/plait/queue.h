@@ -1,7 +1,7 @@
-/* plait/queue.h - messages from many to many, first in, first out, between threads and processes.
+/* plait/queue.h - messages from many to many, in order, between threads and processes.
  *
- * A message is bytes; it is copied in and copied out.  A put that returned 0 is never lost, a put cut off by death is there
- * wholly or not at all.
+ * A message is bytes, copied in and copied out; or a block of shared memory that goes from hand to hand (give and take).  A put
+ * that returned 0 is never lost, a put cut off by death is there wholly or not at all.
  *
  * ```c
  * plait_queue *queue = plait_queue_new(NULL);
@@ -32,38 +32,66 @@
 
 typedef struct plait_queue plait_queue;
 
-/* All zero, or NULL instead of the struct: the defaults. */
+/* In which order messages come out. */
+enum plait_order {
+    PLAIT_FIFO = 0,           /* the oldest first */
+    PLAIT_LIFO = 1,           /* the youngest first.  Python: queue.LifoQueue */
+    PLAIT_PRIORITY = 2        /* the one with the lowest priority first, and among equals the oldest.  Python: queue.PriorityQueue */
+};
+
+/* All zero, or NULL instead of the struct: the defaults, a ring of 1 MiB. */
 typedef struct plait_queue_options {
-    size_t maxsize;           /* put blocks while so many messages are queued; 0: only `capacity` limits */
+    size_t maxsize;           /* put blocks while so many messages are queued; 0: only the ring, or the family's memory, limits */
     size_t capacity;          /* bytes of the ring, rounded up to a power of two; a message takes 8 more (16 with leases) than it
-                                 has, rounded up to 16.  0: 1 MiB.  At most 16 MiB.  Memory is used only when touched */
+                                 has, rounded up to 16.  0: 1 MiB.  At most 1 GiB.  Memory is used only when touched */
     int leases;               /* not 0: plait_queue_lease may be used; the room of a message is free again after its ack */
+    int unbounded;            /* not 0: no ring, but as much memory as the messages need, given back when they are read: a put
+                                 waits for nobody, unless there is a maxsize.  For thousands of queues, too */
+    int order;                /* enum plait_order; other than PLAIT_FIFO: unbounded, without leases, each message in a block */
     int reserved_int;
-    uint64_t reserved[5];     /* zero */
+    uint64_t reserved[4];     /* zero */
 } plait_queue_options;
 
 /* A claim on a message that has been taken but not yet acknowledged. */
 typedef struct plait_lease {
     uint64_t id;
     uint32_t attempts;        /* how many takers of this message died or gave it back before: 0 the first time */
-    uint32_t reserved;
+    uint32_t reserved;        /* leave it as it is */
 } plait_lease;
 
 PLAIT_BEGIN
 
 /* A new queue, owned by the family.  NULL: errno EINVAL (a limit is out of range; the detail says which), ENOMEM,
- * PLAIT_ENOARENA, PLAIT_ETOOMANY.  Python: multiprocessing.Queue(maxsize). */
+ * PLAIT_ENOARENA, PLAIT_ETOOMANY.  Python: multiprocessing.Queue(maxsize), which is .unbounded here. */
 PLAIT_API plait_queue *plait_queue_new(const plait_queue_options *options);
 
 /* Free it and what is in it.  For one owner, after all others are done with it.  NULL is fine.
  * 0, or -EINVAL when it is no queue (or was freed). */
 PLAIT_API int plait_queue_free(plait_queue *queue);
 
-/* Put a copy of `size` bytes at the end (0 bytes is a message too); waits while the queue is full.
- * Returns 0; -ETIMEDOUT (nothing was put); PLAIT_ECLOSED; -EMSGSIZE (would not even fit an empty queue; the detail says how
- * much would); -EINVAL (no queue, or data NULL with a size).  Signals do not end the wait.
- * Python: queue.put(message, block, timeout). */
+/* Put a copy of `size` bytes at the end (0 bytes is a message too); waits while the queue is full.  A message larger than the ring
+ * (or than 8 KiB, without a ring) is copied into a block of its own.
+ * Returns 0; -ETIMEDOUT (nothing was put); PLAIT_ECLOSED; -ENOMEM (the family's memory has no room for it); -EINVAL (no queue, or
+ * data NULL with a size).  Signals do not end the wait.  Python: queue.put(message, block, timeout). */
 PLAIT_API PLAIT_MUST_CHECK int plait_queue_put(plait_queue *queue, const void *data, size_t size, plait_deadline deadline);
+
+/* The same with a priority, lower ones first; for a queue of PLAIT_PRIORITY.  plait_queue_put and the others put with 0.
+ * -EINVAL: any other queue, unless the priority is 0.  Python: queue.put((priority, message)). */
+PLAIT_API PLAIT_MUST_CHECK int plait_queue_put_priority(plait_queue *queue, int64_t priority, const void *data, size_t size,
+                                                        plait_deadline deadline);
+
+/* Put n messages of `size` bytes each, which lie side by side, in their order; other putters' messages may come between them.  Waits
+ * while the queue is full.  Much faster than one by one.
+ * Returns how many were put, fewer than n only if the time was up or an error came after the first; or an error as of put, and
+ * then none was put.  Python has no such call. */
+PLAIT_API PLAIT_MUST_CHECK ssize_t plait_queue_put_many(plait_queue *queue, const void *messages, size_t size, size_t n,
+                                                        plait_deadline deadline);
+
+/* Put a message without a copy: a block of shared memory, of which `size` bytes are the message.  It belongs to the queue then, and to
+ * whoever takes it; after an error it is the caller's as before.  A block of plait_message_alloc must be the calling thread's own;
+ * one of plait_alloc must not be used by others any more.
+ * As plait_queue_put, and: PLAIT_ENOTOURS (no live block), -EPERM (another thread's), -EINVAL (the block is smaller than that). */
+PLAIT_API PLAIT_MUST_CHECK int plait_queue_give(plait_queue *queue, void *block, size_t size, plait_deadline deadline);
 
 /* Take the first message into `buffer`; waits while the queue is empty.
  * Returns the message's size (>= 0); -ETIMEDOUT; PLAIT_ECLOSED (closed, and everything has been read); -EMSGSIZE (the buffer
@@ -72,6 +100,21 @@ PLAIT_API PLAIT_MUST_CHECK int plait_queue_put(plait_queue *queue, const void *d
  * A thread that holds leases of a closed queue and waits for ever for more waits for itself: settle them first.
  * Python: queue.get(block, timeout). */
 PLAIT_API PLAIT_MUST_CHECK ssize_t plait_queue_get(plait_queue *queue, void *buffer, size_t size, plait_deadline deadline);
+
+/* Take the first message as a block, which belongs to the calling thread as one of plait_message_alloc does: *block is set when the
+ * call returns >= 0.  What was given, or was too large for the ring, comes without a copy (but not from a queue with leases).
+ * Returns the message's size; errors as get, without -EMSGSIZE; -ENOMEM (no room for a copy; the message stays). */
+PLAIT_API PLAIT_MUST_CHECK ssize_t plait_queue_take(plait_queue *queue, void **block, plait_deadline deadline);
+
+/* Take up to n messages, each into its own `size` bytes of the buffer: waits for the first, then takes what else is there at once.
+ * sizes[i] is told the size of the i-th, unless sizes is NULL.
+ * Returns how many, fewer than there are when one does not fit; or an error as of get, and then none was taken.
+ * A getter that is killed may take all of them with it. */
+PLAIT_API PLAIT_MUST_CHECK ssize_t plait_queue_get_many(plait_queue *queue, void *buffer, size_t size, size_t *sizes, size_t n,
+                                                        plait_deadline deadline);
+
+/* As get, but the message stays the first. */
+PLAIT_API PLAIT_MUST_CHECK ssize_t plait_queue_peek(plait_queue *queue, void *buffer, size_t size, plait_deadline deadline);
 
 /* As get, but the message comes back to the queue, before all others, if this thread dies or ends without plait_queue_ack.
  * For queues made with .leases only (-EINVAL).  *lease is filled when the call returns >= 0. */

@@ -297,6 +297,14 @@ int plait__heap_retag(void *block, unsigned new_tag)
     return plait__fail(PLAIT_EFREED, "the block at %p is not allocated", block);
 }
 
+unsigned plait__heap_tag(const void *block)
+{
+    struct place place;
+    if (find(block, &place)) return PLAIT__TAG_FREE;
+    if (plait__span_kind(place.state) == PLAIT__LARGE) return plait__span_owner(place.state);
+    return atomic_load(plait__tags_of(place.span) + place.index);
+}
+
 size_t plait_block_size(const void *block)
 {
     struct place place;

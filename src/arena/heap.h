@@ -40,6 +40,9 @@ int plait__heap_free(struct plait__heap *heap, void *block, unsigned me);
 /* Give the block another owner.  As plait__heap_free. */
 int plait__heap_retag(void *block, unsigned tag);
 
+/* Whose the live block is that starts here: PLAIT__TAG_FREE if there is none. */
+unsigned plait__heap_tag(const void *block);
+
 /* A member is gone, or goes: free its private blocks (if it had any) and abandon its spans to whoever wants them.
  * Under its pulse; idempotent.  `me` does it: the member itself, or the repairer. */
 void plait__heap_sweep(unsigned gone, bool has_private, unsigned me);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/fault.h"
+#include "family/handover.h"
 #include "family/pidfd.h"
 #include "family/roster.h"
 
@@ -34,8 +35,10 @@ static void unown(struct plait__owned *object, uint32_t dead)
     for (uint32_t i = 0; i < object->words; i++) {
         _Atomic uint64_t *word = (_Atomic uint64_t *)((char *)object + object->offset + i * object->stride);
         uint64_t seen = atomic_load(word);
-        while (plait__slot_of((uint32_t)seen & 0xffff) == dead &&
-               !atomic_compare_exchange_weak(word, &seen, seen & ~UINT64_C(0xffff))) {}
+        while (plait__slot_of((uint32_t)seen & 0xffff) == dead) {
+            if (!plait__cut_handovers(word, seen)) seen = atomic_load(word);
+            else if (atomic_compare_exchange_weak(word, &seen, seen & ~UINT64_C(0xffff))) break;
+        }
     }
 }
 
@@ -60,6 +63,7 @@ static void repair(uint32_t dead)
     atomic_fetch_add(&slot->life, 1);
     PLAIT__POINT(REPAIR_ENDED);
     unown(atomic_load(&slot->inside), dead);
+    plait__settle_handovers(dead);
     atomic_fetch_add(&plait__roster->endings, 1);
     plait__wake_family();
     PLAIT__POINT(REPAIR_WOKEN);

@@ -19,6 +19,7 @@
 #define PLAIT__MEMBERS_MAX 8191u                           /* 13 bits, see short_owner below */
 #define PLAIT__NAME_SIZE 32u
 #define PLAIT__DEATHS_KEPT 22u
+#define PLAIT__HANDOVERS 3u
 #define PLAIT__NOBODY 0xffffu                              /* as an owner: locked, but by no member */
 
 /* Flags of a slot. */
@@ -48,6 +49,7 @@ struct plait__slot {
     _Alignas(64) _Atomic(struct plait__owned *) inside;    /* the object whose words it may own now */
     _Atomic(plait__word *) waiting;                        /* what it sleeps on */
     _Atomic uint32_t waiting_for;                          /* the slot that has what it waits for; 0: anybody */
+    _Atomic uint64_t handovers[PLAIT__HANDOVERS];          /* see handover.h */
 
     _Alignas(64) char name[PLAIT__NAME_SIZE];
     _Atomic uint32_t deaths;                               /* how many lives of this slot ended by death */

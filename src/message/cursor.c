@@ -5,11 +5,27 @@
 
 #include "base/error.h"
 #include "base/fault.h"
+#include "family/handover.h"
 #include "family/repair.h"
 
 static plait__word *bell_of(struct plait__cursor *cursor, uint64_t flag)
 {
     return flag == PLAIT__WANT_FREE ? &cursor->free_bell : &cursor->move_bell;
+}
+
+bool plait__cursor_take_over(struct plait__cursor *cursor, uint64_t seen, uint64_t flags_off)
+{
+    if (plait__owner_in(seen) && !plait__cut_handovers(&cursor->word, seen)) return false;
+    return atomic_compare_exchange_strong(&cursor->word, &seen, plait__owned_by_us(seen & ~flags_off));
+}
+
+uint32_t plait__look_at_number(const struct plait__cursor *cursor, uint64_t *word)
+{
+    for (;;) {
+        *word = atomic_load(&cursor->word);
+        uint32_t number = plait__number_at(cursor, *word);
+        if (plait__same_place(atomic_load(&cursor->word), *word)) return number;
+    }
 }
 
 int plait__cursor_own_slowly(struct plait__cursor *cursor, uint64_t refuse, uint64_t *word, struct plait__wait *wait)
@@ -19,7 +35,7 @@ int plait__cursor_own_slowly(struct plait__cursor *cursor, uint64_t refuse, uint
         uint64_t seen = atomic_load(&cursor->word);
         if (seen & refuse) return plait__fail(PLAIT_ECLOSED, "the queue was closed");
         if (!plait__is_owned(seen)) {
-            if (!atomic_compare_exchange_strong(&cursor->word, &seen, plait__owned_by_us(seen))) continue;
+            if (!plait__cursor_take_over(cursor, seen, 0)) continue;
             *word = plait__owned_by_us(seen);
             plait__tsan_acquire(&cursor->word);
             return 0;

@@ -1,10 +1,10 @@
-/* message/cursor.h - the owned cursor: position, number of messages, owner and flags in one word.
+/* message/cursor.h - the owned cursor: position, owner and flags in one word.
  *
- *   63          40 39         19 18      16 15     0
- *   | count       | position   | flags    | owner  |     position in units of 16 bytes; owner: as family/roster.h, 0 nobody
+ *   63          19 18      16 15     0
+ *   | position    | flags    | owner  |     position in units of 16 bytes; owner: as family/roster.h, 0 nobody
  *
  * Whoever wants to move a cursor owns it first (one compare-and-swap), does the work that the move stands for, and then commits:
- * one addition publishes position and count and gives the ownership up.  A dead owner has moved nothing, so whoever finds it takes
+ * one addition publishes the position and gives the ownership up.  A dead owner has moved nothing, so whoever finds it takes
  * the cursor over; and repair un-owns it, before the slot that it names is used again.  Flags are set and cleared by anyone at any
  * time and survive commits.
  *
@@ -27,9 +27,9 @@
 #include "family/wait.h"
 
 #define PLAIT__UNIT 16u
-#define PLAIT__POSITION_BITS 21
-#define PLAIT__POSITIONS (1u << PLAIT__POSITION_BITS)
-#define PLAIT__COUNT_MASK 0xffffffu
+#define PLAIT__PLACE_SHIFT 19
+#define PLAIT__PLACE (UINT64_MAX << PLAIT__PLACE_SHIFT)
+#define PLAIT__POSITIONS (UINT64_C(1) << (64 - PLAIT__PLACE_SHIFT))
 
 #define PLAIT__WANT_FREE (UINT64_C(1) << 16)               /* somebody sleeps until it is un-owned */
 #define PLAIT__WANT_MOVE (UINT64_C(1) << 17)               /* somebody sleeps until it moves */
@@ -41,8 +41,11 @@
 struct plait__cursor {
     _Alignas(128) _Atomic uint64_t word;
     _Atomic uint64_t seen;                                 /* the opposite cursor as the last owner saw it; only ever too old */
+    _Atomic uint64_t marks[2];                             /* how many messages lie before the position: see plait__number_at */
+    struct plait__segment *segments[2];                    /* only without a ring: see place.h */
     plait__word free_bell, move_bell;
     _Atomic uint32_t passed;                               /* counted up by who leaves what it was woken for, see cursor_ring */
+    _Atomic uint32_t seen_number;                          /* of messages, as `seen`; kept where there is a maxsize */
 };
 
 static inline uint32_t plait__owner_in(uint64_t word)
@@ -63,40 +66,52 @@ static inline uint64_t plait__owned_by_us(uint64_t word)
     return (word & ~UINT64_C(0xffff)) | plait__self.short_owner;
 }
 
-static inline uint32_t plait__position_in(uint64_t word)
+static inline uint64_t plait__position_in(uint64_t word)
 {
-    return (uint32_t)(word >> 19) & (PLAIT__POSITIONS - 1);
+    return word >> PLAIT__PLACE_SHIFT;
 }
 
-static inline uint32_t plait__count_in(uint64_t word)
+/* How far `later` is ahead of `earlier`, in units. */
+static inline uint64_t plait__units_between(uint64_t earlier, uint64_t later)
 {
-    return (uint32_t)(word >> 40);
-}
-
-/* How far `later` is ahead of `earlier`, in units and in messages. */
-static inline uint32_t plait__units_between(uint64_t earlier, uint64_t later)
-{
-    return (plait__position_in(later) - plait__position_in(earlier)) & (PLAIT__POSITIONS - 1);
-}
-
-static inline uint32_t plait__messages_between(uint64_t earlier, uint64_t later)
-{
-    return (plait__count_in(later) - plait__count_in(earlier)) & PLAIT__COUNT_MASK;
+    return ((later & PLAIT__PLACE) - (earlier & PLAIT__PLACE)) >> PLAIT__PLACE_SHIFT;
 }
 
 /* The same place, whoever owns it and whoever waits. */
 static inline bool plait__same_place(uint64_t a, uint64_t b)
 {
-    return a >> 19 == b >> 19;
+    return plait__position_in(a) == plait__position_in(b);
 }
 
-/* The word without owner and flags, moved on. */
-static inline uint64_t plait__moved(uint64_t word, uint32_t units, uint32_t messages)
+/* ---- how many messages ---- */
+
+/* The number of a message counts all that were put before it.  Beside the cursor two marks say which number belongs to which
+ * position; its owner writes the one that is not about the present position before it commits, so that the other one stays true
+ * if it dies.  A mark: | number: 32 | low half of the position: 32 |. */
+static inline uint64_t plait__mark(uint64_t position, uint32_t number)
 {
-    uint64_t position = (plait__position_in(word) + units) & (PLAIT__POSITIONS - 1);
-    uint64_t count = (plait__count_in(word) + messages) & PLAIT__COUNT_MASK;
-    return count << 40 | position << 19;
+    return (uint64_t)number << 32 | (uint32_t)position;
 }
+
+static inline unsigned plait__mark_of(const struct plait__cursor *cursor, uint64_t position)
+{
+    return (uint32_t)atomic_load_explicit(&cursor->marks[0], memory_order_acquire) == (uint32_t)position ? 0 : 1;
+}
+
+/* For the owner of the cursor, and for `word`, which is what it read there. */
+static inline uint32_t plait__number_at(const struct plait__cursor *cursor, uint64_t word)
+{
+    unsigned mark = plait__mark_of(cursor, plait__position_in(word));
+    return (uint32_t)(atomic_load_explicit(&cursor->marks[mark], memory_order_acquire) >> 32);
+}
+
+/* For anybody: the number at some moment, and what the word was then. */
+uint32_t plait__look_at_number(const struct plait__cursor *cursor, uint64_t *word);
+
+/* ---- owning ---- */
+
+/* Take the word over from whoever is named in `seen` and dead, or own it if nobody is.  False: it has changed. */
+bool plait__cursor_take_over(struct plait__cursor *cursor, uint64_t seen, uint64_t flags_off);
 
 /* Own the cursor unless `refuse` is among its flags.  0, PLAIT_ECLOSED (refused), -ETIMEDOUT.  *word: as it is now. */
 int plait__cursor_own_slowly(struct plait__cursor *cursor, uint64_t refuse, uint64_t *word, struct plait__wait *wait);
@@ -122,11 +137,14 @@ void plait__cursor_pass_on(struct plait__cursor *cursor, uint64_t flag);
 
 void plait__cursor_ring_flagged(struct plait__cursor *cursor, uint64_t flags);
 
-/* Move our cursor on, publishing what lies before the new place, and give it up.  The flags that were set. */
-static inline uint64_t plait__cursor_commit(struct plait__cursor *cursor, uint64_t word, uint32_t units, uint32_t messages)
+/* Move our cursor on to `position`, `messages` later, publishing what lies before it, and give it up.  The flags that were set. */
+static inline uint64_t plait__cursor_commit(struct plait__cursor *cursor, uint64_t word, uint64_t position, uint32_t messages)
 {
+    unsigned mark = plait__mark_of(cursor, plait__position_in(word));
+    uint32_t number = (uint32_t)(atomic_load_explicit(&cursor->marks[mark], memory_order_relaxed) >> 32) + messages;
+    atomic_store_explicit(&cursor->marks[!mark], plait__mark(position, number), memory_order_relaxed);
     plait__tsan_release(&cursor->word);
-    uint64_t from = word & ~PLAIT__FLAGS, to = plait__moved(word, units, messages);
+    uint64_t from = word & ~PLAIT__FLAGS, to = position << PLAIT__PLACE_SHIFT;
     uint64_t old = atomic_fetch_add(&cursor->word, to - from);       /* exact: nobody else changes these fields meanwhile */
     if (PLAIT__UNLIKELY((old & (PLAIT__WANT_FREE | PLAIT__WANT_MOVE)) != 0)) plait__cursor_ring_flagged(cursor, old);
     return old & PLAIT__FLAGS;

@@ -10,25 +10,33 @@
  * `done` looks until AGAIN is down, so nobody has to wait for it.  Records are safe to read only while one owns `done`, or holds
  * the lease.
  */
-#include "message/queue_internal.h"
+#include <plait/arena.h>
 
 #include "base/error.h"
 #include "family/claim.h"
+#include "family/handover.h"
 #include "family/repair.h"
+#include "message/place.h"
 
 enum state { WAITING, HELD, RETURNED, SETTLED };
 
-static plait_lease lease_of(uint32_t position, uint32_t number, uint32_t attempts)
+/* A lease: | number: 32 | record, in units from the arena's memory: 32 |, and the queue, in the same way. */
+static uint32_t unit_of(const void *address)
 {
-    return (plait_lease){ .id = (uint64_t)number << 32 | position, .attempts = attempts };
+    return (uint32_t)((uint64_t)((const char *)address - plait__arena->memory) / PLAIT__UNIT);
 }
 
-void plait__lease_begin(plait_queue *queue, struct plait__record *record, uint64_t head, plait_lease *lease)
+static plait_lease lease_of(const plait_queue *queue, const struct plait__record *record, uint32_t attempts)
 {
-    (void)queue;
+    uint64_t id = (uint64_t)record->number << 32 | unit_of(record);
+    return (plait_lease){ .id = id, .attempts = attempts, .reserved = unit_of(queue) };
+}
+
+void plait__lease_begin(plait_queue *queue, struct plait__record *record, plait_lease *lease)
+{
     atomic_store_explicit(&record->holder, plait__claim(HELD, 0), memory_order_relaxed);
     plait__in_order();
-    *lease = lease_of(plait__position_in(head), record->number, 0);
+    *lease = lease_of(queue, record, 0);
     plait__self.leases++;
 }
 
@@ -45,26 +53,51 @@ static bool own_for_reclaiming(struct plait__cursor *done, uint64_t *word)
     for (;;) {
         uint64_t seen = atomic_load(&done->word);
         if (!(seen & PLAIT__AGAIN) || plait__is_owned(seen)) return false;
-        uint64_t mine = plait__owned_by_us(seen & ~PLAIT__AGAIN);
-        if (!atomic_compare_exchange_strong(&done->word, &seen, mine)) continue;
-        *word = mine;
+        if (!plait__cursor_take_over(done, seen, PLAIT__AGAIN)) continue;
+        *word = plait__owned_by_us(seen & ~PLAIT__AGAIN);
         return true;
     }
+}
+
+static bool is_settled(const struct plait__record *record)
+{
+    return plait__claim_state(atomic_load(&record->holder)) == SETTLED;
+}
+
+/* With `done` ours: the messages from there on that are settled, up to the first that has a block of its own, or is the last in its
+ * segment: a commit can hand over one of each.  How many; *block: that one's. */
+static uint32_t walk_over_settled(plait_queue *queue, struct plait__walk *walk, struct plait__block *block)
+{
+    uint64_t head = atomic_load(&queue->head.word);
+    struct plait__segment *first = walk->segment;
+    uint32_t messages = 0;
+    while (!block->data && walk->segment == first && !plait__same_place(plait__place_of(walk), head)) {
+        const struct plait__record *record = plait__record_at(queue, walk);
+        if (!is_settled(record)) break;
+        if (record->size == PLAIT__IN_BLOCK) *block = plait__block_at(queue, walk);
+        plait__step(queue, walk, plait__units_for(queue, plait__size_there(record)));
+        messages++;
+    }
+    return messages;
 }
 
 /* With `done` ours: move it over what is settled, and give it up. */
 static void pass_settled(plait_queue *queue, uint64_t done)
 {
-    uint64_t head = atomic_load(&queue->head.word);
-    uint32_t units = 0, messages = 0;
-    while (!plait__same_place(plait__moved(done, units, messages), head)) {
-        const struct plait__record *record = plait__record_at(queue, plait__position_in(done) + units);
-        if (plait__claim_state(atomic_load(&record->holder)) != SETTLED) break;
-        units += plait__units_for(queue, record->size);
-        messages++;
+    struct plait__walk walk = plait__walk_from(queue, &queue->done, done);
+    struct plait__block block = { NULL, 0 };
+    uint32_t messages = walk_over_settled(queue, &walk, &block);
+    if (!messages) {
+        plait__cursor_disown(&queue->done);                /* nobody is rung: it has not moved */
+        return;
     }
-    if (messages) plait__cursor_commit(&queue->done, done, units, messages);
-    else plait__cursor_disown(&queue->done);               /* nobody is rung: it has not moved */
+    bool stopped_early = block.data || walk.segment != plait__walk_from(queue, &queue->done, done).segment;
+    if (stopped_early) atomic_fetch_or(&queue->done.word, PLAIT__AGAIN);
+    if (block.data) plait__take(PLAIT__NOTE_MESSAGE, block.data);
+    plait__commit_walk(queue, &queue->done, done, &walk, messages, true);
+    if (!block.data) return;
+    plait__taken(PLAIT__NOTE_MESSAGE, block.data);
+    plait_free(block.data);
 }
 
 void plait__reclaim(plait_queue *queue)
@@ -96,35 +129,34 @@ static bool is_free_to_take(uint64_t holder)
     return plait__claim_state(holder) == HELD && plait__fate(plait__claim_owner(holder)) != PLAIT__LIVES;
 }
 
-/* With `done` ours: the first record in [done, head) that may be taken over.  NULL: none. */
-static struct plait__record *find_returned(plait_queue *queue, uint64_t done, uint32_t *position)
+/* With `done` ours: the first message in [done, head) that may be taken over, and the way there.  NULL: none. */
+static struct plait__record *find_returned(plait_queue *queue, struct plait__walk *walk)
 {
     uint64_t head = atomic_load(&queue->head.word);
-    uint32_t units = 0, messages = 0;
-    while (!plait__same_place(plait__moved(done, units, messages), head)) {
-        *position = (plait__position_in(done) + units) & (PLAIT__POSITIONS - 1);
-        struct plait__record *record = plait__record_at(queue, *position);
+    while (!plait__same_place(plait__place_of(walk), head)) {
+        struct plait__record *record = plait__record_at(queue, walk);
         if (is_free_to_take(atomic_load(&record->holder))) return record;
-        units += plait__units_for(queue, record->size);
-        messages++;
+        plait__step(queue, walk, plait__units_for(queue, plait__size_there(record)));
     }
     return NULL;
 }
 
-/* With `done` ours, so that the record stays what it is. */
-static ssize_t take_over(plait_queue *queue, struct plait__record *record, uint32_t position, const struct plait__taking *taking)
+/* With `done` ours, so that the record stays what it is.  A copy is made first: if the claim fails, it was made in vain. */
+static ssize_t take_over(plait_queue *queue, const struct plait__walk *walk, struct plait__record *record,
+                         const struct plait__taking *taking)
 {
-    size_t size = record->size;
-    if (taking->only_look) return (ssize_t)size;
-    if (size > taking->size) return plait__too_short(queue, size, taking->size);
+    ssize_t size = plait__copy_message(queue, walk, taking);
+    if (size == -EMSGSIZE || size == -ENOMEM || taking->stays) plait__pass_message_on(queue);
+    if (size < 0 || taking->only_look || taking->stays) return size;
     uint64_t holder = atomic_load(&record->holder);
     uint32_t attempts = plait__claim_attempts(holder) < 255 ? plait__claim_attempts(holder) + 1 : 255;
-    if (!is_free_to_take(holder) || !atomic_compare_exchange_strong(&record->holder, &holder, plait__claim(HELD, attempts)))
+    if (!is_free_to_take(holder) || !atomic_compare_exchange_strong(&record->holder, &holder, plait__claim(HELD, attempts))) {
+        if (taking->block) plait_free(*taking->block);
         return -EAGAIN;
-    plait__copy_out(queue, position, taking->buffer, size);
-    *taking->lease = lease_of(position, record->number, attempts);
+    }
+    *taking->lease = lease_of(queue, record, attempts);
     plait__self.leases++;
-    return (ssize_t)size;
+    return size;
 }
 
 ssize_t plait__take_returned(plait_queue *queue, const struct plait__taking *taking, struct plait__wait *wait)
@@ -137,9 +169,9 @@ ssize_t plait__take_returned(plait_queue *queue, const struct plait__taking *tak
             plait__pass_message_on(queue);
             return error;
         }
-        uint32_t position = 0;
-        struct plait__record *record = find_returned(queue, done, &position);
-        ssize_t result = record ? take_over(queue, record, position, taking) : -ENOENT;
+        struct plait__walk walk = plait__walk_from(queue, &queue->done, done);
+        struct plait__record *record = find_returned(queue, &walk);
+        ssize_t result = record ? take_over(queue, &walk, record, taking) : -ENOENT;
         if (!record) atomic_store(&queue->settled, before);
         pass_settled(queue, done);                         /* who acknowledged may have died before it could */
         plait__reclaim(queue);
@@ -149,17 +181,16 @@ ssize_t plait__take_returned(plait_queue *queue, const struct plait__taking *tak
 
 /* ---- settling ---- */
 
-/* The record of a lease of the calling thread, or NULL. */
+/* The record of a lease of the calling thread, or NULL.  Any number leads to some place in the arena, which can be read; what is
+ * there is the record only if it says so. */
 static struct plait__record *find_lease(plait_queue *queue, plait_lease lease, uint64_t *holder)
 {
-    uint64_t done = atomic_load(&queue->done.word), head = atomic_load(&queue->head.word);
-    uint32_t number = (uint32_t)(lease.id >> 32), position = (uint32_t)lease.id;
-    uint32_t ahead = (number - plait__count_in(done)) & PLAIT__COUNT_MASK;
-    if (position >= PLAIT__POSITIONS || ahead >= plait__messages_between(done, head)) return NULL;
-    struct plait__record *record = plait__record_at(queue, position);
+    uint64_t unit = (uint32_t)lease.id, units = (uint64_t)plait__arena->spans * (PLAIT__SPAN_SIZE / PLAIT__UNIT);
+    if (lease.reserved != unit_of(queue) || unit >= units) return NULL;
+    struct plait__record *record = (struct plait__record *)(plait__arena->memory + unit * PLAIT__UNIT);
     *holder = atomic_load(&record->holder);
     bool ours = plait__claim_state(*holder) == HELD && plait__claim_owner(*holder) == plait__self.owner &&
-                record->number == number && plait__claim_attempts(*holder) == lease.attempts;
+                record->number == (uint32_t)(lease.id >> 32) && plait__claim_attempts(*holder) == lease.attempts;
     return ours ? record : NULL;
 }
 

@@ -1,15 +1,16 @@
-/* message/queue.c - making, putting, getting, closing. */
-#include "message/queue_internal.h"
+/* message/queue.c - the face of queues: making, checking what is asked for, closing. */
+#include <limits.h>
 
 #include <plait/arena.h>
 
 #include "base/error.h"
-#include "base/fault.h"
 #include "family/repair.h"
+#include "message/place.h"
 
 #define UNITS_MIN 64u
-#define UNITS_MAX (PLAIT__POSITIONS / 2)
+#define UNITS_MAX (1u << 26)
 #define CAPACITY_DEFAULT (1u << 20)
+#define SEGMENT_INLINE_MAX (8u << 10)
 
 _Static_assert(sizeof(plait_queue_options) == 64 && sizeof(plait_lease) == 16, "part of the ABI");
 
@@ -20,21 +21,33 @@ int plait__not_a_queue(const plait_queue *queue)
 
 /* ---- making ---- */
 
+static int check_order(const plait_queue_options *options)
+{
+    if (options->order < PLAIT_FIFO || options->order > PLAIT_PRIORITY)
+        return plait__fail(-EINVAL, "there is no order %d", options->order);
+    if (options->order != PLAIT_FIFO && options->leases)
+        return plait__fail(-EINVAL, "leases are for queues that are first in, first out");
+    if (options->capacity && (options->unbounded || options->order != PLAIT_FIFO))
+        return plait__fail(-EINVAL, "a queue without a ring has no capacity; maxsize limits it");
+    return 0;
+}
+
 static int check(const plait_queue_options *options)
 {
     if (options->capacity > (size_t)UNITS_MAX * PLAIT__UNIT)
         return plait__fail(-EINVAL, "capacity %zu is above the most, %u bytes", options->capacity, UNITS_MAX * PLAIT__UNIT);
-    if (options->maxsize > UNITS_MAX)
-        return plait__fail(-EINVAL, "maxsize %zu is above the most, %u messages", options->maxsize, UNITS_MAX);
+    if (options->maxsize > INT32_MAX)
+        return plait__fail(-EINVAL, "maxsize %zu is above the most, %d messages", options->maxsize, INT32_MAX);
     for (unsigned i = 0; i < sizeof options->reserved / sizeof options->reserved[0]; i++)
         if (options->reserved[i] || options->reserved_int) return plait__fail(-EINVAL, "a reserved field is not zero");
-    return 0;
+    return check_order(options);
 }
 
-static uint32_t ring_units(size_t capacity)
+static uint32_t ring_units(const plait_queue_options *options)
 {
     uint32_t units = UNITS_MIN;
-    while ((size_t)units * PLAIT__UNIT < (capacity ? capacity : CAPACITY_DEFAULT)) units *= 2;
+    if (options->unbounded || options->order != PLAIT_FIFO) return 0;
+    while ((size_t)units * PLAIT__UNIT < (options->capacity ? options->capacity : CAPACITY_DEFAULT)) units *= 2;
     return units;
 }
 
@@ -44,16 +57,20 @@ plait_queue *plait_queue_new(const plait_queue_options *options)
     if (!options) options = &defaults;
     int error = check(options);
     if (error) return plait__null(error);
-    uint32_t units = ring_units(options->capacity);
-    plait_queue *queue = plait_alloc(sizeof *queue + (size_t)units * PLAIT__UNIT);
+    uint32_t units = ring_units(options);
+    size_t more = options->order == PLAIT_FIFO ? (size_t)units * PLAIT__UNIT : plait__ordered_size();
+    plait_queue *queue = plait_alloc(sizeof *queue + more);
     if (!queue) return NULL;
+    queue->order = (uint32_t)options->order;
     queue->units = units;
     queue->maxsize = options->maxsize ? (uint32_t)options->maxsize : UINT32_MAX;
     queue->leases = options->leases != 0;
     queue->header = queue->leases ? 16 : 8;
+    queue->inline_max = units ? units * PLAIT__UNIT - queue->header : options->order == PLAIT_FIFO ? SEGMENT_INLINE_MAX : 0;
     queue->owned.words = 3;
     queue->owned.offset = offsetof(struct plait_queue, tail);
     queue->owned.stride = sizeof(struct plait__cursor);
+    plait__fifo_begin(queue);
     queue->owned.stamp = PLAIT__QUEUE_STAMP;
     return queue;
 }
@@ -66,221 +83,137 @@ int plait_queue_free(plait_queue *queue)
     if (error) return error;
     plait__reap_all();                                     /* the repair of who died in it needs it */
     queue->owned.stamp = 0;
+    if (queue->order == PLAIT_FIFO) plait__fifo_free(queue);
+    else plait__ordered_free(queue);
     return plait_free(queue);
+}
+
+/* ---- messages with a block ---- */
+
+/* The queue can only name a block of at least one byte. */
+int plait__message_box(struct plait__message *message)
+{
+    if (message->block) return 0;
+    void *block = plait_message_alloc(message->size ? message->size : 1);
+    if (!block) return -ENOMEM;
+    if (message->size) memcpy(block, message->data, message->size);
+    message->block = block;
+    message->is_private = true;
+    return 0;
+}
+
+ssize_t plait__hand_out(const struct plait__block *block, const struct plait__taking *taking)
+{
+    if (taking->block) {
+        *taking->block = block->data;
+    } else {
+        if (block->size) memcpy(taking->buffer, block->data, block->size);
+        plait_free(block->data);
+    }
+    return (ssize_t)block->size;
+}
+
+int plait__too_short(size_t message, size_t buffer)
+{
+    return plait__fail(-EMSGSIZE, "the message has %zu bytes, the buffer %zu", message, buffer);
 }
 
 /* ---- putting ---- */
 
-static inline _Atomic uint64_t *room_word(plait_queue *queue)
+static int put_inside(plait_queue *queue, struct plait__message *message, plait_deadline deadline)
 {
-    return queue->leases ? &queue->done.word : &queue->head.word;
-}
-
-/* With the two opposite cursors as they were at some moment: does a message of so many units fit? */
-static inline bool fits(const plait_queue *queue, uint64_t tail, uint64_t freed, uint64_t taken, uint32_t units)
-{
-    return plait__units_between(freed, tail) + units <= queue->units &&
-           plait__messages_between(taken, tail) < queue->maxsize;
-}
-
-/* The tail is ours.  Ask the note of the last owner first: to read the other side's cursor costs a cache miss. */
-static inline bool has_room(plait_queue *queue, uint64_t tail, uint32_t units)
-{
-    uint64_t seen = atomic_load_explicit(&queue->tail.seen, memory_order_relaxed);
-    if (PLAIT__LIKELY(!queue->leases && fits(queue, tail, seen, seen, units))) return true;
-    uint64_t freed = atomic_load_explicit(room_word(queue), memory_order_acquire);
-    uint64_t taken = atomic_load_explicit(&queue->head.word, memory_order_acquire);
-    atomic_store_explicit(&queue->tail.seen, freed, memory_order_relaxed);
-    return fits(queue, tail, freed, taken, units);
-}
-
-/* There may be room that somebody else can use who sleeps. */
-static void pass_room_on(plait_queue *queue)
-{
-    plait__cursor_pass_on(&queue->head, PLAIT__WANT_MOVE);
-    if (queue->leases) plait__cursor_pass_on(&queue->done, PLAIT__WANT_MOVE);
-}
-
-/* Sleep on the cursor that keeps the message out: too many queued is up to the head, no room to whoever frees it. */
-static int wait_for_room(plait_queue *queue, uint32_t units, struct plait__wait *wait)
-{
-    uint64_t freed_before = 0, taken_before = 0;
-    for (bool looked = false;; looked = true) {
-        uint32_t head_bell = atomic_load(&queue->head.move_bell), done_bell = atomic_load(&queue->done.move_bell);
-        if (queue->leases) {                               /* who acknowledged may have died before it set AGAIN */
-            atomic_fetch_or(&queue->done.word, PLAIT__AGAIN);
-            plait__reclaim(queue);
-        }
-        uint64_t freed = atomic_load(room_word(queue)), taken = atomic_load(&queue->head.word);
-        uint64_t tail = atomic_load(&queue->tail.word);
-        if ((tail & PLAIT__CLOSED) || fits(queue, tail, freed, taken, units)) return 0;
-        if (plait__is_now(wait->deadline) && plait__give_up(plait__slot_of(plait__owner_in(taken))) < 0)
-            return plait__fail(-ETIMEDOUT, "the queue is full");
-        bool moved = !plait__same_place(freed, freed_before) || !plait__same_place(taken, taken_before);
-        if (looked ? moved : wait->slept) pass_room_on(queue);           /* some room, but not enough for us */
-        freed_before = freed;
-        taken_before = taken;
-        bool too_many = !queue->leases || plait__messages_between(taken, tail) >= queue->maxsize;
-        int error = too_many ? plait__cursor_wait_move(&queue->head, taken, head_bell, wait)
-                             : plait__cursor_wait_move(&queue->done, freed, done_bell, wait);
-        if (error) return plait__fail(error, "the queue is full");
-    }
-}
-
-static void write_record(plait_queue *queue, uint64_t tail, const void *data, size_t size)
-{
-    uint32_t position = plait__position_in(tail);
-    struct plait__record *record = plait__record_at(queue, position);
-    record->size = (uint32_t)size;
-    record->number = plait__count_in(tail);
-    if (queue->leases) atomic_store_explicit(&record->holder, 0, memory_order_relaxed);
-    size_t offset = plait__payload_at(queue, position), room = (size_t)queue->units * PLAIT__UNIT - offset;
-    size_t first = size < room ? size : room;
-    if (PLAIT__LIKELY(size)) memcpy(queue->ring + offset, data, first);
-    if (PLAIT__UNLIKELY(first < size)) memcpy(queue->ring, (const char *)data + first, size - first);
-}
-
-/* The tail was closed while we owned it: those who looked meanwhile sleep until they know whether we put something. */
-static void tell_of_the_end(plait_queue *queue)
-{
-    if (PLAIT__UNLIKELY(atomic_load(&queue->tail.word) & PLAIT__CLOSED)) plait__cursor_ring_all(&queue->tail);
-}
-
-static int put(plait_queue *queue, const void *data, size_t size, plait_deadline deadline)
-{
-    struct plait__wait wait = plait__wait_until(deadline);
-    uint32_t units = plait__units_for(queue, size);
-    uint64_t tail = 0;
-    plait__wait_in_stream(&wait, &queue->tail);
-    for (;;) {
-        int error = plait__cursor_own(&queue->tail, PLAIT__CLOSED, &tail, &wait);
-        if (PLAIT__UNLIKELY(error)) {
-            if (wait.slept) pass_room_on(queue);
-            return error;
-        }
-        if (PLAIT__LIKELY(has_room(queue, tail, units))) break;
-        plait__cursor_disown(&queue->tail);
-        tell_of_the_end(queue);
-        if ((error = wait_for_room(queue, units, &wait))) return error;
-    }
-    PLAIT__POINT(QUEUE_OWNED);
-    plait__tsan_acquire(room_word(queue));
-    write_record(queue, tail, data, size);
-    if (PLAIT__UNLIKELY(plait__cursor_commit(&queue->tail, tail, units, 1) & PLAIT__CLOSED)) plait__cursor_ring_all(&queue->tail);
-    if (PLAIT__UNLIKELY(wait.slept)) pass_room_on(queue);  /* we slept for room and had some: there may be more */
-    plait__wait_end(&wait);
-    return 0;
-}
-
-int plait_queue_put(plait_queue *queue, const void *data, size_t size, plait_deadline deadline)
-{
-    if (PLAIT__UNLIKELY(!plait__is_queue(queue))) return plait__not_a_queue(queue);
-    if (PLAIT__UNLIKELY(!data && size)) return plait__fail(-EINVAL, "the data is NULL, its size %zu", size);
-    size_t most = (size_t)queue->units * PLAIT__UNIT - queue->header;
-    if (PLAIT__UNLIKELY(size > most))
-        return plait__fail(-EMSGSIZE, "a message of %zu bytes; the queue's capacity allows %zu", size, most);
-    int error = plait__member();
-    if (PLAIT__UNLIKELY(error)) return error;
     struct plait__owned *before = plait__enter_object(&queue->owned);
-    error = put(queue, data, size, deadline);
+    int error = PLAIT__LIKELY(queue->order == PLAIT_FIFO) ? plait__fifo_put(queue, message, deadline)
+                                                          : plait__ordered_put(queue, message, deadline);
     plait__leave_object(before);
     return error;
 }
 
+/* By way of a block of our own, which goes over to the queue. */
+static int put_boxed(plait_queue *queue, struct plait__message *message, plait_deadline deadline)
+{
+    int error = plait__message_box(message);
+    if (error) return error;
+    error = put_inside(queue, message, deadline);
+    if (error) plait_free(message->block);
+    return error;
+}
+
+int plait_queue_put_priority(plait_queue *queue, int64_t priority, const void *data, size_t size, plait_deadline deadline)
+{
+    if (PLAIT__UNLIKELY(!plait__is_queue(queue))) return plait__not_a_queue(queue);
+    if (PLAIT__UNLIKELY(!data && size)) return plait__fail(-EINVAL, "the data is NULL, its size %zu", size);
+    if (PLAIT__UNLIKELY(priority && queue->order != PLAIT_PRIORITY))
+        return plait__fail(-EINVAL, "priority %lld in a queue without priorities", (long long)priority);
+    int error = plait__member();
+    if (PLAIT__UNLIKELY(error)) return error;
+    struct plait__message message = { .data = data, .size = size, .priority = priority };
+    if (PLAIT__LIKELY(queue->inline_max && size <= queue->inline_max)) return put_inside(queue, &message, deadline);
+    return put_boxed(queue, &message, deadline);
+}
+
+int plait_queue_put(plait_queue *queue, const void *data, size_t size, plait_deadline deadline)
+{
+    return plait_queue_put_priority(queue, 0, data, size, deadline);
+}
+
+int plait_queue_give(plait_queue *queue, void *block, size_t size, plait_deadline deadline)
+{
+    if (!plait__is_queue(queue)) return plait__not_a_queue(queue);
+    int error = plait__member();
+    if (error) return error;
+    size_t has = plait_block_size(block);
+    if (!has) return plait__fail(PLAIT_ENOTOURS, "%p is not the start of a live block", block);
+    if (size > has) return plait__fail(-EINVAL, "the message has %zu bytes, its block only %zu", size, has);
+    unsigned tag = plait__heap_tag(block);
+    if (tag != PLAIT__TAG_SHARED && tag != plait__self.slot)
+        return plait__fail(-EPERM, "the block at %p belongs to another thread", block);
+    struct plait__message message = { .block = block, .size = size, .is_private = tag != PLAIT__TAG_SHARED };
+    return put_inside(queue, &message, deadline);
+}
+
+ssize_t plait_queue_put_many(plait_queue *queue, const void *messages, size_t size, size_t n, plait_deadline deadline)
+{
+    if (!plait__is_queue(queue)) return plait__not_a_queue(queue);
+    if (!messages && size && n) return plait__fail(-EINVAL, "the messages are NULL, their size %zu", size);
+    int error = plait__member();
+    if (error) return error;
+    if (n > SSIZE_MAX) n = SSIZE_MAX;
+    size_t done = 0;
+    if (queue->inline_max && size <= queue->inline_max) {
+        struct plait__owned *before = plait__enter_object(&queue->owned);
+        ssize_t result = plait__fifo_put_many(queue, messages, size, n, deadline);
+        plait__leave_object(before);
+        return result;
+    }
+    for (; done < n && !error; done += !error) {
+        struct plait__message message = { .data = (const char *)messages + done * size, .size = size };
+        error = put_boxed(queue, &message, deadline);
+    }
+    return done || !error ? (ssize_t)done : error;
+}
+
 /* ---- getting ---- */
-
-void plait__pass_message_on(plait_queue *queue)
-{
-    plait__cursor_pass_on(&queue->tail, PLAIT__WANT_MOVE);
-}
-
-int plait__too_short(plait_queue *queue, size_t message, size_t buffer)
-{
-    plait__pass_message_on(queue);
-    return plait__fail(-EMSGSIZE, "the message has %zu bytes, the buffer %zu", message, buffer);
-}
-
-ssize_t plait__take_head(plait_queue *queue, uint64_t head, const struct plait__taking *taking)
-{
-    uint32_t position = plait__position_in(head);
-    struct plait__record *record = plait__record_at(queue, position);
-    size_t size = record->size;
-    if (PLAIT__UNLIKELY(taking->only_look || size > taking->size)) {
-        plait__cursor_disown(&queue->head);
-        if (!taking->only_look) return plait__too_short(queue, size, taking->size);
-        plait__pass_message_on(queue);
-        return (ssize_t)size;
-    }
-    plait__copy_out(queue, position, taking->buffer, size);
-    if (queue->leases) plait__lease_begin(queue, record, head, taking->lease);
-    plait__cursor_commit(&queue->head, head, plait__units_for(queue, size), 1);
-    return (ssize_t)size;
-}
-
-/* The head is ours.  Is a message there? */
-static inline bool has_message(plait_queue *queue, uint64_t head)
-{
-    uint64_t tail = atomic_load_explicit(&queue->head.seen, memory_order_relaxed);
-    if (PLAIT__LIKELY(!plait__same_place(tail, head))) return true;
-    tail = atomic_load_explicit(&queue->tail.word, memory_order_acquire);
-    atomic_store_explicit(&queue->head.seen, tail, memory_order_relaxed);
-    return !plait__same_place(tail, head);
-}
-
-/* Nothing more can come: closed, no putter in the middle, and no lease that could come back. */
-static bool is_drained(const plait_queue *queue, uint64_t tail)
-{
-    return (tail & PLAIT__CLOSED) && !plait__is_owned(tail) && plait__all_settled(queue);
-}
-
-/* Nothing at the head: sleep until the tail moves, or a leased message comes back (then all sleepers of the tail are rung). */
-static int wait_for_message(plait_queue *queue, struct plait__wait *wait)
-{
-    uint32_t bell = atomic_load(&queue->tail.move_bell);
-    if (queue->leases && plait__may_have_returned(queue)) return 0;
-    uint64_t head = atomic_load(&queue->head.word), tail = atomic_load(&queue->tail.word);
-    if (!plait__same_place(tail, head)) return 0;
-    if (is_drained(queue, tail) && plait__same_place(tail, atomic_load(&queue->head.word)))
-        return plait__fail(PLAIT_ECLOSED, "the queue was closed, and everything has been read");
-    int error = plait__is_now(wait->deadline) ? plait__give_up(plait__slot_of(plait__owner_in(tail)))
-                                              : plait__cursor_wait_move(&queue->tail, tail, bell, wait);
-    if (error && queue->leases && plait__reap_all()) return 0;       /* where nobody sleeps, nobody has noticed what came back */
-    return error ? plait__fail(error, "the queue is empty") : 0;
-}
-
-ssize_t plait__take(plait_queue *queue, const struct plait__taking *taking, plait_deadline deadline)
-{
-    struct plait__wait wait = plait__wait_until(deadline);
-    ssize_t result;
-    plait__wait_in_stream(&wait, &queue->head);
-    for (;;) {
-        if (queue->leases && (result = plait__take_returned(queue, taking, &wait)) != -ENOENT) break;
-        uint64_t head = 0;
-        int error = plait__cursor_own(&queue->head, 0, &head, &wait);
-        if (PLAIT__UNLIKELY(error)) {
-            if (wait.slept) plait__pass_message_on(queue);
-            return error;
-        }
-        if (PLAIT__LIKELY(has_message(queue, head))) {
-            PLAIT__POINT(QUEUE_OWNED);
-            plait__tsan_acquire(&queue->tail.word);
-            result = plait__take_head(queue, head, taking);
-            break;
-        }
-        plait__cursor_disown(&queue->head);
-        if ((error = wait_for_message(queue, &wait))) return error;
-    }
-    plait__wait_end(&wait);
-    return result;
-}
 
 static ssize_t take_inside(plait_queue *queue, const struct plait__taking *taking, plait_deadline deadline)
 {
     int error = plait__member();
     if (PLAIT__UNLIKELY(error)) return error;
     struct plait__owned *before = plait__enter_object(&queue->owned);
-    ssize_t result = plait__take(queue, taking, deadline);
+    ssize_t result = PLAIT__LIKELY(queue->order == PLAIT_FIFO) ? plait__fifo_take(queue, taking, deadline)
+                                                               : plait__ordered_take(queue, taking, deadline);
     plait__leave_object(before);
+    return result;
+}
+
+/* In a queue with leases every taking is one. */
+static ssize_t take_and_ack(plait_queue *queue, struct plait__taking *taking, plait_deadline deadline)
+{
+    plait_lease lease;
+    if (PLAIT__LIKELY(!queue->leases)) return take_inside(queue, taking, deadline);
+    taking->lease = &lease;
+    ssize_t result = take_inside(queue, taking, deadline);
+    if (result >= 0) plait_queue_ack(queue, lease);
     return result;
 }
 
@@ -288,11 +221,49 @@ ssize_t plait_queue_get(plait_queue *queue, void *buffer, size_t size, plait_dea
 {
     if (PLAIT__UNLIKELY(!plait__is_queue(queue))) return plait__not_a_queue(queue);
     if (PLAIT__UNLIKELY(!buffer && size)) return plait__fail(-EINVAL, "the buffer is NULL, its size %zu", size);
-    plait_lease lease;
-    struct plait__taking taking = { .buffer = buffer, .size = size, .lease = queue->leases ? &lease : NULL };
-    ssize_t result = take_inside(queue, &taking, deadline);
-    if (queue->leases && result >= 0) plait_queue_ack(queue, lease);
+    struct plait__taking taking = { .buffer = buffer, .size = size };
+    return take_and_ack(queue, &taking, deadline);
+}
+
+ssize_t plait_queue_take(plait_queue *queue, void **block, plait_deadline deadline)
+{
+    if (!plait__is_queue(queue)) return plait__not_a_queue(queue);
+    if (!block) return plait__fail(-EINVAL, "there is no place for the block's address");
+    void *taken = NULL;
+    struct plait__taking taking = { .block = &taken };
+    ssize_t result = take_and_ack(queue, &taking, deadline);
+    if (result >= 0) *block = taken;
     return result;
+}
+
+ssize_t plait_queue_get_many(plait_queue *queue, void *buffer, size_t size, size_t *sizes, size_t n, plait_deadline deadline)
+{
+    if (!plait__is_queue(queue)) return plait__not_a_queue(queue);
+    if (!buffer && size) return plait__fail(-EINVAL, "the buffer is NULL, its size %zu", size);
+    if (!n) return plait__fail(-EINVAL, "0 messages were asked for");
+    int error = plait__member();
+    if (error) return error;
+    if (n > SSIZE_MAX) n = SSIZE_MAX;
+    if (queue->order == PLAIT_FIFO && !queue->leases) {
+        struct plait__owned *before = plait__enter_object(&queue->owned);
+        ssize_t result = plait__fifo_get_many(queue, buffer, size, sizes, n, deadline);
+        plait__leave_object(before);
+        return result;
+    }
+    for (size_t done = 0;; done++) {
+        if (done == n) return (ssize_t)n;
+        ssize_t got = plait_queue_get(queue, (char *)buffer + done * size, size, done ? PLAIT_NOW : deadline);
+        if (got < 0) return done ? (ssize_t)done : got;
+        if (sizes) sizes[done] = (size_t)got;
+    }
+}
+
+ssize_t plait_queue_peek(plait_queue *queue, void *buffer, size_t size, plait_deadline deadline)
+{
+    if (!plait__is_queue(queue)) return plait__not_a_queue(queue);
+    if (!buffer && size) return plait__fail(-EINVAL, "the buffer is NULL, its size %zu", size);
+    struct plait__taking taking = { .buffer = buffer, .size = size, .stays = true };
+    return take_inside(queue, &taking, deadline);
 }
 
 ssize_t plait_queue_lease(plait_queue *queue, void *buffer, size_t size, plait_lease *lease, plait_deadline deadline)
@@ -314,8 +285,10 @@ ssize_t plait_queue_next_size(plait_queue *queue, plait_deadline deadline)
 ssize_t plait_queue_qsize(const plait_queue *queue)
 {
     if (!plait__is_queue(queue)) return plait__not_a_queue(queue);
-    uint64_t head = atomic_load(&queue->head.word), tail = atomic_load(&queue->tail.word);
-    return plait__messages_between(head, tail);            /* head first: it never overtakes a later tail */
+    if (queue->order != PLAIT_FIFO) return plait__ordered_count(queue);
+    uint64_t head, tail;
+    uint32_t first = plait__look_at_number(&queue->head, &head);         /* head first: it never overtakes a later tail */
+    return plait__look_at_number(&queue->tail, &tail) - first;
 }
 
 /* ---- closing ---- */

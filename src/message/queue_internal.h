@@ -10,24 +10,46 @@
 
 #define PLAIT__QUEUE_STAMP (PLAIT__OWNED_STAMP << 16 | 0x5155u)
 
-/* Before each message in the ring, at a multiple of 16 bytes.  A message may run over the end of the ring to its beginning. */
+/* Before each message, at a multiple of 16 bytes; the message may go on in the next segment, or at the beginning of the ring. */
 struct plait__record {
-    uint32_t size;
-    uint32_t number;                                       /* count of the head cursor when it is taken, to know a lease again */
+    uint32_t size;                                         /* or PLAIT__IN_BLOCK: what follows is a struct plait__block */
+    uint32_t number;                                       /* as plait__number_at, to know a lease again */
     _Atomic uint64_t holder;                               /* only with leases: see lease.c */
 };
 
-/* Messages lie in [done, tail); those in [head, tail) wait to be taken.  Without leases done is not used: head frees the room. */
+/* A message too large for the ring, or that was given away by its owner, lies in a block of its own, which the queue owns. */
+#define PLAIT__IN_BLOCK UINT32_MAX
+struct plait__block {
+    void *data;
+    size_t size;
+};
+
+/* A queue without a ring is a chain of these.  The first unit of each is this header; the rest are records. */
+#define PLAIT__SEGMENT_UNITS 2048u
+struct plait__segment {
+    struct plait__segment *next;                           /* true once the tail has got there */
+    uint64_t unused;
+};
+
+/* Which of the notes of family/handover.h are about what. */
+enum { PLAIT__NOTE_MESSAGE, PLAIT__NOTE_SEGMENT, PLAIT__NOTE_DIRECTORY };
+
+/* The first words of every queue.  In one that is first in, first out, messages lie in [done, tail); those in [head, tail) wait to
+ * be taken.  Without leases done is not used: head frees the room.  In the others (ordered.c) tail only counts the messages, head
+ * is where putters wait for room, and done is not used. */
 struct plait_queue {
     struct plait__owned owned;                             /* the three cursor words, for repair */
-    uint32_t units;                                        /* of the ring, a power of two */
-    uint32_t maxsize;                                      /* messages; never more than fit a cursor's count */
+    uint32_t order;                                        /* enum plait_order */
+    uint32_t units;                                        /* of the ring, a power of two; 0: segments */
+    uint32_t maxsize;                                      /* messages; UINT32_MAX: as many as there is room for */
     uint32_t header;                                       /* bytes before a message: 8, or 16 with leases */
     uint32_t leases;
+    uint32_t inline_max;                                   /* bytes; larger messages lie in blocks */
     _Atomic uint32_t givebacks;                            /* how many messages were given back */
     _Atomic uint64_t settled;                              /* lease.c: no lease was open to take over when this was the state */
     struct plait__cursor tail, head, done;
-    _Alignas(128) char ring[];
+    struct plait__segment before;                          /* what the first segment follows */
+    _Alignas(128) char ring[];                             /* in ordered.c a struct plait__tree */
 };
 
 static inline bool plait__is_queue(const plait_queue *queue)
@@ -37,50 +59,58 @@ static inline bool plait__is_queue(const plait_queue *queue)
 
 int plait__not_a_queue(const plait_queue *queue);
 
-static inline uint32_t plait__units_for(const plait_queue *queue, size_t size)
-{
-    return (uint32_t)((queue->header + size + PLAIT__UNIT - 1) / PLAIT__UNIT);
-}
+/* ---- messages ---- */
 
-static inline struct plait__record *plait__record_at(plait_queue *queue, uint32_t position)
-{
-    return (struct plait__record *)(queue->ring + (size_t)(position & (queue->units - 1)) * PLAIT__UNIT);
-}
-
-/* Where the bytes of the message at `position` begin, as an offset into the ring. */
-static inline size_t plait__payload_at(const plait_queue *queue, uint32_t position)
-{
-    size_t offset = (size_t)(position & (queue->units - 1)) * PLAIT__UNIT + queue->header;
-    return offset == (size_t)queue->units * PLAIT__UNIT ? 0 : offset;
-}
-
-static inline void plait__copy_out(const plait_queue *queue, uint32_t position, void *buffer, size_t size)
-{
-    size_t offset = plait__payload_at(queue, position), room = (size_t)queue->units * PLAIT__UNIT - offset;
-    size_t first = size < room ? size : room;
-    if (PLAIT__LIKELY(size)) memcpy(buffer, queue->ring + offset, first);
-    if (PLAIT__UNLIKELY(first < size)) memcpy((char *)buffer + first, queue->ring, size - first);
-}
+/* What a putter brings. */
+struct plait__message {
+    const void *data;
+    size_t size;
+    void *block;                                           /* not NULL: the data lies in it, and it goes over to the queue */
+    bool is_private;                                       /* the block is the caller's now; else the family's */
+    int64_t priority;
+};
 
 /* What a getter asks for. */
 struct plait__taking {
     void *buffer;
     size_t size;
+    void **block;                                          /* not NULL: as a block, instead of in the buffer */
     bool only_look;                                        /* tell the size, take nothing */
+    bool stays;                                            /* copy it, take nothing */
     plait_lease *lease;                                    /* NULL: without */
 };
 
-/* Take the message at the head, which is ours.  Its size, or -EMSGSIZE; the head is given up in any case. */
-ssize_t plait__take_head(plait_queue *queue, uint64_t head, const struct plait__taking *taking);
+/* A message that is to lie in a block gets one.  0, -ENOMEM. */
+int plait__message_box(struct plait__message *message);
 
-/* Wait until there is something to take; see queue.c. */
-ssize_t plait__take(plait_queue *queue, const struct plait__taking *taking, plait_deadline deadline);
+/* It was not put: free the block that the last call made. */
+void plait__message_unbox(struct plait__message *message);
+
+/* A block with the message has been taken and is ours: hand it out, or copy it out and free it.  Its size. */
+ssize_t plait__hand_out(const struct plait__block *block, const struct plait__taking *taking);
+
+/* Too short a buffer: the message stays. */
+int plait__too_short(size_t message, size_t buffer);
+
+/* ---- fifo.c, ordered.c ---- */
+
+void plait__fifo_begin(plait_queue *queue);
+void plait__fifo_free(plait_queue *queue);
+int plait__fifo_put(plait_queue *queue, struct plait__message *message, plait_deadline deadline);
+ssize_t plait__fifo_take(plait_queue *queue, const struct plait__taking *taking, plait_deadline deadline);
+
+uint32_t plait__ordered_count(const plait_queue *queue);
+size_t plait__ordered_size(void);                          /* what it needs instead of a ring */
+void plait__ordered_free(plait_queue *queue);
+int plait__ordered_put(plait_queue *queue, struct plait__message *message, plait_deadline deadline);
+ssize_t plait__ordered_take(plait_queue *queue, const struct plait__taking *taking, plait_deadline deadline);
+
+/* Many of them of one size each, side by side, with one commit for as many as fit at a time; only where they need no blocks. */
+ssize_t plait__fifo_put_many(plait_queue *queue, const char *data, size_t size, size_t n, plait_deadline deadline);
+ssize_t plait__fifo_get_many(plait_queue *queue, char *buffer, size_t size, size_t *sizes, size_t n, plait_deadline deadline);
 
 /* We were woken for a message and leave it there: whoever else sleeps may take it. */
 void plait__pass_message_on(plait_queue *queue);
-
-/* Too short a buffer: the message stays. */
-int plait__too_short(plait_queue *queue, size_t message, size_t buffer);
 
 /* ---- lease.c ---- */
 
@@ -91,7 +121,7 @@ bool plait__may_have_returned(const plait_queue *queue);
 ssize_t plait__take_returned(plait_queue *queue, const struct plait__taking *taking, struct plait__wait *wait);
 
 /* The word of a record that is being taken at the head. */
-void plait__lease_begin(plait_queue *queue, struct plait__record *record, uint64_t head, plait_lease *lease);
+void plait__lease_begin(plait_queue *queue, struct plait__record *record, plait_lease *lease);
 
 /* Free the room of the messages at `done` that are acknowledged. */
 void plait__reclaim(plait_queue *queue);

@@ -98,21 +98,6 @@ static void some_hundred_messages_pass(void **state)
     }
 }
 
-/* Four messages of half a million units each: the position is what it was. */
-static void the_position_comes_round(void **state)
-{
-    const size_t size = (size_t)PLAIT__POSITIONS / 4 * PLAIT__UNIT - 8;
-    test_family();
-    for (int wait_at = 1; wait_at <= 2; wait_at++) messages_pass(4, size, wait_at, wait_at == 2 ? get_something : NULL);
-}
-
-/* Position and count, the whole word, are what they were. */
-static void the_whole_cursor_comes_round(void **state)
-{
-    test_family();
-    messages_pass(PLAIT__COUNT_MASK + 1l, 8, 2, get_something);
-}
-
 /* ---- any message fits an empty ring ---- */
 
 static void every_size_at_every_place(int leases)
@@ -330,8 +315,6 @@ static void killed_after_a_handler_that_used_another_queue(void **state)
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(some_hundred_messages_pass),
-    cmocka_unit_test(the_position_comes_round),
-    cmocka_unit_test(the_whole_cursor_comes_round),
     cmocka_unit_test(every_size_fits_at_every_place),
     cmocka_unit_test(every_size_fits_at_every_place_with_leases),
     cmocka_unit_test(closed_during_a_put),

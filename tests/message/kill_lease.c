@@ -26,7 +26,8 @@ static void set_up(size_t maxsize, int messages)
     if (!notes) notes = test_shared(sizeof *notes);
     *notes = (struct notes){ 0 };
     queue = new_number_queue(maxsize, 1);
-    first = plait__record_at(queue, plait__position_in(queue->tail.word));
+    struct plait__walk walk = plait__walk_from(queue, &queue->tail, queue->tail.word);
+    first = plait__record_at(queue, &walk);
     for (int i = 1; i <= messages; i++) MUST(put_number(queue, (uint64_t)i, PLAIT_NOW) == 0);
     puts_before = puts_of(queue);
     gets_before = gets_of(queue);
@@ -72,7 +73,7 @@ static bool has_put(const struct stepped *victim)
 /* Once its room is free, a new message may lie in the place of the record. */
 static bool has_settled(const struct stepped *victim)
 {
-    return state_of_first() == SETTLED || plait__count_in(queue->done.word) != gets_before;
+    return state_of_first() == SETTLED || plait__number_at(&queue->done, queue->done.word) != gets_before;
 }
 
 /* ---- the others ---- */
