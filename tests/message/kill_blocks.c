@@ -70,9 +70,10 @@ static bool drained_as(const long *list, const long *got)
 /* Whoever has a block that was freed finds something else in it. */
 static void use_free_memory(void)
 {
-    char *used[4];
-    for (int i = 0; i < 4; i++) memset(used[i] = plait_message_alloc(LARGE), 0x55, LARGE);
-    for (int i = 0; i < 4; i++) MUST(plait_free(used[i]) == 0);
+    enum { ALL = 64 };                                     /* of that size that may be free here and there */
+    char *used[ALL];
+    for (int i = 0; i < ALL; i++) memset(used[i] = plait_message_alloc(LARGE), 0x55, LARGE);
+    for (int i = 0; i < ALL; i++) MUST(plait_free(used[i]) == 0);
 }
 
 /* The others can go on, before anything is repaired, and after it; a commit tells at once which of the two it is. */
