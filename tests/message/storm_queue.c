@@ -28,7 +28,7 @@ static struct shared {
 } *shared;
 
 static plait_queue *queue;
-static bool with_leases;
+static bool with_leases, with_blocks, with_priorities;
 
 struct message {
     uint32_t lane, size;
@@ -43,6 +43,19 @@ static uint32_t size_of(uint64_t number, uint32_t lane)
 
 /* ---- producers ---- */
 
+/* Messages are copied, or their blocks are given away; the lower numbers come first anyway. */
+static int put(const struct message *message)
+{
+    if (with_priorities) return plait_queue_put_priority(queue, (int64_t)message->number, message, message->size, PLAIT_FOREVER);
+    if (!with_blocks) return plait_queue_put(queue, message, message->size, PLAIT_FOREVER);
+    void *block = plait_message_alloc(message->size);
+    CHECK(block);
+    memcpy(block, message, message->size);
+    int error = plait_queue_give(queue, block, message->size, PLAIT_FOREVER);
+    if (error) CHECK(plait_free(block) == 0);
+    return error;
+}
+
 static void produce(uint32_t place)
 {
     struct lane *lane = &shared->lanes[place];
@@ -55,7 +68,7 @@ static void produce(uint32_t place)
             continue;
         }
         lane->begun = number;
-        int error = plait_queue_put(queue, &message, message.size, PLAIT_FOREVER);
+        int error = put(&message);
         if (error == PLAIT_ECLOSED) lane->begun = number - 1;
         if (error == PLAIT_ECLOSED) return;
         CHECK(error == 0);
@@ -87,14 +100,25 @@ static void note(const struct message *message, uint32_t attempts, uint64_t *las
     else last[message->lane] = message->number;
 }
 
+static ssize_t take(struct message *message, plait_lease *lease)
+{
+    if (with_leases) return plait_queue_lease(queue, message, sizeof *message, lease, PLAIT_FOREVER);
+    if (!with_blocks) return plait_queue_get(queue, message, sizeof *message, PLAIT_FOREVER);
+    void *block;
+    ssize_t size = plait_queue_take(queue, &block, PLAIT_FOREVER);
+    if (size < 0) return size;
+    memcpy(message, block, (size_t)size);
+    CHECK(plait_free(block) == 0);
+    return size;
+}
+
 static void consume(uint64_t random)
 {
     struct message message;
     uint64_t last[PRODUCERS] = { 0 };
     for (;;) {
         plait_lease lease = { 0 };
-        ssize_t size = with_leases ? plait_queue_lease(queue, &message, sizeof message, &lease, PLAIT_FOREVER)
-                                   : plait_queue_get(queue, &message, sizeof message, PLAIT_FOREVER);
+        ssize_t size = take(&message, &lease);
         if (size == PLAIT_ECLOSED) return;
         CHECK(size >= 0);
         if (!is_whole(&message, size)) {
@@ -160,14 +184,16 @@ static void tell(const struct storm *storm)
            shared->revived, shared->disordered, shared->torn, storm->longest_stall * 1e3);
 }
 
-static void storm_over(bool leases)
+static void storm_over(const plait_queue_options *options, bool blocks_go_over)
 {
     storm_family();
-    with_leases = leases;
+    with_leases = options->leases;
+    with_priorities = options->order == PLAIT_PRIORITY;
+    with_blocks = blocks_go_over;
     lost = 0;
     shared = test_shared(sizeof *shared);
     const size_t blocks = plait__heap_count(0);
-    queue = plait_queue_new(&(plait_queue_options){ .maxsize = 256, .capacity = 1u << 15, .leases = leases });
+    queue = plait_queue_new(options);
     assert_non_null(queue);
     struct storm storm = { .workers = PRODUCERS + CONSUMERS, .body = produce_or_consume, .killed = look_at_lane_of_the_dead,
                            .progress = &shared->received };
@@ -178,7 +204,7 @@ static void storm_over(bool leases)
     for (int i = 0; i < PRODUCERS; i++) look_at(&shared->lanes[i], shared->lanes[i].sent);
     tell(&storm);
     assert_int_equal(plait_queue_qsize(queue), 0);
-    assert_true(lost <= (leases ? 0 : (uint64_t)kills_of_consumers(&storm)));
+    assert_true(lost <= (with_leases ? 0 : (uint64_t)kills_of_consumers(&storm)));
     assert_true(shared->again <= shared->given_back + (uint64_t)kills_of_consumers(&storm));
     assert_int_equal(shared->doubled + shared->revived + shared->disordered + shared->torn, 0);
     assert_int_equal(plait_queue_free(queue), 0);
@@ -187,14 +213,35 @@ static void storm_over(bool leases)
 
 static void plain(void **state)
 {
-    storm_over(false);
+    storm_over(&(plait_queue_options){ .maxsize = 256, .capacity = 1u << 15 }, false);
 }
 
 static void leased(void **state)
 {
-    storm_over(true);
+    storm_over(&(plait_queue_options){ .maxsize = 256, .capacity = 1u << 15, .leases = 1 }, false);
 }
 
-static const struct CMUnitTest tests[] = { cmocka_unit_test(plain), cmocka_unit_test(leased) };
+static void leased_without_a_ring(void **state)
+{
+    storm_over(&(plait_queue_options){ .maxsize = 1000, .unbounded = 1, .leases = 1 }, false);
+}
+
+static void hand_to_hand_without_a_ring(void **state)
+{
+    storm_over(&(plait_queue_options){ .maxsize = 5000, .unbounded = 1 }, true);
+}
+
+static void by_priority(void **state)
+{
+    storm_over(&(plait_queue_options){ .maxsize = 1500, .order = PLAIT_PRIORITY }, false);
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(plain),
+    cmocka_unit_test(leased),
+    cmocka_unit_test(leased_without_a_ring),
+    cmocka_unit_test(hand_to_hand_without_a_ring),
+    cmocka_unit_test(by_priority),
+};
 
 TEST_MAIN(tests)
