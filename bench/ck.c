@@ -82,6 +82,7 @@ static double mpmc_64_2_rate(void) { return stream_rate(&mpmc_64, 2, 64, 1500000
 static const struct bench benches[] = {
     { "queue-8B-1p1c", "ck-spsc", "msg/s", spsc_8_rate },
     { "queue-8B-1p1c", "ck-mpmc", "msg/s", mpmc_8_rate },
+    { "queue-8B-batches", "ck-spsc", "msg/s", spsc_8_rate },
     { "queue-64B-1p1c", "ck-spsc", "msg/s", spsc_64_rate },
     { "queue-64B-1p1c", "ck-mpmc", "msg/s", mpmc_64_rate },
     { "queue-64B-2p2c", "ck-mpmc", "msg/s", mpmc_64_2_rate },

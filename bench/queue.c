@@ -37,6 +37,103 @@ static void close_queue(void *queue)
 
 static const struct stream by_plait = { open_queue, put_all, get_all, close_queue };
 
+static void *open_unbounded(size_t size)
+{
+    (void)size;
+    plait_queue *queue = plait_queue_new(&(plait_queue_options){ .unbounded = 1 });
+    NEED(queue);
+    return queue;
+}
+
+/* As many at a time as one would have ready. */
+enum { BATCH = 64 };
+
+static void put_batches(void *queue, size_t size, long n)
+{
+    char *messages = calloc(BATCH, size);
+    for (long i = 0; i < n; i += BATCH) NEED(plait_queue_put_many(queue, messages, size, BATCH, PLAIT_FOREVER) == BATCH);
+}
+
+static void get_batches(void *queue, size_t size, long n)
+{
+    char *messages = malloc(BATCH * size);
+    for (ssize_t got; n > 0; n -= got) NEED((got = plait_queue_get_many(queue, messages, size, NULL, BATCH, PLAIT_FOREVER)) > 0);
+}
+
+/* The block goes from hand to hand: the producer writes something into it, the consumer looks and frees it. */
+static void give_all(void *queue, size_t size, long n)
+{
+    for (long i = 0; i < n; i++) {
+        long *block = plait_message_alloc(size);
+        NEED(block);
+        *block = i;
+        NEED(plait_queue_give(queue, block, size, PLAIT_FOREVER) == 0);
+    }
+}
+
+static void take_all(void *queue, size_t size, long n)
+{
+    void *block;
+    for (long i = 0; i < n; i++) {
+        NEED(plait_queue_take(queue, &block, PLAIT_FOREVER) == (ssize_t)size);
+        NEED(*(long *)block == i);
+        plait_free(block);
+    }
+}
+
+/* The same blocks go round: the consumer gives them back. */
+struct round_trip {
+    plait_queue *full, *empty;
+};
+
+enum { BLOCKS = 32 };
+
+static void *open_round_trip(size_t size)
+{
+    static struct round_trip trip;
+    trip = (struct round_trip){ plait_queue_new(NULL), plait_queue_new(NULL) };
+    NEED(trip.full && trip.empty);
+    for (int i = 0; i < BLOCKS; i++) {
+        void *block = plait_message_alloc(size);
+        NEED(block && plait_queue_give(trip.empty, block, size, PLAIT_NOW) == 0);
+        memset(block, 1, size);
+    }
+    return &trip;
+}
+
+static void give_round(void *of, size_t size, long n)
+{
+    struct round_trip *trip = of;
+    void *block;
+    for (long i = 0; i < n; i++) {
+        NEED(plait_queue_take(trip->empty, &block, PLAIT_FOREVER) == (ssize_t)size);
+        *(long *)block = i;
+        NEED(plait_queue_give(trip->full, block, size, PLAIT_FOREVER) == 0);
+    }
+}
+
+static void take_round(void *of, size_t size, long n)
+{
+    struct round_trip *trip = of;
+    void *block;
+    for (long i = 0; i < n; i++) {
+        NEED(plait_queue_take(trip->full, &block, PLAIT_FOREVER) == (ssize_t)size);
+        NEED(*(long *)block == i);
+        NEED(plait_queue_give(trip->empty, block, size, PLAIT_FOREVER) == 0);
+    }
+}
+
+static void close_round_trip(void *of)
+{
+    plait_queue_free(((struct round_trip *)of)->full);
+    plait_queue_free(((struct round_trip *)of)->empty);
+}
+
+static const struct stream by_segments = { open_unbounded, put_all, get_all, close_queue };
+static const struct stream by_batches = { open_queue, put_batches, get_batches, close_queue };
+static const struct stream by_blocks = { open_queue, give_all, take_all, close_queue };
+static const struct stream by_same_blocks = { open_round_trip, give_round, take_round, close_round_trip };
+
 /* ---- descriptors ---- */
 
 static void *open_pipe(size_t size)
@@ -105,6 +202,10 @@ static double plait_8(void) { return stream_rate(&by_plait, 1, 8, 2000000); }
 static double plait_64(void) { return stream_rate(&by_plait, 1, 64, 2000000); }
 static double plait_64_2(void) { return stream_rate(&by_plait, 2, 64, 1000000); }
 static double plait_mib(void) { return stream_rate(&by_plait, 1, MIB, 600); }
+static double unbounded_8(void) { return stream_rate(&by_segments, 1, 8, 2000000); }
+static double batches_8(void) { return stream_rate(&by_batches, 1, 8, 64 * 80000); }
+static double given_mib(void) { return stream_rate(&by_blocks, 1, MIB, 100000); }
+static double given_again_mib(void) { return stream_rate(&by_same_blocks, 1, MIB, 300000); }
 static double pipe_8(void) { return stream_rate(&by_pipe, 1, 8, 300000); }
 static double pipe_64(void) { return stream_rate(&by_pipe, 1, 64, 300000); }
 static double pipe_64_2(void) { return stream_rate(&by_pipe, 2, 64, 150000); }
@@ -127,6 +228,14 @@ static const struct bench benches[] = {
     { "queue-1MiB-copy", "plait", "msg/s", plait_mib },
     { "queue-1MiB-copy", "pipe", "msg/s", pipe_mib },
     { "queue-1MiB-copy", "socketpair", "msg/s", socket_mib },
+    { "queue-1MiB-handover", "plait", "msg/s", given_again_mib },
+    { "queue-1MiB-handover", "plait-fresh-blocks", "msg/s", given_mib },
+    { "queue-1MiB-handover", "pipe", "msg/s", pipe_mib },
+    { "queue-1MiB-handover", "socketpair", "msg/s", socket_mib },
+    { "queue-8B-unbounded", "plait", "msg/s", unbounded_8 },
+    { "queue-8B-unbounded", "pipe", "msg/s", pipe_8 },
+    { "queue-8B-unbounded", "socketpair", "msg/s", packets_8 },
+    { "queue-8B-batches", "plait", "msg/s", batches_8 },
 };
 
 int main(int argc, char **argv)
