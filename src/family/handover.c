@@ -1,7 +1,7 @@
 #include "family/handover.h"
 
-/* A note: | block, in 16 bytes from the arena's memory: 32 | life: 16 | state: 16 |.  The life keeps those who are late from marking
- * the notes of the slot's next member. */
+/* A note: | block, in 16 bytes from the arena's memory: 32 | life: 16 | state: 16 |.  The life keeps those who are late from
+ * marking the notes of the slot's next member. */
 #define GIVING 1u
 #define TAKING 2u
 #define CUT 4u

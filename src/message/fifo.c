@@ -383,8 +383,8 @@ ssize_t plait__fifo_take(plait_queue *queue, const struct plait__taking *taking,
     return result;
 }
 
-/* Copy the messages that are there and lie in the ring or the segments, but leave one segment behind at most.  How many; 0: the first
- * one has a block of its own; -EMSGSIZE: it does not fit. */
+/* Copy the messages that are there and lie in the ring or the segments, but leave one segment behind at most.  How many; 0: the
+ * first one has a block of its own; -EMSGSIZE: it does not fit. */
 static ssize_t read_many(plait_queue *queue, struct plait__walk *walk, char *buffer, size_t size, size_t *sizes, size_t n)
 {
     struct plait__segment *first = walk->segment;

@@ -116,7 +116,8 @@ static void large_ones_among_small_ones(void **state)
         assert_int_equal(plait_queue_put_many(queue, large, sizeof large[0], 3, PLAIT_NOW), 3);
         assert_int_equal(plait_queue_put(queue, "2", 1, PLAIT_NOW), 0);
         for (int have = 0; have < 5;) {
-            const ssize_t n = plait_queue_get_many(queue, buffer[have], sizeof buffer[0], sizes + have, 5 - (size_t)have, PLAIT_NOW);
+            const size_t left = 5 - (size_t)have;
+            const ssize_t n = plait_queue_get_many(queue, buffer[have], sizeof buffer[0], sizes + have, left, PLAIT_NOW);
             assert_true(n > 0);
             have += (int)n;
         }
