@@ -36,7 +36,7 @@ typedef struct plait_queue plait_queue;
 enum plait_order {
     PLAIT_FIFO = 0,           /* the oldest first */
     PLAIT_LIFO = 1,           /* the youngest first.  Python: queue.LifoQueue */
-    PLAIT_PRIORITY = 2        /* the one with the lowest priority first, and among equals the oldest.  Python: queue.PriorityQueue */
+    PLAIT_PRIORITY = 2        /* the lowest priority first, and among equals the oldest.  Python: queue.PriorityQueue */
 };
 
 /* All zero, or NULL instead of the struct: the defaults, a ring of 1 MiB. */
@@ -80,16 +80,16 @@ PLAIT_API PLAIT_MUST_CHECK int plait_queue_put(plait_queue *queue, const void *d
 PLAIT_API PLAIT_MUST_CHECK int plait_queue_put_priority(plait_queue *queue, int64_t priority, const void *data, size_t size,
                                                         plait_deadline deadline);
 
-/* Put n messages of `size` bytes each, which lie side by side, in their order; other putters' messages may come between them.  Waits
- * while the queue is full.  Much faster than one by one.
+/* Put n messages of `size` bytes each, which lie side by side, in their order; other putters' messages may come between them.
+ * Waits while the queue is full.  Much faster than one by one.
  * Returns how many were put, fewer than n only if the time was up or an error came after the first; or an error as of put, and
  * then none was put.  Python has no such call. */
 PLAIT_API PLAIT_MUST_CHECK ssize_t plait_queue_put_many(plait_queue *queue, const void *messages, size_t size, size_t n,
                                                         plait_deadline deadline);
 
-/* Put a message without a copy: a block of shared memory, of which `size` bytes are the message.  It belongs to the queue then, and to
- * whoever takes it; after an error it is the caller's as before.  A block of plait_message_alloc must be the calling thread's own;
- * one of plait_alloc must not be used by others any more.
+/* Put a message without a copy: a block of shared memory, of which `size` bytes are the message.  It belongs to the queue then, and
+ * to whoever takes it; after an error it is the caller's as before.  A block of plait_message_alloc must be the calling thread's
+ * own; one of plait_alloc must not be used by others any more.
  * As plait_queue_put, and: PLAIT_ENOTOURS (no live block), -EPERM (another thread's), -EINVAL (the block is smaller than that). */
 PLAIT_API PLAIT_MUST_CHECK int plait_queue_give(plait_queue *queue, void *block, size_t size, plait_deadline deadline);
 
