@@ -3,7 +3,7 @@
 # How long `make storm` lets each storm test rage, in seconds.
 STORM_SECONDS ?= 600
 
-.PHONY: all demo check storm bench clean help
+.PHONY: all demo check storm bench curves clean help
 
 all:
 	@tools/build gcc
@@ -29,6 +29,11 @@ bench:
 	@tools/build bench
 	@tools/bench $(ROWS)
 
+curves:
+	@tools/setup packages.txt packages-bench.txt
+	@tools/build bench
+	@tools/curves $(CURVES)
+
 clean:
 	rm -rf build
 
@@ -38,6 +43,7 @@ help:
 	@echo 'make check   build, and run every test and check'
 	@echo 'make storm   the kill storms, for STORM_SECONDS=$(STORM_SECONDS) each'
 	@echo 'make bench   measure plait beside its peers into build/bench.tsv; with ROWS="queue lock" only rows that begin so'
+	@echo 'make curves  measure how costs grow with length, members and size, into docs/; with CURVES="length" only that one'
 	@echo 'make clean   remove build/'
 	@echo '(demo, check and storm first install the Debian packages of packages.txt that are missing)'
 	@echo 'tools/run-tests --help says how to run some of the tests'
