@@ -55,13 +55,16 @@ static void at_thread_end(void *unused)
     plait_leave();
 }
 
-static int make_mark(void)
+static size_t page_size(void)
 {
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    void *mark = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (mark == MAP_FAILED) return plait__fail(PLAIT_ENOARENA, "mmap of one page: %s", plait_strerror(errno));
-    kernel_wipes = !plait__without(PLAIT__WITHOUT_WIPE) && madvise(mark, page, MADV_WIPEONFORK) == 0;
-    atomic_store(&plait__fork_mark, (_Atomic uint32_t *)mark);
+    return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static int make_mark(void **mark)
+{
+    *mark = mmap(NULL, page_size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (*mark == MAP_FAILED) return plait__fail(PLAIT_ENOARENA, "mmap of one page: %s", plait_strerror(errno));
+    kernel_wipes = !plait__without(PLAIT__WITHOUT_WIPE) && madvise(*mark, page_size(), MADV_WIPEONFORK) == 0;
     return 0;
 }
 
@@ -88,17 +91,28 @@ static bool is_made(void)
     return atomic_load(&plait__fork_mark) != &no_mark;     /* the last thing to be made */
 }
 
+/* With `making` locked.  Whoever fails leaves nothing behind: the arena is the last that can. */
+static int make_all(void)
+{
+    void *mark;
+    int error = make_thread_key();
+    if (!error) error = make_mark(&mark);
+    if (error) return error;
+    error = plait__arena_make();
+    if (error) {
+        munmap(mark, page_size());
+        return error;
+    }
+    plait__roster_make();
+    atomic_store(&plait__fork_mark, (_Atomic uint32_t *)mark);
+    return 0;
+}
+
 int plait__family_make(void)
 {
     if (is_made()) return 0;
     pthread_mutex_lock(&making);
-    int error = 0;
-    if (!is_made()) {
-        error = make_thread_key();
-        if (!error && !plait__arena) error = plait__arena_make();
-        if (!error && !plait__roster) error = plait__roster_make();
-        if (!error) error = make_mark();
-    }
+    int error = is_made() ? 0 : make_all();
     pthread_mutex_unlock(&making);
     return error;
 }

@@ -66,7 +66,7 @@ static void make_robust(pthread_mutex_t *mutex)
     pthread_mutexattr_destroy(&attributes);
 }
 
-int plait__roster_make(void)
+void plait__roster_make(void)
 {
     struct plait__roster *roster = plait__arena->roster;
     pthread_mutex_t *probe = &roster->slots[0].pulse;
@@ -76,7 +76,6 @@ int plait__roster_make(void)
     pthread_mutex_unlock(probe);
     atomic_init(&roster->low, 1);
     plait__roster = roster;
-    return 0;
 }
 
 /* Make the mutexes of these slots.  Any number of members may do it at a time, also late, when a slot is long in use: only the

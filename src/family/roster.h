@@ -176,6 +176,6 @@ void plait__keep_thread_key(void);                         /* have plait_leave c
 uint32_t plait__pid_namespace(void);
 
 /* In roster.c, for fork.c */
-int plait__roster_make(void);
+void plait__roster_make(void);
 
 #endif

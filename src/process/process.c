@@ -137,6 +137,12 @@ static void drop_sentinel(struct sentinel *sentinel)
     if (sentinel->pipe[1] >= 0) close(sentinel->pipe[1]);
 }
 
+static int make_readable(void)
+{
+    int fd = eventfd(1, EFD_CLOEXEC);
+    return plait__above_stdio(fd < 0 ? -errno : fd);
+}
+
 /* In the parent, after the fork.  0, or the error for which the child can't be watched. */
 static int take_sentinel(plait_process *process, struct sentinel *sentinel)
 {
@@ -148,9 +154,8 @@ static int take_sentinel(plait_process *process, struct sentinel *sentinel)
     close(sentinel->reserved);
     process->sentinel = plait__pidfd_open(process->pid);
     process->is_pidfd = process->sentinel >= 0;
-    if (process->sentinel == -ESRCH)                       /* it has ended, and was reaped by the host */
-        process->sentinel = plait__above_stdio(eventfd(1, EFD_CLOEXEC));
-    return process->sentinel >= 0 ? 0 : -EMFILE;
+    if (process->sentinel == -ESRCH) process->sentinel = make_readable();              /* reaped by the host already */
+    return process->sentinel >= 0 ? 0 : process->sentinel;
 }
 
 static int fork_failed(int error)
@@ -190,14 +195,16 @@ static int fork_child(plait_process *process, struct plait__birth *birth)
     error = take_sentinel(process, &sentinel);
     if (!error) return 0;
     kill_unwatched(pid);
-    return plait__fail(error, "pidfd_open: %s", plait_strerror(error));
+    return plait__fail(error, "a descriptor to watch the child by: %s", plait_strerror(error));
 }
 
 /* A copy that the child inherits: what the caller's pointer points to may change before the child reads it. */
 static void *copy_argument(const void *argument, size_t size)
 {
     void *copy = malloc(size);
-    return copy ? memcpy(copy, argument, size) : NULL;
+    if (copy) return memcpy(copy, argument, size);
+    plait__fail(-ENOMEM, "no private memory for an argument of %zu bytes: %s", size, plait_strerror(-ENOMEM));
+    return plait__null(-ENOMEM);
 }
 
 plait_process *plait_start(int (*function)(void *argument), const void *argument, size_t size,
@@ -210,7 +217,7 @@ plait_process *plait_start(int (*function)(void *argument), const void *argument
     if (error) return plait__null(error);
 
     void *copy = size ? copy_argument(argument, size) : NULL;
-    plait_process *process = size && !copy ? plait__null(-ENOMEM) : create();
+    plait_process *process = size && !copy ? NULL : create();
     char identity[sizeof plait__identity];
     if (process) {
         give_name(process, options, identity, sizeof identity);
