@@ -1,0 +1,291 @@
+/* Whatever the first calls and the constructors ask the system for may be refused: becoming a member, in a fresh process, in a new
+ * thread and in a forked child; memory, locks, queues; and sleeping. */
+#include "fail.h"
+#include "host.h"
+#include "others.h"
+
+#include <plait.h>
+
+#include "base/error.h"
+#include "family/repair.h"
+#include "family/roster.h"
+
+/* --- a first call ------------------------------------------------------------------------------------------------------- */
+
+static int call_init(void)
+{
+    return plait_init(NULL, NULL);
+}
+
+static const struct fail_operation init = { .run = call_init };
+
+/* Descriptors of ours stay away from 0, 1 and 2: one more call. */
+static void close_stdin(void)
+{
+    close(STDIN_FILENO);
+}
+
+static const struct fail_operation init_without_stdin = { .set_up = close_stdin, .run = call_init };
+
+static void *made;
+
+static int make(void *object)
+{
+    made = object;
+    return object ? 0 : -errno;
+}
+
+static void free_block(void)
+{
+    CHECK(plait_is_shared(made) && plait_free(made) == 0);
+}
+
+static void free_queue(void)
+{
+    char byte;
+    CHECK(plait_queue_put(made, "x", 1, PLAIT_NOW) == 0);
+    CHECK(plait_queue_get(made, &byte, 1, PLAIT_NOW) == 1 && byte == 'x');
+    CHECK(plait_queue_free(made) == 0);
+}
+
+static void free_lock(void)
+{
+    CHECK(plait_lock_acquire(made, PLAIT_NOW) == 0 && plait_lock_release(made) == 0);
+    CHECK(plait_lock_free(made) == 0);
+}
+
+static int call_alloc(void) { return make(plait_alloc(100)); }
+static int call_alloc_large(void) { return make(plait_alloc(1 << 20)); }
+static int call_message_alloc(void) { return make(plait_message_alloc(100)); }
+static int call_lock_new(void) { return make(plait_lock_new()); }
+static int call_queue_new(void) { return make(plait_queue_new(NULL)); }
+
+static const struct fail_operation first_alloc = { .run = call_alloc, .finish = free_block };
+static const struct fail_operation first_alloc_of_much = { .run = call_alloc_large, .finish = free_block };
+static const struct fail_operation first_message_alloc = { .run = call_message_alloc, .finish = free_block };
+static const struct fail_operation first_lock_new = { .run = call_lock_new, .finish = free_lock };
+static const struct fail_operation first_queue_new = { .run = call_queue_new, .finish = free_queue };
+
+static plait_lock private_lock;
+
+static int call_acquire(void)
+{
+    return plait_lock_acquire(&private_lock, PLAIT_NOW);
+}
+
+static void release(void)
+{
+    CHECK(plait_lock_release(&private_lock) == 0);
+}
+
+static const struct fail_operation first_acquire = { .run = call_acquire, .finish = release };
+
+/* Most of the others, with what was made before the process lost its membership. */
+static plait_queue *queue;
+
+static void make_and_leave(void)
+{
+    CHECK((queue = plait_queue_new(NULL)) && (made = plait_message_alloc(100)) && plait_block_share(made) == 0);
+    plait_leave();
+}
+
+static int call_put_and_get(void)
+{
+    char byte;
+    const int error = plait_queue_put(queue, "x", 1, PLAIT_NOW);
+    return error ? error : (int)plait_queue_get(queue, &byte, 1, PLAIT_NOW);
+}
+
+static int call_close_and_free(void)
+{
+    int error = plait_queue_close(queue);
+    if (!error) error = plait_block_share(made);
+    if (!error) error = plait_free(made);
+    return error;
+}
+
+static void free_closed_queue(void)
+{
+    CHECK(plait_queue_put(queue, "x", 1, PLAIT_NOW) == PLAIT_ECLOSED);
+    CHECK(plait_queue_free(queue) == 0);
+}
+
+static void free_both(void)
+{
+    CHECK(plait_queue_free(queue) == 0 && plait_free(made) == 0);
+}
+
+static const struct fail_operation put_and_get_after_leaving = {
+    .prepare = make_and_leave, .run = call_put_and_get, .finish = free_both,
+};
+static const struct fail_operation close_and_free_after_leaving = {
+    .prepare = make_and_leave, .run = call_close_and_free, .finish = free_closed_queue,
+};
+
+/* --- another thread, another process ------------------------------------------------------------------------------------ */
+
+static struct {
+    pthread_barrier_t barrier;
+    int result;
+    char detail[240];
+} other;
+
+static void *join_in_a_thread(void *unused)
+{
+    free(made = malloc(1));                                /* the C library has its own memory for a thread, and keeps it */
+    pthread_barrier_wait(&other.barrier);
+    for (;;) {
+        pthread_barrier_wait(&other.barrier);
+        other.result = make(plait_alloc(100));
+        snprintf(other.detail, sizeof other.detail, "%s", plait_error_detail());
+        if (other.result == 0) CHECK(plait_free(made) == 0);
+        if (other.result == 0) plait_leave();
+        pthread_barrier_wait(&other.barrier);
+    }
+    return NULL;
+}
+
+static void start_thread(void)
+{
+    CHECK(plait_init(NULL, NULL) == 0);
+    CHECK(pthread_barrier_init(&other.barrier, NULL, 2) == 0);
+    thread_start(join_in_a_thread, NULL);
+    pthread_barrier_wait(&other.barrier);
+}
+
+static int call_in_thread(void)
+{
+    pthread_barrier_wait(&other.barrier);
+    pthread_barrier_wait(&other.barrier);
+    return other.result < 0 ? plait__fail(other.result, "%s", other.detail) : 0;
+}
+
+static const struct fail_operation alloc_in_a_new_thread = { .set_up = start_thread, .run = call_in_thread };
+
+/* The host goes on as its own child, which is nobody yet: all that it has is its parent's. */
+static void go_on_as_a_child(void)
+{
+    CHECK((made = plait_alloc(100)));
+    const pid_t child = fork();
+    CHECK(child >= 0);
+    if (child) _exit(test_wait_exit(child));
+    CHECK(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
+    alarm(20);
+}
+
+static const struct fail_operation init_in_a_forked_child = { .set_up = go_on_as_a_child, .run = call_init };
+static const struct fail_operation alloc_in_a_forked_child = {
+    .set_up = go_on_as_a_child, .run = call_alloc, .finish = free_block,
+};
+
+/* --- sleeping ----------------------------------------------------------------------------------------------------------- */
+
+/* Somebody has the lock, and does as he is told as soon as we sleep; or, as we may never sleep for long enough to be seen, when he
+ * has looked often enough. */
+static struct {
+    plait_lock *lock;
+    _Atomic int held, begun;
+} *shared;
+
+static void until_the_other_sleeps(pid_t pid)
+{
+    test_until_set(&shared->begun);
+    for (int looks = 0; looks < 100 && !test_thread_sleeps(pid); looks++) nanosleep(&(struct timespec){ .tv_nsec = 100000 }, NULL);
+}
+
+static int hold_and_end(bool release)
+{
+    const pid_t parent = getppid();
+    CHECK(plait_lock_acquire(shared->lock, PLAIT_NOW) == 0);
+    atomic_store(&shared->held, 1);
+    until_the_other_sleeps(parent);
+    nanosleep(&(struct timespec){ .tv_nsec = 3000000 }, NULL);           /* now it sleeps the way that watches the others */
+    if (!release) _exit(0);
+    CHECK(plait_lock_release(shared->lock) == 0);
+    CHECK(plait_queue_put(queue, "x", 1, PLAIT_NOW) == 0);
+    return 0;
+}
+
+static int hold_and_release(void *unused)
+{
+    return hold_and_end(true);
+}
+
+static int hold_and_die(void *unused)
+{
+    return hold_and_end(false);
+}
+
+static pid_t holder;
+
+static void start_holder(int (*body)(void *unused))
+{
+    CHECK((shared = plait_alloc(sizeof *shared)) && (shared->lock = plait_lock_new()) && (queue = plait_queue_new(NULL)));
+    holder = test_fork(body, NULL);
+    test_until_set(&shared->held);
+}
+
+static void start_releaser(void)
+{
+    start_holder(hold_and_release);
+}
+
+static void start_victim(void)
+{
+    start_holder(hold_and_die);
+}
+
+static int wait_for_lock(void)
+{
+    atomic_store(&shared->begun, 1);
+    return plait_lock_acquire(shared->lock, plait_after(15));
+}
+
+static int wait_for_message(void)
+{
+    char byte;
+    atomic_store(&shared->begun, 1);
+    return (int)plait_queue_get(queue, &byte, 1, plait_after(15));
+}
+
+static void end_all(void)
+{
+    CHECK(test_wait_exit(holder) == 0);
+    CHECK(plait_lock_free(shared->lock) == 0 && plait_queue_free(queue) == 0 && plait_free(shared) == 0);
+}
+
+static void release_lock(void)
+{
+    CHECK(plait_lock_release(shared->lock) == 0);
+    end_all();
+}
+
+static const struct fail_operation waiting_for_a_lock = {
+    .prepare = start_releaser, .run = wait_for_lock, .finish = release_lock,
+};
+static const struct fail_operation waiting_for_a_message = {
+    .prepare = start_releaser, .run = wait_for_message, .finish = end_all,
+};
+static const struct fail_operation waiting_for_the_lock_of_one_that_dies = {
+    .prepare = start_victim, .run = wait_for_lock, .finish = release_lock,
+};
+
+static const struct CMUnitTest tests[] = {
+    FAIL_TESTS(init),
+    FAIL_TESTS(init_without_stdin),
+    FAIL_TESTS(first_alloc),
+    FAIL_TESTS(first_alloc_of_much),
+    FAIL_TESTS(first_message_alloc),
+    FAIL_TESTS(first_lock_new),
+    FAIL_TESTS(first_queue_new),
+    FAIL_TESTS(first_acquire),
+    FAIL_TESTS(put_and_get_after_leaving),
+    FAIL_TESTS(close_and_free_after_leaving),
+    FAIL_TESTS(alloc_in_a_new_thread),
+    FAIL_TESTS(init_in_a_forked_child),
+    FAIL_TESTS(alloc_in_a_forked_child),
+    FAIL_TESTS(waiting_for_a_lock),
+    FAIL_TESTS(waiting_for_a_message),
+    FAIL_TESTS(waiting_for_the_lock_of_one_that_dies),
+};
+TEST_MAIN(tests)

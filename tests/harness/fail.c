@@ -1,0 +1,424 @@
+#include "fail.h"
+
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <plait/error.h>
+
+#include "arena/heap.h"
+#include "base/error.h"
+#include "family/roster.h"
+
+#ifndef SYS_futex_waitv
+#define SYS_futex_waitv 449                                /* the same numbers on every architecture */
+#endif
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#define SYS_pidfd_send_signal 424
+#endif
+
+/* ---- what may fail, and how ---- */
+
+static const struct {
+    const char *name;
+    int errors[8];                                         /* 0 ends them */
+} kinds[FAIL_KINDS] = {
+    [FAIL_MMAP] = { "mmap", { ENOMEM, EAGAIN, EPERM } },
+    [FAIL_MPROTECT] = { "mprotect", { ENOMEM } },
+    [FAIL_MADVISE] = { "madvise", { EINVAL, ENOMEM, EAGAIN } },
+    [FAIL_FTRUNCATE] = { "ftruncate", { ENOMEM, ENOSPC, EFBIG, EPERM } },
+    [FAIL_MEMFD] = { "memfd_create", { EMFILE, ENFILE, ENOMEM, ENOSYS, EPERM } },
+    [FAIL_FCNTL] = { "fcntl", { EMFILE, EINVAL, EPERM } },
+    [FAIL_OPEN] = { "open", { EMFILE, EACCES, ENOENT } },
+    [FAIL_STAT] = { "stat", { ENOENT, EACCES, ENOMEM } },
+    [FAIL_MALLOC] = { "malloc", { ENOMEM } },
+    [FAIL_CALLOC] = { "calloc", { ENOMEM } },
+    [FAIL_FORK] = { "fork", { EAGAIN, ENOMEM, ENOSYS } },
+    [FAIL_THREAD] = { "pthread_create", { EAGAIN, EPERM } },
+    [FAIL_KEY] = { "pthread_key_create", { EAGAIN, ENOMEM } },
+    [FAIL_PIPE] = { "pipe2", { EMFILE, ENFILE } },
+    [FAIL_EVENTFD] = { "eventfd", { EMFILE, ENFILE, ENOMEM, ENODEV } },
+    [FAIL_FUTEX] = { "futex", { EINTR, EAGAIN, ENOMEM } },
+    [FAIL_WAITV] = { "futex_waitv", { EINTR, EAGAIN, ENOMEM, ENOSYS, EPERM } },
+    [FAIL_PIDFD] = { "pidfd_open", { EMFILE, ENFILE, ENOMEM, ENODEV, ENOSYS, EPERM } },
+    [FAIL_PIDFD_SIGNAL] = { "pidfd_send_signal", { EPERM, ENOSYS } },
+    [FAIL_ROBUST_LIST] = { "get_robust_list", { ENOSYS, EPERM } },
+    [FAIL_POLL] = { "poll", { EINTR } },                     /* a few descriptors take no memory */
+    [FAIL_AFFINITY] = { "sched_getaffinity", { EINVAL } },
+};
+
+/* One failure, or a series of them. */
+struct plan {
+    enum fail_kind kind;
+    int n, error;
+    bool and_all_later, in_children;
+};
+
+static struct {
+    struct plan plan;
+    pid_t pid;                                             /* of the host; 0: nothing is to fail */
+    pid_t seen_in;                                         /* whose calls `calls` has counted: children inherit it */
+    _Atomic int calls;
+    _Atomic int *reached;                                  /* shared with children */
+    _Atomic long allocated;                                /* blocks of private memory since the begin */
+} failing;
+
+/* Is this call to fail?  Then errno is set. */
+static bool fails(enum fail_kind kind)
+{
+    if (!failing.pid || kind != failing.plan.kind || (getpid() != failing.pid) != failing.plan.in_children) return false;
+    if (failing.seen_in != getpid()) atomic_store(&failing.calls, 0);
+    failing.seen_in = getpid();
+    const int call = atomic_fetch_add(&failing.calls, 1) + 1;
+    if (call < failing.plan.n || (call > failing.plan.n && !failing.plan.and_all_later)) return false;
+    atomic_store(failing.reached, 1);
+    errno = failing.plan.error;
+    return true;
+}
+
+/* ---- the functions in whose place these are ---- */
+
+/* With large files, which meson asks for, the C library's headers give some of them other names. */
+#if defined __GLIBC__ && defined __USE_FILE_OFFSET64
+#define LARGE(name) name "64"
+#else
+#define LARGE(name) name
+#endif
+
+/* Not sanitized, as arguments that were not given are read and passed on. */
+#define REPLACE(result, name, link_name, parameters)                                                  \
+    result real_##name parameters __asm__("__real_" link_name);                                       \
+    result wrap_##name parameters __asm__("__wrap_" link_name);                                       \
+    __attribute__((no_sanitize_address)) result wrap_##name parameters
+
+REPLACE(void *, mmap, LARGE("mmap"), (void *address, size_t size, int protection, int flags, int fd, off_t offset))
+{
+    return fails(FAIL_MMAP) ? MAP_FAILED : real_mmap(address, size, protection, flags, fd, offset);
+}
+
+REPLACE(int, mprotect, "mprotect", (void *address, size_t size, int protection))
+{
+    return fails(FAIL_MPROTECT) ? -1 : real_mprotect(address, size, protection);
+}
+
+REPLACE(int, madvise, "madvise", (void *address, size_t size, int advice))
+{
+    return fails(FAIL_MADVISE) ? -1 : real_madvise(address, size, advice);
+}
+
+REPLACE(int, ftruncate, LARGE("ftruncate"), (int fd, off_t size))
+{
+    return fails(FAIL_FTRUNCATE) ? -1 : real_ftruncate(fd, size);
+}
+
+REPLACE(int, memfd_create, "memfd_create", (const char *name, unsigned flags))
+{
+    return fails(FAIL_MEMFD) ? -1 : real_memfd_create(name, flags);
+}
+
+REPLACE(int, fcntl, LARGE("fcntl"), (int fd, int command, ...))
+{
+    va_list arguments;
+    va_start(arguments, command);
+    const long argument = va_arg(arguments, long);
+    va_end(arguments);
+    return fails(FAIL_FCNTL) ? -1 : real_fcntl(fd, command, argument);
+}
+
+REPLACE(int, open, LARGE("open"), (const char *path, int flags, ...))
+{
+    return fails(FAIL_OPEN) ? -1 : real_open(path, flags, 0);
+}
+
+REPLACE(int, stat, LARGE("stat"), (const char *path, struct stat *status))
+{
+    return fails(FAIL_STAT) ? -1 : real_stat(path, status);
+}
+
+REPLACE(void *, malloc, "malloc", (size_t size))
+{
+    void *memory = fails(FAIL_MALLOC) ? NULL : real_malloc(size);
+    failing.allocated += memory != NULL;
+    return memory;
+}
+
+REPLACE(void *, calloc, "calloc", (size_t count, size_t size))
+{
+    void *memory = fails(FAIL_CALLOC) ? NULL : real_calloc(count, size);
+    failing.allocated += memory != NULL;
+    return memory;
+}
+
+REPLACE(void, free, "free", (void *memory))
+{
+    failing.allocated -= memory != NULL;
+    real_free(memory);
+}
+
+REPLACE(pid_t, fork, "fork", (void))
+{
+    return fails(FAIL_FORK) ? -1 : real_fork();
+}
+
+REPLACE(int, pthread_create, "pthread_create",
+        (pthread_t *thread, const pthread_attr_t *attributes, void *(*body)(void *), void *argument))
+{
+    return fails(FAIL_THREAD) ? failing.plan.error : real_pthread_create(thread, attributes, body, argument);
+}
+
+REPLACE(int, pthread_key_create, "pthread_key_create", (pthread_key_t *key, void (*at_end)(void *)))
+{
+    return fails(FAIL_KEY) ? failing.plan.error : real_pthread_key_create(key, at_end);
+}
+
+REPLACE(int, pipe2, "pipe2", (int ends[2], int flags))
+{
+    return fails(FAIL_PIPE) ? -1 : real_pipe2(ends, flags);
+}
+
+REPLACE(int, eventfd, "eventfd", (unsigned value, int flags))
+{
+    return fails(FAIL_EVENTFD) ? -1 : real_eventfd(value, flags);
+}
+
+REPLACE(int, poll, "poll", (struct pollfd *fds, nfds_t count, int timeout))
+{
+    return fails(FAIL_POLL) ? -1 : real_poll(fds, count, timeout);
+}
+
+REPLACE(int, ppoll, "ppoll", (struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask))
+{
+    return fails(FAIL_POLL) ? -1 : real_ppoll(fds, count, timeout, mask);
+}
+
+REPLACE(int, sched_getaffinity, "sched_getaffinity", (pid_t pid, size_t size, cpu_set_t *set))
+{
+    return fails(FAIL_AFFINITY) ? -1 : real_sched_getaffinity(pid, size, set);
+}
+
+/* A wake does not fail: it allocates nothing, and its word is there. */
+static bool system_call_fails(long number, long operation)
+{
+    switch (number) {
+    case SYS_futex: return (operation & FUTEX_CMD_MASK) == FUTEX_WAIT_BITSET && fails(FAIL_FUTEX);
+    case SYS_futex_waitv: return fails(FAIL_WAITV);
+    case SYS_pidfd_open: return fails(FAIL_PIDFD);
+    case SYS_pidfd_send_signal: return fails(FAIL_PIDFD_SIGNAL);
+    case SYS_get_robust_list: return fails(FAIL_ROBUST_LIST);
+    default: return false;
+    }
+}
+
+REPLACE(long, syscall, "syscall", (long number, ...))
+{
+    long argument[6];
+    va_list arguments;
+    va_start(arguments, number);
+    for (int i = 0; i < 6; i++) argument[i] = va_arg(arguments, long);
+    va_end(arguments);
+    if (system_call_fails(number, argument[1])) return -1;
+    return real_syscall(number, argument[0], argument[1], argument[2], argument[3], argument[4], argument[5]);
+}
+
+/* ---- what there is before and after ---- */
+
+struct footprint {
+    long fds, mapped, blocks, allocated, children;
+    bool family, heap;
+};
+
+/* Bytes of address space, but for the arena, the stack and what the C library's allocator keeps; *arena: it is there. */
+static long mapped_bytes(bool *arena)
+{
+    char line[512];
+    unsigned long start, end;
+    long sum = 0;
+    FILE *file = fopen("/proc/self/maps", "re");
+    CHECK(file);
+    *arena = false;
+    while (fgets(line, sizeof line, file)) {
+        CHECK(sscanf(line, "%lx-%lx", &start, &end) == 2);
+        if (strstr(line, "/memfd:plait")) *arena = true;
+        else if (!strstr(line, "[heap]") && !strstr(line, "[stack]")) sum += (long)(end - start);
+    }
+    fclose(file);
+    return sum;
+}
+
+static long count_descriptors(void)
+{
+    long count = 0;
+    for (int fd = 0; fd < 1024; fd++) count += fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
+
+static long count_children(void)
+{
+    char path[64], text[4096];
+    snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return 0;
+    const ssize_t size = read(fd, text, sizeof text);
+    close(fd);
+    long count = 0;
+    for (ssize_t i = 0; i < size; i++) count += text[i] == ' ';
+    return count;
+}
+
+static struct footprint look(void)
+{
+    struct footprint now = {
+        .fds = count_descriptors(), .blocks = (long)plait__heap_count(0),
+        .allocated = failing.allocated, .children = count_children(),
+        .heap = plait__self.heap != NULL,
+    };
+    now.mapped = mapped_bytes(&now.family);
+#ifdef __SANITIZE_ADDRESS__
+    now.mapped = 0;                                        /* that grows with what it has to remember */
+#endif
+    return now;
+}
+
+/* What there has to be now, if nothing but the family is new.  That stays for the life of the process: a descriptor, the arena,
+ * the page with the fork mark, the notes of the allocator. */
+static struct footprint expected(const struct footprint *before, const struct footprint *now)
+{
+    struct footprint all = *before;
+    const bool made = now->family && !before->family;
+    all.fds += made;
+    if (made && all.mapped) all.mapped += sysconf(_SC_PAGESIZE);
+    all.allocated += now->heap - before->heap;
+    return all;
+}
+
+static void must_be_as(const struct footprint *before)
+{
+    const struct footprint now = look(), all = expected(before, &now);
+    CHECK(now.fds == all.fds);
+    CHECK(now.mapped == all.mapped);
+    CHECK(now.blocks == all.blocks);
+    CHECK(now.allocated == all.allocated);
+    CHECK(now.children == all.children);
+}
+
+/* A worker that has died may not have been replaced. */
+static void must_not_be_more_than(const struct footprint *before, int result, unsigned late)
+{
+    const struct footprint now = look(), all = expected(before, &now);
+    CHECK(before->family || !now.family || result != PLAIT_ENOARENA);
+    CHECK(now.fds <= all.fds);
+    CHECK(now.mapped <= all.mapped);
+    CHECK(now.blocks <= all.blocks + late);
+    CHECK(now.allocated <= all.allocated);
+    CHECK(now.children <= all.children);
+}
+
+/* ---- one failure ---- */
+
+struct attempt {
+    const struct fail_operation *operation;
+    struct plan plan;
+    _Atomic int *reached;
+};
+
+/* Its code or its detail names the failure. */
+static void must_be_clear(int result, int error)
+{
+    const char *detail = plait_error_detail();
+    if (*detail && (result == -error || strstr(detail, strerror(error)))) return;
+    dprintf(STDERR_FILENO, "the result is %s, the detail \"%s\"\n", plait_strerrorname(result), detail);
+    CHECK(!"the error says what failed");
+}
+
+static int run_once(const struct attempt *attempt)
+{
+    plait__fail(0, "%s", "");
+    failing.plan = attempt->plan;
+    failing.reached = attempt->reached;
+    failing.seen_in = getpid();
+    atomic_store(&failing.calls, 0);
+    failing.pid = getpid();
+    const int result = attempt->operation->run();
+    failing.pid = 0;
+    return result;
+}
+
+/* In a host. */
+static int try(void *argument)
+{
+    const struct attempt *attempt = argument;
+    const struct fail_operation *operation = attempt->operation;
+    alarm(20);
+    if (operation->set_up) operation->set_up();
+    const struct footprint before = look();
+    if (operation->prepare) operation->prepare();
+    const struct footprint prepared = look();
+    const int result = run_once(attempt);
+    if (result < 0) {
+        CHECK(atomic_load(attempt->reached));
+        must_be_clear(result, attempt->plan.error);
+        must_not_be_more_than(&prepared, result, operation->late);
+        CHECK(operation->run() >= 0);
+    }
+    if (operation->finish) operation->finish();
+    must_be_as(&before);
+    return 0;
+}
+
+/* False: the operation makes fewer than n such calls. */
+static bool fail_once(const struct fail_operation *operation, struct plan plan, _Atomic int *reached)
+{
+    struct attempt attempt = { operation, plan, reached };
+    atomic_store(reached, 0);
+    const int status = test_wait_exit(test_fork(try, &attempt));
+    if (status)
+        fail_msg("with %s number %d%s as %s: exit status %d", kinds[plan.kind].name, plan.n,
+                 plan.and_all_later ? " and all later ones" : "", plait_strerrorname(plan.error), status);
+    return atomic_load(reached);
+}
+
+/* To interrupt every sleep would be one without an end. */
+static bool may_go_on(enum fail_kind kind, int error)
+{
+    return error != EINTR && !((kind == FAIL_FUTEX || kind == FAIL_WAITV) && error == EAGAIN);
+}
+
+static int fail_kind(const struct fail_operation *operation, enum fail_kind kind, _Atomic int *reached)
+{
+    int failures = 0;
+    for (int e = 0; kinds[kind].errors[e]; e++) {
+        struct plan plan = { .kind = kind, .error = kinds[kind].errors[e], .in_children = operation->in_children };
+        for (int later = 0; later <= may_go_on(kind, plan.error); later++) {
+            plan.and_all_later = later;
+            for (plan.n = 1; fail_once(operation, plan, reached); plan.n++) failures++;
+            if (!failures) return 0;                       /* it makes no such call */
+        }
+    }
+    return failures;
+}
+
+void fail_at_every_call(void **state)
+{
+    const struct fail_operation *operation = *state;
+    _Atomic int *reached = test_shared(sizeof *reached);
+    int failures = 0;
+    for (int kind = 0; kind < FAIL_KINDS; kind++) {
+        const int of_this_kind = fail_kind(operation, kind, reached);
+        if (of_this_kind) printf("%s: %d\n", kinds[kind].name, of_this_kind);
+        failures += of_this_kind;
+    }
+    assert_true(failures > 0 || operation->may_need_nothing);
+    munmap(reached, sizeof *reached);
+}
