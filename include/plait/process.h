@@ -85,7 +85,8 @@ PLAIT_API const char *plait_process_name(const plait_process *process);
 PLAIT_API int plait_process_terminate(plait_process *process);
 PLAIT_API int plait_process_kill(plait_process *process);
 
-/* A file descriptor that becomes readable (poll) when the process has ended; owned by the object, do not read or close it.
+/* A file descriptor that becomes readable (poll) when the process has ended; owned by the object, do not read or close it.  (If the
+ * program closes it all the same, as one that closes all from 3 up does, the other calls get another one.)
  * -EINVAL.  Python: process.sentinel. */
 PLAIT_API int plait_process_sentinel(const plait_process *process);
 

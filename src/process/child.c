@@ -12,7 +12,6 @@
 #include <plait/family.h>
 
 #include "base/deadline.h"
-#include "family/pidfd.h"
 #include "family/roster.h"
 #include "family/wait.h"
 
@@ -41,7 +40,9 @@ __attribute__((noreturn)) void plait__child_run(const struct plait__birth *birth
     self.pid = getpid();
     self.flush_all = birth->all_flushed;
     self.record = birth->record;
-    if (birth->daemon) plait__end_with_parent(birth->parent, !birth->from_main_thread);
+    bool thread_bound = !birth->from_main_thread;
+    if (birth->daemon) plait__end_with_parent(birth, thread_bound);
+    if (birth->parent_pidfd >= 0 && !(birth->daemon && thread_bound)) close(birth->parent_pidfd);
     atomic_store(&plait__children_started, 0);
     memcpy(plait__identity, birth->identity, sizeof plait__identity);
     prctl(PR_SET_NAME, birth->name);
@@ -53,20 +54,33 @@ __attribute__((noreturn)) void plait__child_run(const struct plait__birth *birth
 
 /* ---- ending with the parent ---- */
 
-static void *watch_parent(void *argument)
+static struct {
+    pid_t pid;
+    int pidfd;
+} parent;
+
+/* A parent in another pid namespace has no number here: it looks like 0, and so does, to the first process of a namespace, whoever
+ * comes after it. */
+static bool parent_is_gone(void)
 {
-    pid_t parent = (pid_t)(intptr_t)argument;
-    int pidfd = plait__pidfd_open(parent);
-    while (getppid() == parent) {
-        int64_t patience = pidfd >= 0 ? INT64_MAX / 4 : PLAIT__SECOND / 5;
-        if (plait__wait_fd(pidfd, POLLIN, (plait_deadline){ plait__now() + patience }) > 0) break;
+    pid_t now = getppid();
+    if (now == parent.pid) return false;
+    return now != 0 || (parent.pidfd >= 0 && plait__wait_fd(parent.pidfd, POLLIN, PLAIT_NOW) > 0);
+}
+
+static void *watch_parent(void *unused)
+{
+    (void)unused;
+    while (!parent_is_gone()) {
+        int64_t patience = parent.pidfd >= 0 ? INT64_MAX / 4 : PLAIT__SECOND / 5;
+        if (plait__wait_fd(parent.pidfd, POLLIN, (plait_deadline){ plait__now() + patience }) > 0) break;
     }
     kill(getpid(), SIGKILL);
     return NULL;
 }
 
 /* A thread with all signals blocked, that does nothing but wait. */
-static void start_watcher(pid_t parent)
+static void start_watcher(void)
 {
     sigset_t all, before;
     pthread_attr_t attributes;
@@ -75,7 +89,7 @@ static void start_watcher(pid_t parent)
     pthread_sigmask(SIG_SETMASK, &all, &before);
     pthread_attr_init(&attributes);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    if (pthread_create(&thread, &attributes, watch_parent, (void *)(intptr_t)parent) != 0)
+    if (pthread_create(&thread, &attributes, watch_parent, NULL) != 0)
         prctl(PR_SET_PDEATHSIG, SIGKILL);                  /* better too early than never */
     pthread_attr_destroy(&attributes);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -83,9 +97,11 @@ static void start_watcher(pid_t parent)
 
 /* The kernel's own way costs nothing, but goes by the thread that forked.  A main thread lives as long as its process, nearly
  * always; for others the child has to watch by itself. */
-void plait__end_with_parent(pid_t parent, bool thread_bound)
+void plait__end_with_parent(const struct plait__birth *birth, bool thread_bound)
 {
-    if (thread_bound) start_watcher(parent);
+    parent.pid = birth->parent;
+    parent.pidfd = birth->parent_pidfd;
+    if (thread_bound) start_watcher();
     else prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent) kill(getpid(), SIGKILL);      /* it was gone before */
+    if (parent_is_gone()) kill(getpid(), SIGKILL);         /* it was gone before */
 }

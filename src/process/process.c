@@ -1,13 +1,12 @@
 /* process/process.c - starting, joining, signalling. */
 #include "process/process_internal.h"
+#include "process/sentinel.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -22,7 +21,6 @@
 
 #include "base/error.h"
 #include "base/fault.h"
-#include "base/fd.h"
 #include "family/pidfd.h"
 #include "family/repair.h"
 #include "family/roster.h"
@@ -46,7 +44,7 @@ static int check(int (*function)(void *), const void *argument, size_t size, con
 
 static void destroy(plait_process *process)
 {
-    if (process->sentinel >= 0) close(process->sentinel);
+    plait__sentinel_close(process);
     if (process->parent == getpid()) plait_free(process->record);         /* not a fork's copy of the object */
     pthread_mutex_destroy(&process->reaping);
     free(process);
@@ -99,65 +97,6 @@ bool plait__flush_streams(bool all)
     return false;
 }
 
-/* What tells of the child's end: descriptors are taken before the fork, so that a lack of them shows in time. */
-struct sentinel {
-    int reserved;                                          /* with pidfds: keeps a descriptor free */
-    int pipe[2];                                           /* without: the child keeps the writing end */
-};
-
-static int make_pipe(int ends[2])
-{
-    if (pipe2(ends, O_CLOEXEC) < 0) return -errno;
-    for (int i = 0; i < 2; i++) ends[i] = plait__above_stdio(ends[i]);
-    for (int i = 0; i < 2; i++) {
-        if (ends[i] >= 0) continue;
-        int error = ends[i];
-        if (ends[!i] >= 0) close(ends[!i]);
-        ends[0] = ends[1] = -1;
-        return error;
-    }
-    return 0;
-}
-
-static int reserve_sentinel(struct sentinel *sentinel)
-{
-    *sentinel = (struct sentinel){ -1, { -1, -1 } };
-    sentinel->reserved = plait__pidfd_open(getpid());
-    if (sentinel->reserved >= 0) return 0;
-    if (sentinel->reserved != -ENOSYS && sentinel->reserved != -EPERM)
-        return plait__fail(sentinel->reserved, "pidfd_open: %s", plait_strerror(sentinel->reserved));
-    int error = make_pipe(sentinel->pipe);
-    return error ? plait__fail(error, "pipe: %s", plait_strerror(error)) : 0;
-}
-
-static void drop_sentinel(struct sentinel *sentinel)
-{
-    if (sentinel->reserved >= 0) close(sentinel->reserved);
-    if (sentinel->pipe[0] >= 0) close(sentinel->pipe[0]);
-    if (sentinel->pipe[1] >= 0) close(sentinel->pipe[1]);
-}
-
-static int make_readable(void)
-{
-    int fd = eventfd(1, EFD_CLOEXEC);
-    return plait__above_stdio(fd < 0 ? -errno : fd);
-}
-
-/* In the parent, after the fork.  0, or the error for which the child can't be watched. */
-static int take_sentinel(plait_process *process, struct sentinel *sentinel)
-{
-    if (sentinel->reserved < 0) {
-        close(sentinel->pipe[1]);
-        process->sentinel = sentinel->pipe[0];
-        return 0;
-    }
-    close(sentinel->reserved);
-    process->sentinel = plait__pidfd_open(process->pid);
-    process->is_pidfd = process->sentinel >= 0;
-    if (process->sentinel == -ESRCH) process->sentinel = make_readable();              /* reaped by the host already */
-    return process->sentinel >= 0 ? 0 : process->sentinel;
-}
-
 static int fork_failed(int error)
 {
     struct rlimit limit = { 0 };
@@ -176,23 +115,22 @@ static void kill_unwatched(pid_t pid)
 
 static int fork_child(plait_process *process, struct plait__birth *birth)
 {
-    struct sentinel sentinel;
-    int error = reserve_sentinel(&sentinel);
+    struct plait__reservation reserved;
+    int error = plait__sentinel_reserve(&reserved);
     if (error) return error;
     birth->all_flushed = plait__flush_streams(true);       /* so that the child does not write the same bytes once more */
     pid_t pid = fork();
     if (pid == 0) {
-        if (sentinel.reserved >= 0) close(sentinel.reserved);
-        if (sentinel.pipe[0] >= 0) close(sentinel.pipe[0]);
+        birth->parent_pidfd = plait__sentinel_in_child(&reserved);
         plait__child_run(birth);
     }
     if (pid < 0) {
         error = fork_failed(errno);
-        drop_sentinel(&sentinel);
+        plait__sentinel_drop(&reserved);
         return error;
     }
     process->pid = pid;
-    error = take_sentinel(process, &sentinel);
+    error = plait__sentinel_take(process, &reserved);
     if (!error) return 0;
     kill_unwatched(pid);
     return plait__fail(error, "a descriptor to watch the child by: %s", plait_strerror(error));
@@ -252,12 +190,13 @@ static int status_of(const siginfo_t *info)
 #define P_PIDFD 3                                          /* Linux 5.4 */
 #endif
 
-/* waitid by the descriptor, where there is one: were the status taken by a wait() of the host, the pid could be another child's. */
+/* waitid by the descriptor, where there is one: were the status taken by a wait() of the host, the pid could be another child's.
+ * EINVAL: a kernel that can't; EBADF: the host has put another one in its place. */
 static int wait_for(const plait_process *process, siginfo_t *info, int flags)
 {
     *info = (siginfo_t){ 0 };
     if (process->is_pidfd && waitid((idtype_t)P_PIDFD, (id_t)process->sentinel, info, WEXITED | WNOHANG | flags) == 0) return 0;
-    if (process->is_pidfd && errno != EINVAL) return -errno;
+    if (process->is_pidfd && errno != EINVAL && errno != EBADF) return -errno;
     return waitid(P_PID, (id_t)process->pid, info, WEXITED | WNOHANG | flags) < 0 ? -errno : 0;
 }
 
@@ -266,6 +205,7 @@ static int wait_for(const plait_process *process, siginfo_t *info, int flags)
 static bool look(plait_process *process)
 {
     if (process->has_ended) return true;
+    plait__sentinel_keep(process);
     siginfo_t info;
     if (wait_for(process, &info, WNOWAIT) == 0) {
         bool gone = info.si_code == CLD_EXITED || info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED;
@@ -348,7 +288,8 @@ static int send_signal(plait_process *process, int signal)
     pthread_mutex_lock(&process->reaping);
     if (!look(process)) {
         if (process->is_pidfd) error = plait__pidfd_signal(process->sentinel, signal);
-        else if (kill(process->pid, signal) < 0) error = -errno;
+        bool refused = error == -ENOSYS || error == -EPERM || error == -EBADF;         /* a sandbox may know only the older call */
+        if (!process->is_pidfd || refused) error = kill(process->pid, signal) < 0 ? -errno : 0;
     }
     pthread_mutex_unlock(&process->reaping);
     if (!error || error == -ESRCH) return 0;

@@ -21,8 +21,10 @@ struct plait__exit_record {
 struct plait_process {
     char name[PLAIT__PROCESS_NAME_SIZE];
     pid_t parent, pid;
-    int sentinel;                                          /* a pidfd, or the reading end of a pipe that the child keeps open */
-    bool is_pidfd;
+    _Atomic int sentinel;                                  /* see sentinel.h; -1: it was lost.  Written under `reaping` */
+    _Atomic bool is_pidfd;
+    dev_t device;                                          /* of the sentinel: which file it is */
+    ino_t inode;
     pthread_mutex_t reaping;                               /* guards the rest */
     bool has_ended;
     int exitcode;                                          /* or PLAIT_EREAPED */
@@ -36,6 +38,7 @@ struct plait__birth {
     const char *name, *identity;
     struct plait__exit_record *record;
     pid_t parent;
+    int parent_pidfd;                                      /* -1: there is none */
     bool daemon, from_main_thread;
     bool all_flushed;                                      /* every stdio stream was flushed before the fork */
 };
@@ -47,9 +50,9 @@ bool plait__flush_streams(bool all);
 /* Be the child.  Does not return. */
 __attribute__((noreturn)) void plait__child_run(const struct plait__birth *birth);
 
-/* Have this process killed as soon as `parent` is gone.  thread_bound: the kernel may take the end of the thread that forked
+/* Have this process killed as soon as its parent is gone.  thread_bound: the kernel may take the end of the thread that forked
  * for the end of the parent. */
-void plait__end_with_parent(pid_t parent, bool thread_bound);
+void plait__end_with_parent(const struct plait__birth *birth, bool thread_bound);
 
 /* How many children this process has started, for their names. */
 extern _Atomic uint32_t plait__children_started;

@@ -1,0 +1,104 @@
+#include "process/sentinel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "family/pidfd.h"
+
+static int make_pipe(int ends[2])
+{
+    if (pipe2(ends, O_CLOEXEC) < 0) return -errno;
+    for (int i = 0; i < 2; i++) ends[i] = plait__above_stdio(ends[i]);
+    for (int i = 0; i < 2; i++) {
+        if (ends[i] >= 0) continue;
+        int error = ends[i];
+        if (ends[!i] >= 0) close(ends[!i]);
+        ends[0] = ends[1] = -1;
+        return error;
+    }
+    return 0;
+}
+
+int plait__sentinel_reserve(struct plait__reservation *reserved)
+{
+    *reserved = (struct plait__reservation){ -1, { -1, -1 } };
+    reserved->parent = plait__pidfd_open(getpid());
+    if (reserved->parent >= 0) return 0;
+    if (reserved->parent != -ENOSYS && reserved->parent != -EPERM)
+        return plait__fail(reserved->parent, "pidfd_open: %s", plait_strerror(reserved->parent));
+    int error = make_pipe(reserved->pipe);
+    return error ? plait__fail(error, "pipe: %s", plait_strerror(error)) : 0;
+}
+
+void plait__sentinel_drop(const struct plait__reservation *reserved)
+{
+    if (reserved->parent >= 0) close(reserved->parent);
+    if (reserved->pipe[0] >= 0) close(reserved->pipe[0]);
+    if (reserved->pipe[1] >= 0) close(reserved->pipe[1]);
+}
+
+int plait__sentinel_in_child(const struct plait__reservation *reserved)
+{
+    if (reserved->pipe[0] >= 0) close(reserved->pipe[0]);
+    return reserved->parent >= 0 ? reserved->parent : -1;
+}
+
+/* ---- ours ---- */
+
+/* Remember which it is.  (Before Linux 6.9 all pidfds and eventfds look the same.) */
+static void set(plait_process *process, int fd, bool is_pidfd)
+{
+    struct stat status = { 0 };
+    if (fd >= 0) fstat(fd, &status);
+    process->device = status.st_dev;
+    process->inode = status.st_ino;
+    process->is_pidfd = is_pidfd;
+    process->sentinel = fd;
+}
+
+static bool is_ours(const plait_process *process)
+{
+    struct stat status;
+    int fd = process->sentinel;
+    return fd >= 0 && fstat(fd, &status) == 0 && status.st_dev == process->device && status.st_ino == process->inode;
+}
+
+static int make_readable(void)
+{
+    int fd = eventfd(1, EFD_CLOEXEC);
+    return plait__above_stdio(fd < 0 ? -errno : fd);
+}
+
+int plait__sentinel_take(plait_process *process, const struct plait__reservation *reserved)
+{
+    if (reserved->parent < 0) {
+        close(reserved->pipe[1]);
+        set(process, reserved->pipe[0], false);
+        return 0;
+    }
+    close(reserved->parent);
+    int fd = plait__pidfd_open(process->pid);
+    if (fd != -ESRCH) set(process, fd, true);
+    else set(process, fd = make_readable(), false);        /* reaped by the host already */
+    return fd >= 0 ? 0 : fd;
+}
+
+void plait__sentinel_keep(plait_process *process)
+{
+    if (process->sentinel < 0 || is_ours(process)) return;
+    siginfo_t info;
+    bool is_our_child = waitid(P_PID, (id_t)process->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+    int fd = is_our_child ? plait__pidfd_open(process->pid) : -1;
+    set(process, fd >= 0 ? fd : -1, fd >= 0);
+}
+
+void plait__sentinel_close(const plait_process *process)
+{
+    if (is_ours(process)) close(process->sentinel);
+}
