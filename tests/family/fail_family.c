@@ -3,6 +3,7 @@
 #include "fail.h"
 #include "host.h"
 #include "others.h"
+#include "symbols.h"
 
 #include <plait.h>
 
@@ -270,7 +271,46 @@ static const struct fail_operation waiting_for_the_lock_of_one_that_dies = {
     .prepare = start_victim, .run = wait_for_lock, .finish = release_lock,
 };
 
+/* --- all of them ----------------------------------------------------------------------------------------------------------- */
+
+/* What the library calls and harness/fail.c does not stand in for, as it can not fail, or only by a mistake of ours: numbers, sets
+ * and texts; locks; what ends something; what is there or is a limit; what is only told to the kernel. */
+static const char can_not_fail[] =
+    " memcpy memset strlen strrchr strstr strerrordesc_np strerrorname_np snprintf vsnprintf sigfillset __sched_cpucount"
+    " pthread_attr_destroy pthread_attr_init pthread_attr_setdetachstate pthread_mutexattr_destroy pthread_mutexattr_init"
+    " pthread_mutexattr_setpshared pthread_mutexattr_setrobust pthread_mutex_init pthread_mutex_destroy pthread_mutex_lock"
+    " pthread_mutex_trylock pthread_mutex_unlock pthread_mutex_consistent pthread_setspecific pthread_sigmask"
+    " ftrylockfile funlockfile fflush stdout stderr __errno_location __libc_single_threaded"
+    " close munmap munlock exit _exit on_exit free getpid getppid getenv sysconf clock_gettime getrlimit getrlimit64 prctl read"
+    " kill waitid waitpid fstat fstat64 __register_atfork ";
+
+static bool is_the_tools(const char *name)
+{
+    static const char *const prefixes[] = { "_ITM_", "__cxa_", "__gmon", "__msan", "__tsan", "__asan", "__ubsan", "__stack_chk" };
+    for (unsigned i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++)
+        if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0) return true;
+    return false;
+}
+
+/* A function that the library did not call before has to be added here, or there. */
+static void all_that_can_fail_does(void **state)
+{
+    static char needed[SYMBOLS_MAX][SYMBOL_SIZE];
+    const int count = symbols_needed(needed);
+    int unknown = 0;
+    for (int i = 0; i < count; i++) {
+        char word[SYMBOL_SIZE + 8];
+        snprintf(word, sizeof word, " %.*s ", SYMBOL_SIZE, needed[i]);
+        if (is_the_tools(needed[i]) || strstr(can_not_fail, word) || fail_stands_in_for(needed[i])) continue;
+        print_error("the library calls %s\n", needed[i]);
+        unknown++;
+    }
+    assert_true(count > 50);
+    assert_int_equal(unknown, 0);
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(all_that_can_fail_does),
     FAIL_TESTS(init),
     FAIL_TESTS(init_without_stdin),
     FAIL_TESTS(first_alloc),

@@ -38,4 +38,7 @@ struct fail_operation {
 
 void fail_at_every_call(void **state);
 
+/* Whether the calls of that function can be made to fail. */
+bool fail_stands_in_for(const char *function);
+
 #endif

@@ -4,7 +4,7 @@
 
 static plait_pool *pool;
 
-enum { TASKS = 20 };
+enum { TASKS = 20, WORKERS = 2 };
 static int in[TASKS], out[TASKS], factor = 3;
 
 static int multiply(const void *input, void *output, void *context)
@@ -42,7 +42,7 @@ static void use_and_free(void)
     plait_pool_free(pool);
 }
 
-static int call_new(void) { return new_one(&(plait_pool_options){ .workers = 3 }); }
+static int call_new(void) { return new_one(&(plait_pool_options){ .workers = WORKERS }); }
 static int call_new_by_default(void) { return new_one(NULL); }
 static int call_new_inline(void) { return new_one(&(plait_pool_options){ .kind = PLAIT_INLINE }); }
 
@@ -103,28 +103,28 @@ static void kill_workers(int count)
     }
 }
 
-static void make_and_kill_two(void)
+static void make_and_kill_one(void)
 {
     make_and_use();
-    kill_workers(2);
+    kill_workers(1);
 }
 
 static void make_and_kill_all(void)
 {
     make_and_use();
-    kill_workers(3);
+    kill_workers(WORKERS);
 }
 
 /* All workers have to be there again, at the next map at the latest. */
 static void use_all_and_free(void)
 {
     CHECK(map_them() == 0);
-    for (int i = 0; i < 3; i++) CHECK(plait_pool_worker_pid(pool, i) > 0);
+    for (int i = 0; i < WORKERS; i++) CHECK(plait_pool_worker_pid(pool, i) > 0);
     plait_pool_free(pool);
 }
 
-static const struct fail_operation map_with_two_workers_killed = {
-    .prepare = make_and_kill_two, .run = map_them, .finish = use_all_and_free, .late = JOBS,
+static const struct fail_operation map_with_one_worker_killed = {
+    .prepare = make_and_kill_one, .run = map_them, .finish = use_all_and_free, .late = JOBS,
 };
 static const struct fail_operation map_with_all_workers_killed = {
     .prepare = make_and_kill_all, .run = map_them, .finish = use_all_and_free, .late = JOBS,
@@ -139,8 +139,8 @@ static int call_free(void)
 }
 
 static const struct fail_operation pool_free = { .prepare = make_and_use, .run = call_free, .may_need_nothing = true };
-static const struct fail_operation pool_free_with_two_workers_killed = {
-    .prepare = make_and_kill_two, .run = call_free, .may_need_nothing = true,
+static const struct fail_operation pool_free_with_one_worker_killed = {
+    .prepare = make_and_kill_one, .run = call_free, .may_need_nothing = true,
 };
 
 /* --- in the workers ----------------------------------------------------------------------------------------------------- */
@@ -172,10 +172,10 @@ static const struct CMUnitTest tests[] = {
     FAIL_TESTS(map),
     FAIL_TESTS(map_inline),
     FAIL_TESTS(map_after_leaving),
-    FAIL_TESTS(map_with_two_workers_killed),
+    FAIL_TESTS(map_with_one_worker_killed),
     FAIL_TESTS(map_with_all_workers_killed),
     FAIL_TESTS(pool_free),
-    FAIL_TESTS(pool_free_with_two_workers_killed),
+    FAIL_TESTS(pool_free_with_one_worker_killed),
     FAIL_TESTS(workers),
 };
 TEST_MAIN(tests)
