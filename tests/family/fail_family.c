@@ -60,12 +60,14 @@ static int call_alloc_large(void) { return make(plait_alloc(1 << 20)); }
 static int call_message_alloc(void) { return make(plait_message_alloc(100)); }
 static int call_lock_new(void) { return make(plait_lock_new()); }
 static int call_queue_new(void) { return make(plait_queue_new(NULL)); }
+static int call_unbounded_new(void) { return make(plait_queue_new(&(plait_queue_options){ .unbounded = 1 })); }
 
 static const struct fail_operation first_alloc = { .run = call_alloc, .finish = free_block };
 static const struct fail_operation first_alloc_of_much = { .run = call_alloc_large, .finish = free_block };
 static const struct fail_operation first_message_alloc = { .run = call_message_alloc, .finish = free_block };
 static const struct fail_operation first_lock_new = { .run = call_lock_new, .finish = free_lock };
 static const struct fail_operation first_queue_new = { .run = call_queue_new, .finish = free_queue };
+static const struct fail_operation first_unbounded_queue_new = { .run = call_unbounded_new, .finish = free_queue };
 
 static plait_lock private_lock;
 
@@ -116,6 +118,53 @@ static void free_both(void)
     CHECK(plait_queue_free(queue) == 0 && plait_free(made) == 0);
 }
 
+/* A message of more than fits the ring takes a block. */
+enum { LARGE = 2 << 20 };
+
+static int call_put_and_get_large(void)
+{
+    static char message[LARGE];
+    const int error = plait_queue_put(queue, message, LARGE, PLAIT_NOW);
+    return error ? error : (int)plait_queue_get(queue, message, LARGE, PLAIT_NOW);
+}
+
+static void make_unbounded_and_leave(void)
+{
+    CHECK((queue = plait_queue_new(&(plait_queue_options){ .unbounded = 1 })) && (made = plait_alloc(100)));
+    plait_leave();
+}
+
+static int call_put_and_get_many(void)
+{
+    static char messages[1000][100];
+    const ssize_t put = plait_queue_put_many(queue, messages, 100, 1000, PLAIT_NOW);
+    if (put < 0) return (int)put;
+    CHECK(put == 1000);
+    for (ssize_t got = 0, more; got < put; got += more) {
+        more = plait_queue_get_many(queue, messages, 100, NULL, 1000, PLAIT_NOW);
+        CHECK(more > 0);
+    }
+    return 0;
+}
+
+static int call_give_and_take(void)
+{
+    void *block;
+    const int error = plait_queue_give(queue, made, 100, PLAIT_NOW);
+    if (error) return error;
+    CHECK(plait_queue_take(queue, &block, PLAIT_NOW) == 100 && block == made);
+    return 0;
+}
+
+static const struct fail_operation put_and_get_of_much_after_leaving = {
+    .prepare = make_and_leave, .run = call_put_and_get_large, .finish = free_both,
+};
+static const struct fail_operation put_and_get_of_many_after_leaving = {
+    .prepare = make_unbounded_and_leave, .run = call_put_and_get_many, .finish = free_both,
+};
+static const struct fail_operation give_and_take_after_leaving = {
+    .prepare = make_unbounded_and_leave, .run = call_give_and_take, .finish = free_both,
+};
 static const struct fail_operation put_and_get_after_leaving = {
     .prepare = make_and_leave, .run = call_put_and_get, .finish = free_both,
 };
@@ -319,7 +368,11 @@ static const struct CMUnitTest tests[] = {
     FAIL_TESTS(first_lock_new),
     FAIL_TESTS(first_queue_new),
     FAIL_TESTS(first_acquire),
+    FAIL_TESTS(first_unbounded_queue_new),
     FAIL_TESTS(put_and_get_after_leaving),
+    FAIL_TESTS(put_and_get_of_much_after_leaving),
+    FAIL_TESTS(put_and_get_of_many_after_leaving),
+    FAIL_TESTS(give_and_take_after_leaving),
     FAIL_TESTS(close_and_free_after_leaving),
     FAIL_TESTS(alloc_in_a_new_thread),
     FAIL_TESTS(init_in_a_forked_child),

@@ -119,6 +119,32 @@ static void put_and_get(void)
     CHECK(plait_queue_get(has.queue, buffer, sizeof buffer, PLAIT_NOW) == 5);
 }
 
+static void put_and_get_many(void)
+{
+    char many[10 * 5] = "";
+    CHECK(plait_queue_put_many(has.queue, many, 5, 10, PLAIT_NOW) == 10);
+    CHECK(plait_queue_get_many(has.queue, many, 5, NULL, 10, PLAIT_NOW) == 10);
+    CHECK(plait_queue_get(has.queue, buffer, sizeof buffer, PLAIT_NOW) == 5);
+    CHECK(plait_queue_put(has.queue, "hello", 5, PLAIT_NOW) == 0);
+}
+
+static void use_priorities(void)
+{
+    plait_queue *queue = plait_queue_new(&(plait_queue_options){ .unbounded = 1, .order = PLAIT_PRIORITY });
+    for (int i = 0; i < 100; i++) CHECK(plait_queue_put_priority(queue, -i, "hello", 5, PLAIT_NOW) == 0);
+    for (int i = 0; i < 100; i++) CHECK(plait_queue_get(queue, buffer, sizeof buffer, PLAIT_NOW) == 5);
+    CHECK(plait_queue_free(queue) == 0);
+}
+
+static void give_and_take(void *block)
+{
+    plait_queue *queue = plait_queue_new(&(plait_queue_options){ .unbounded = 1 });
+    void *taken = NULL;
+    CHECK(plait_queue_give(queue, block, 100, PLAIT_NOW) == 0);
+    CHECK(plait_queue_take(queue, &taken, PLAIT_NOW) == 100 && taken == block);
+    CHECK(plait_free(taken) == 0 && plait_queue_free(queue) == 0);
+}
+
 static void close_one(void)
 {
     plait_queue *queue = plait_queue_new(NULL);
@@ -168,6 +194,12 @@ enum { ANY_TIME = 1 };                                     /* it needs no object
     X(plait_queue_free, ANY_TIME, CHECK(plait_queue_free(NULL) == 0))                                 \
     X(plait_queue_put, 0, put_and_get())                                                              \
     X(plait_queue_get, ANY_TIME, get_in_vain())                                                       \
+    X(plait_queue_put_priority, ANY_TIME, use_priorities())                                           \
+    X(plait_queue_put_many, 0, put_and_get_many())                                                    \
+    X(plait_queue_get_many, 0, put_and_get_many())                                                    \
+    X(plait_queue_give, ANY_TIME, give_and_take(plait_alloc(100)))                                    \
+    X(plait_queue_take, ANY_TIME, give_and_take(plait_message_alloc(100)))                            \
+    X(plait_queue_peek, 0, CHECK(plait_queue_peek(has.queue, buffer, sizeof buffer, PLAIT_NOW) == 5))                        \
     X(plait_queue_lease, 0, lease_and(plait_queue_ack))                                               \
     X(plait_queue_ack, 0, lease_and(plait_queue_ack))                                                 \
     X(plait_queue_giveback, 0, lease_and(plait_queue_giveback))                                       \
