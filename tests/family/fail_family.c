@@ -139,7 +139,7 @@ static int call_put_and_get_many(void)
     static char messages[1000][100];
     const ssize_t put = plait_queue_put_many(queue, messages, 100, 1000, PLAIT_NOW);
     if (put < 0) return (int)put;
-    CHECK(put == 1000);
+    CHECK(put > 0);                                        /* fewer, if there was no room for the rest */
     for (ssize_t got = 0, more; got < put; got += more) {
         more = plait_queue_get_many(queue, messages, 100, NULL, 1000, PLAIT_NOW);
         CHECK(more > 0);
@@ -189,7 +189,7 @@ static void *join_in_a_thread(void *unused)
         other.result = make(plait_alloc(100));
         snprintf(other.detail, sizeof other.detail, "%s", plait_error_detail());
         if (other.result == 0) CHECK(plait_free(made) == 0);
-        if (other.result == 0) plait_leave();
+        plait_leave();
         pthread_barrier_wait(&other.barrier);
     }
     return NULL;

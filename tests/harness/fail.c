@@ -56,6 +56,7 @@ static const struct {
     [FAIL_PIDFD_SIGNAL] = { "pidfd_send_signal", { EPERM, ENOSYS } },
     [FAIL_ROBUST_LIST] = { "get_robust_list", { ENOSYS, EPERM } },
     [FAIL_POLL] = { "poll", { EINTR } },                     /* a few descriptors take no memory */
+    [FAIL_ARENA] = { "plait__heap_alloc", { ENOMEM } },    /* the family's memory is full */
     [FAIL_AFFINITY] = { "sched_getaffinity", { EINVAL } },
 };
 
@@ -206,6 +207,11 @@ REPLACE(int, ppoll, "ppoll", (struct pollfd *fds, nfds_t count, const struct tim
 REPLACE(int, sched_getaffinity, "sched_getaffinity", (pid_t pid, size_t size, cpu_set_t *set))
 {
     return fails(FAIL_AFFINITY) ? -1 : real_sched_getaffinity(pid, size, set);
+}
+
+REPLACE(void *, plait__heap_alloc, "plait__heap_alloc", (struct plait__heap *heap, size_t size, unsigned tag, bool zeroed))
+{
+    return fails(FAIL_ARENA) ? NULL : real_plait__heap_alloc(heap, size, tag, zeroed);
 }
 
 /* A wake does not fail: it allocates nothing, and its word is there. */

@@ -1,4 +1,4 @@
-/* fail.h - every call to the system or the C library that can fail does, one after the other, and also all from one on.
+/* fail.h - every call to the system, the C library or the arena that can fail does, one after the other, and also all from one on.
  *
  *     static int new_queue(void) { return (queue = plait_queue_new(NULL)) ? 0 : -errno; }
  *     static void free_queue(void) { CHECK(plait_queue_free(queue) == 0); }
@@ -20,7 +20,7 @@
 enum fail_kind {
     FAIL_MMAP, FAIL_MPROTECT, FAIL_MADVISE, FAIL_FTRUNCATE, FAIL_MEMFD, FAIL_FCNTL, FAIL_OPEN, FAIL_STAT, FAIL_MALLOC, FAIL_CALLOC,
     FAIL_FORK, FAIL_THREAD, FAIL_KEY, FAIL_PIPE, FAIL_EVENTFD, FAIL_FUTEX, FAIL_WAITV, FAIL_PIDFD, FAIL_PIDFD_SIGNAL,
-    FAIL_ROBUST_LIST, FAIL_POLL, FAIL_AFFINITY,
+    FAIL_ROBUST_LIST, FAIL_POLL, FAIL_AFFINITY, FAIL_ARENA,
     FAIL_KINDS
 };
 
