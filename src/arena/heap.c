@@ -314,6 +314,41 @@ size_t plait_block_size(const void *block)
     return sizes[plait__span_class(place.state)];
 }
 
+unsigned plait__heap_tag_at(const void *address)
+{
+    uintptr_t offset = plait__arena ? (uintptr_t)address - (uintptr_t)plait__arena->memory : UINTPTR_MAX;
+    if (!plait__arena || offset / PLAIT__SPAN_SIZE >= plait__arena->spans) return PLAIT__TAG_FREE;
+    uint32_t span = (uint32_t)(offset / PLAIT__SPAN_SIZE);
+    uint64_t state = atomic_load(&plait__arena->table[span].state);
+    if (plait__span_kind(state) == PLAIT__SMALL)
+        return atomic_load(plait__tags_of(span) + index_of((unsigned)(offset % PLAIT__SPAN_SIZE), plait__span_class(state)));
+    while (plait__span_kind(state) == PLAIT__TAIL) state = atomic_load(&plait__arena->table[--span].state);
+    return plait__span_kind(state) == PLAIT__LARGE ? plait__span_owner(state) : PLAIT__TAG_FREE;
+}
+
+/* The small blocks of a span, as long as it is one of that class; whose span it is may change. */
+static void visit_span(uint32_t span, unsigned class, unsigned tag, void (*visit)(void *, size_t, void *), void *argument)
+{
+    for (unsigned i = 0; i < plait__blocks_in_span(class); i++) {
+        if (atomic_load(plait__tags_of(span) + i) != tag) continue;
+        uint64_t state = atomic_load(&plait__arena->table[span].state);
+        if (plait__span_kind(state) != PLAIT__SMALL || plait__span_class(state) != class) return;
+        visit(plait__span_memory(span) + i * sizes[class], sizes[class], argument);
+    }
+}
+
+void plait__heap_visit(unsigned tag, void (*visit)(void *block, size_t size, void *argument), void *argument)
+{
+    uint32_t top = plait__arena ? atomic_load(&plait__arena->top) : 0;
+    for (uint32_t span = 1; span < top; span++) {
+        uint64_t state = atomic_load(&plait__arena->table[span].state);
+        if (plait__span_kind(state) == PLAIT__SMALL)
+            visit_span(span, plait__span_class(state), tag, visit, argument);
+        else if (plait__span_kind(state) == PLAIT__LARGE && plait__span_owner(state) == tag)
+            visit(plait__span_memory(span), (size_t)plait__arena->table[span].run * PLAIT__SPAN_SIZE, argument);
+    }
+}
+
 /* ---- the end of a member ---- */
 
 static void free_blocks_of(unsigned owner)

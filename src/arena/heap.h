@@ -16,6 +16,7 @@
 
 #define PLAIT__TAG_FREE 0u
 #define PLAIT__TAG_SHARED 0xffffu
+#define PLAIT__TAG_STAMPED 0xfffeu                         /* its last bytes name what it belongs to: see pool/board.h */
 #define PLAIT__CLASSES 22u
 
 /* A thread's own notes about the spans it owns. */
@@ -46,6 +47,12 @@ unsigned plait__heap_tag(const void *block);
 /* A member is gone, or goes: free its private blocks (if it had any) and abandon its spans to whoever wants them.
  * Under its pulse; idempotent.  `me` does it: the member itself, or the repairer. */
 void plait__heap_sweep(unsigned gone, bool has_private, unsigned me);
+
+/* The tag of the block that this address lies in; PLAIT__TAG_FREE: in none. */
+unsigned plait__heap_tag_at(const void *address);
+
+/* Call visit for every live block with that tag; `size` is its real size.  visit may free blocks. */
+void plait__heap_visit(unsigned tag, void (*visit)(void *block, size_t size, void *argument), void *argument);
 
 /* For tests: how many blocks are live, of one tag, or of all (tag 0). */
 size_t plait__heap_count(unsigned tag);

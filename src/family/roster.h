@@ -163,6 +163,9 @@ static inline void plait__leave_object(struct plait__owned *before)
     atomic_store_explicit(&plait__slot(plait__self.slot)->inside, before, memory_order_relaxed);
 }
 
+/* In memory.c: make a block, whoever's it was, private to the calling thread, which is a member.  As plait__heap_free. */
+int plait__block_take(void *block);
+
 /* The name of this process for the roster ("MainProcess" until it is set); the calling thread's slot takes it at once. */
 void plait__set_process_name(const char *name);
 
