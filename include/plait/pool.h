@@ -63,6 +63,15 @@ typedef struct plait_map_options {
  * thread, or calls plait_leave, counts as one that killed its worker. */
 typedef int (*plait_task)(const void *in, void *out, void *context);
 
+/* Folds one result into another: *into = *into and *from.  Returns 0, or a code that map_reduce returns. */
+typedef int (*plait_reduce)(void *into, const void *from, void *context);
+
+/* A result of any size, see plait_pool_map_results. */
+typedef struct plait_result {
+    void *data;               /* a block in shared memory; NULL: there is none */
+    size_t size;
+} plait_result;
+
 PLAIT_BEGIN
 
 /* A pool; the workers are started at once, as daemon children (fork): globals set before are copied into them, and so are signal
@@ -79,11 +88,50 @@ PLAIT_API plait_pool *plait_pool_new(const plait_pool_options *options);
  * task kept killing its workers (the detail says which tasks, the process and the signal); -ETIMEDOUT; -ENOMEM; -EINVAL; or the
  * error of fork when no worker could be started any more.  After an error, the out of tasks that failed or did not run is not
  * defined.  The detail names the index.
- * May be called from several threads at a time; from 64 running maps on the next one waits.  A task must not use the pool it
- * runs in.
- * Python: pool.map(function, iterable, chunksize). */
+ * May be called from several threads at a time; from 64 running maps on the next one waits.
+ * A task may call it too, for the pool it runs in (plait_pool_current) and from its own thread, to any depth, with any number of
+ * workers: its worker takes part in the nested map, and sleeps only while other workers are at it.  The deadline is then looked at
+ * between the chunks that the worker runs itself.  When that worker dies the nested map is gone, and whoever was working on it is
+ * ended and replaced, before the task is tried again.  Private blocks (plait_message_alloc) die with the worker: what the arrays
+ * of a nested map point to must not lie in those.  Other processes, such as a fork that a task has made: -EINVAL.
+ * Python: pool.map(function, iterable, chunksize); there a task can't. */
 PLAIT_API PLAIT_MUST_CHECK int plait_pool_map(plait_pool *pool, plait_task task, const void *in, size_t in_size,
                                               void *out, size_t out_size, size_t n, const plait_map_options *options);
+
+/* As plait_pool_map, for results of different sizes: the out of a task is a plait_result, which it fills by plait_result_set or
+ * plait_result_alloc, or leaves without data.
+ * Whatever is returned, each of out is a result or has no data afterwards, also when the task failed or did not run; unless that
+ * is -EINVAL.  What was in out before is not freed.  The blocks belong to the calling thread, as those of plait_message_alloc: they
+ * are the caller's to plait_free (or all by plait_results_free) and end with the thread; plait_block_share makes them stay.
+ * If a worker dies, what it had made for tasks that are tried again is freed.
+ * Python: pool.map of a function that returns bytes. */
+PLAIT_API PLAIT_MUST_CHECK int plait_pool_map_results(plait_pool *pool, plait_task task, const void *in, size_t in_size,
+                                                      plait_result *out, size_t n, const plait_map_options *options);
+
+/* In a task of plait_pool_map_results, for its out: have the result be a copy of `size` bytes at data.  What was set before is
+ * freed.  0, -EINVAL (NULL), -ENOMEM: then nothing has been changed. */
+PLAIT_API PLAIT_MUST_CHECK int plait_result_set(void *out, const void *data, size_t size);
+
+/* The same without a copy: the result is a new block of `size` bytes, not zeroed, for the task to write to.  NULL: errno. */
+PLAIT_API void *plait_result_alloc(void *out, size_t size);
+
+/* plait_free for the data of n results, which have none afterwards. */
+PLAIT_API void plait_results_free(plait_result *results, size_t n);
+
+/* Run task for each of n inputs, as plait_pool_map, and fold all they write into *result, which the caller has set to the neutral
+ * value: 0 for sums, an empty histogram, the largest number for a minimum.  The out of each task has the type of *result, and
+ * begins as a copy of that value.  The worker folds it into the result of its chunk: reduce(&of_the_chunk, &out, context); at the
+ * end the caller folds these into *result.  All this is in the order of the inputs: if reduce is associative, as the
+ * concatenation of strings is, the result is the same with any number of workers.  (Sums of floating-point numbers are not quite
+ * associative: they are the same for the same options.chunk.)  The tasks of a killed worker count once.
+ * Returns as plait_pool_map, or the first code that reduce returned; -EINVAL also when result_size is 0.  After an error *result
+ * is not defined.  Python: functools.reduce(function, pool.map(...), initial). */
+PLAIT_API PLAIT_MUST_CHECK int plait_pool_map_reduce(plait_pool *pool, plait_task task, const void *in, size_t in_size, size_t n,
+                                                     plait_reduce reduce, void *result, size_t result_size,
+                                                     const plait_map_options *options);
+
+/* The pool in one of whose tasks the calling thread is, for maps in tasks; NULL: it is in none. */
+PLAIT_API plait_pool *plait_pool_current(void);
 
 /* How many workers it has (1 for inline); -EINVAL. */
 PLAIT_API int plait_pool_workers(const plait_pool *pool);

@@ -1,7 +1,6 @@
 /* pool/map.c - one function over an array, shared out in chunks. */
 #include "pool/board.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,21 +12,9 @@
 #include "family/repair.h"
 #include "family/wait.h"
 
-#define RETRIES_DEFAULT 2
 #define JOIN_SLICE (10 * PLAIT__MILLISECOND)               /* how often to look for workers that have not joined yet */
 
-/* One call of map. */
-struct map {
-    plait_pool *pool;
-    const plait_map_options *options;
-    struct plait__job *job;
-    void *own_in, *own_out, *own_context;                  /* copies in shared memory, NULL where the caller's are used in place */
-    /* Of the first chunk, by number, that was given up; dead_attempts 0: there is none. */
-    size_t dead_chunk;
-    pid_t dead_pid;
-    int dead_exitcode;
-    uint32_t dead_attempts;
-};
+_Static_assert(sizeof(plait_result) == 16, "part of the ABI");
 
 /* ---- checking ---- */
 
@@ -36,373 +23,252 @@ static int check_arrays(const struct plait__job *what)
     if (!what->n) return 0;
     if ((!what->in && what->in_size) || (!what->out && what->out_size))
         return plait__fail(-EINVAL, "in or out is NULL, its size is not 0");
-    if (what->in_size > SIZE_MAX / what->n || what->out_size > SIZE_MAX / what->n)
+    if (what->in_size > SIZE_MAX / what->n || what->out_size > SIZE_MAX / 4 / what->n)
         return plait__fail(-EINVAL, "the size of an array overflows");
     return 0;
 }
 
-static int check(const plait_pool *pool, plait_task task, const plait_map_options *options)
+/* A task may use the pool that it runs in; from the worker's own thread, as only that one's death is told of. */
+static bool is_nested(const plait_pool *pool)
+{
+    return plait__at_work.pool == pool && plait__member() == 0 && plait__at_work.owner == plait__self.owner;
+}
+
+static int check_context(const plait_pool *pool, bool nested, const plait_map_options *options)
+{
+    if (!options->context && options->context_size) return plait__fail(-EINVAL, "the context is NULL, its size is not 0");
+    if (pool->kind != PLAIT_PROCESSES || !options->context || options->context_size) return 0;
+    if (!plait_is_shared(options->context))
+        return plait__fail(-EINVAL, "the context is not in shared memory: give its context_size, or make it by plait_alloc");
+    if (nested && plait__heap_tag_at(options->context) == plait__self.slot)
+        return plait__fail(-EINVAL, "the context dies with this worker: give its context_size, or make it by plait_alloc");
+    return 0;
+}
+
+static int check(const plait_pool *pool, plait_task task, const plait_map_options *options, bool *nested)
 {
     if (!pool || !task) return plait__fail(-EINVAL, "the %s is NULL", pool ? "task" : "pool");
-    if (pool->pid != getpid()) return plait__fail(-EINVAL, "the pool belongs to process %d", (int)pool->pid);
-    if (!options->context && options->context_size) return plait__fail(-EINVAL, "the context is NULL, its size is not 0");
+    *nested = pool->pid != getpid();
+    if (*nested && !is_nested(pool)) return plait__fail(-EINVAL, "the pool belongs to process %d", (int)pool->pid);
     if (options->retries < -1 || options->retries > 200) return plait__fail(-EINVAL, "retries %d; -1 to 200", options->retries);
     for (unsigned i = 0; i < sizeof options->reserved / sizeof options->reserved[0]; i++)
         if (options->reserved[i] || options->reserved_int) return plait__fail(-EINVAL, "a reserved field is not zero");
-    bool processes = pool->kind == PLAIT_PROCESSES;
-    if (processes && options->context && !options->context_size && !plait_is_shared(options->context))
-        return plait__fail(-EINVAL, "the context is not in shared memory: give its context_size, or make it by plait_alloc");
-    return 0;
+    return check_context(pool, *nested, options);
 }
 
-/* ---- inline ---- */
+/* ---- waiting, as the pool's owner ---- */
 
-static int map_inline(const struct plait__job *job, plait_deadline deadline)
+/* So many other maps may be there that we have to wait for a place. */
+static int hang_up(struct plait__board *board, struct plait__job *job)
 {
-    int first_code = 0;
-    for (size_t i = 0; i < job->n; i++) {
-        if (plait__expired(deadline)) return plait__fail(-ETIMEDOUT, "%zu of %zu tasks were run", i, job->n);
-        size_t failed;
-        int code = plait__run_tasks(job, i, 1, &failed);
-        if (code && !first_code) first_code = plait__fail(code, "task %zu returned %d", i, code);
-    }
-    return first_code;
-}
-
-static int run_inline(const struct plait__job *job, const plait_map_options *options)
-{
-    struct plait__job own = *job;
-    own.context = options->context;
-    void *copy = NULL;
-    if (options->context_size) {
-        copy = malloc(options->context_size);
-        if (!copy) return plait__fail(-ENOMEM, "no private memory for the context");
-        own.context = memcpy(copy, options->context, options->context_size);
-    }
-    int code = map_inline(&own, options->deadline);
-    free(copy);
-    return code;
-}
-
-/* ---- the job ---- */
-
-/* Where workers can see `size` bytes in place of those at `data`: there already, or in a block of this thread. */
-static int share(void **where, void **own, const void *data, size_t size)
-{
-    *where = (void *)(uintptr_t)data;
-    if (!size || (plait_is_shared(data) && plait_is_shared((const char *)data + size - 1))) return 0;
-    *where = *own = plait_message_alloc(size);
-    return *own ? 0 : -errno;
-}
-
-static int share_copy(void **where, void **own, const void *data, size_t size)
-{
-    int error = share(where, own, data, size);
-    if (!error && *own) memcpy(*own, data, size);
-    return error;
-}
-
-static size_t choose_chunk(const plait_pool *pool, size_t n, const plait_map_options *options)
-{
-    if (options->chunk) return options->chunk;
-    size_t parts = (size_t)pool->size * 4;
-    return n / parts + (n % parts != 0);
-}
-
-static struct plait__job *make_job(const struct plait__job *what, size_t chunk)
-{
-    size_t chunks = what->n / chunk + (what->n % chunk != 0);
-    if (chunks > SIZE_MAX / 2 / sizeof(struct plait__chunk))
-        return plait__null(plait__fail(-ENOMEM, "the family's memory has no room for %zu chunks", chunks));
-    size_t size = sizeof *what + chunks * sizeof what->table[0];
-    struct plait__job *job = plait_alloc((size + 63) / 64 * 64);
-    if (!job) return NULL;
-    job->task = what->task;
-    job->in_size = what->in_size;
-    job->out_size = what->out_size;
-    job->n = what->n;
-    job->chunk = chunk;
-    job->chunks = chunks;
-    atomic_init(&job->unfinished, (int64_t)chunks);
-    return job;
-}
-
-static void drop(struct map *map)
-{
-    plait_free(map->own_in);
-    plait_free(map->own_out);
-    plait_free(map->own_context);
-}
-
-/* Everything the workers need, in shared memory. */
-static int prepare(struct map *map, const struct plait__job *what)
-{
-    void *in = NULL, *out = NULL, *context = NULL;
-    size_t chunk = choose_chunk(map->pool, what->n, map->options);
-    map->job = make_job(what, chunk > UINT32_MAX ? UINT32_MAX : chunk);
-    int error = map->job ? 0 : -errno;
-    if (!error) error = share_copy(&in, &map->own_in, what->in, what->n * what->in_size);
-    if (!error) error = share(&out, &map->own_out, what->out, what->n * what->out_size);
-    if (!error) error = share_copy(&context, &map->own_context, map->options->context, map->options->context_size);
-    if (error) {
-        drop(map);
-        plait_free(map->job);
-        plait__add_detail("for a map of %zu tasks", what->n);
-        return error;
-    }
-    map->job->in = in;
-    map->job->out = out;
-    map->job->context = context;
-    return 0;
-}
-
-static bool take_place(struct map *map, unsigned *place)
-{
-    for (*place = 0; *place < PLAIT__JOBS_MAX; ++*place) {
-        struct plait__job *none = NULL;
-        if (atomic_compare_exchange_strong(&map->pool->board->jobs[*place], &none, map->job)) return true;
-    }
-    return false;
-}
-
-/* Put the job on the board, for the workers to see; so many other maps may be there that we have to wait for a place. */
-static int hang_up(struct map *map, unsigned *place)
-{
-    struct plait__board *board = map->pool->board;
-    struct plait__wait wait = plait__wait_until(map->options->deadline);
+    struct plait__wait wait = plait__wait_until(job->deadline);
     for (;;) {
         uint32_t places = atomic_load(&board->places);
-        if (take_place(map, place)) break;
+        if (plait__hang_up(board, job)) return 0;
         atomic_fetch_add(&board->queuing, 1);
         int error = atomic_load(&board->places) == places ? plait__park(&wait, &board->places, places, 0) : 0;
         atomic_fetch_sub(&board->queuing, 1);
         if (error) return plait__fail(error, "%u other maps were running in this pool", PLAIT__JOBS_MAX);
     }
-    size_t wanted = map->job->chunks < (size_t)map->pool->size ? map->job->chunks : (size_t)map->pool->size;
-    plait__ring_workers(board, (int)wanted);
-    return 0;
 }
-
-static void take_down(struct plait__board *board, unsigned place)
-{
-    atomic_store(&board->jobs[place], NULL);
-    atomic_fetch_add(&board->places, 1);
-    if (atomic_load(&board->queuing)) plait__wake(&board->places, INT_MAX);
-}
-
-static bool is_looked_at(const plait_pool *pool, const struct plait__job *job)
-{
-    for (int i = 0; i < pool->size; i++)
-        if (atomic_load(&pool->board->cells[i].job) == job) return true;
-    return false;
-}
-
-/* The job is off the board: free it as soon as no worker looks at it any more, now or at a later map. */
-static void retire(plait_pool *pool, struct plait__job *job)
-{
-    pthread_mutex_lock(&pool->tending);
-    job->next_retired = pool->retired;
-    pool->retired = job;
-    struct plait__job **link = &pool->retired;
-    while (*link) {
-        struct plait__job *old = *link;
-        if (is_looked_at(pool, old)) {
-            link = &old->next_retired;
-        } else {
-            *link = old->next_retired;
-            plait_free(old);
-        }
-    }
-    pthread_mutex_unlock(&pool->tending);
-}
-
-/* ---- after a death ---- */
-
-static void give_up(struct map *map, size_t number, uint64_t owner)
-{
-    struct plait__chunk *chunk = &map->job->table[number];
-    chunk->code = PLAIT_EWORKERDIED;
-    chunk->failed = 0;
-    atomic_store(&map->job->failures, 1);
-    atomic_fetch_sub(&map->job->unfinished, 1);            /* nobody else will: who finishes the last of the others has to tell */
-    if (map->dead_attempts && map->dead_chunk < number) return;
-    map->dead_chunk = number;
-    map->dead_attempts = plait__claim_attempts(atomic_load(&chunk->claim));
-    map->dead_pid = 0;
-    plait__how_it_ended(map->pool, owner, map->options->deadline, &map->dead_pid, &map->dead_exitcode);
-}
-
-/* A task has made its worker leave the family, as exit() does; but it may go on, finish the chunk, or write where the next attempt
- * writes: until it has ended, the chunk is its own. */
-static void end_of_who_left(const struct map *map, uint64_t owner)
-{
-    pid_t pid;
-    int exitcode;
-    plait__how_it_ended(map->pool, owner, map->options->deadline, &pid, &exitcode);
-}
-
-/* Chunks whose worker is gone: once more, or enough.  The number of those that are not finished.  *given_up: some were, and one
- * that was looked at before may have been finished in between, by somebody who thought that he was not the last. */
-static size_t recover(struct map *map, bool *given_up)
-{
-    struct plait__job *job = map->job;
-    int retries = map->options->retries == 0 ? RETRIES_DEFAULT : map->options->retries < 0 ? 0 : map->options->retries;
-    size_t open = 0;
-    bool again = false;
-    *given_up = false;
-    for (size_t i = 0; i < job->chunks; i++) {
-        uint64_t claim = atomic_load(&job->table[i].claim), owner = plait__claim_owner(claim);
-        if (plait__claim_state(claim) == PLAIT__RUNNING && plait__fate(owner) == PLAIT__LEFT) {
-            end_of_who_left(map, owner);
-            claim = atomic_load(&job->table[i].claim);
-        }
-        unsigned state = plait__claim_state(claim);
-        bool lost = state == PLAIT__RUNNING && plait__fate(owner) != PLAIT__LIVES;
-        uint32_t attempts = plait__claim_attempts(claim) + lost;
-        bool enough = lost && attempts > (uint32_t)retries;
-        if (lost) atomic_store(&job->table[i].claim, plait__claim(enough ? PLAIT__GIVEN_UP : PLAIT__OPEN, attempts));
-        *given_up |= enough;
-        if (enough) give_up(map, i, owner);
-        else if (state == PLAIT__OPEN || state == PLAIT__RUNNING) open++;
-        again |= !enough && (lost || state == PLAIT__OPEN);
-    }
-    if (again) {
-        atomic_store(&job->next, 0);                       /* one of them may lie behind; those that are done are passed over */
-        plait__ring_workers(map->pool->board, map->pool->size);
-    }
-    return open;
-}
-
-/* Somebody died or has still to show up: look after the workers and the chunks.  1: all is done, 0: not yet, or an error. */
-static int tend(struct map *map, bool *all_joined)
-{
-    int error = plait__tend_workers(map->pool, all_joined);
-    bool given_up;
-    size_t open;
-    do open = recover(map, &given_up);
-    while (given_up);
-    return open == 0 ? 1 : error;
-}
-
-/* ---- waiting ---- */
 
 /* Until all chunks are finished.  0, -ETIMEDOUT, or an error for which nothing will finish them.  The epoch tells of deaths, but
  * not of a worker that dies before it has joined: as long as one has not, look every now and then. */
-static int wait_for_job(struct map *map)
+static int wait_for_job(plait_pool *pool, struct plait__job *job)
 {
-    struct plait__job *job = map->job;
-    struct plait__wait wait = plait__wait_until(map->options->deadline);
+    struct plait__wait wait = plait__wait_until(job->deadline);
     bool all_joined = false;
     uint32_t tended_at = 0, looked_at = 0;
     for (bool first = true;; first = false) {
-        uint32_t finished = atomic_load(&job->finished);
-        while (finished == looked_at && plait__spin(&wait)) finished = atomic_load(&job->finished);
+        uint32_t news = atomic_load(&job->news);
+        while (news == looked_at && plait__spin(&wait)) news = atomic_load(&job->news);
         uint32_t epoch = atomic_load(&plait__roster->epoch);
-        if (first || !all_joined || finished != looked_at || epoch != tended_at) {
-            int result = tend(map, &all_joined);
+        if (first || !all_joined || news != looked_at || epoch != tended_at) {
+            int result = plait__tend(pool, job, &all_joined);
             if (result) return result > 0 ? 0 : result;
-            looked_at = finished;
+            looked_at = news;
             tended_at = epoch;
         }
         int64_t slice = plait__now() + JOIN_SLICE;
-        wait.deadline.at = all_joined ? map->options->deadline.at : plait__earlier(map->options->deadline, slice);
-        if (plait__park(&wait, &job->finished, finished, 0) == -ETIMEDOUT && plait__expired(map->options->deadline))
+        wait.deadline.at = all_joined ? job->deadline.at : plait__earlier(job->deadline, slice);
+        if (plait__park(&wait, &job->news, news, 0) == -ETIMEDOUT && plait__expired(job->deadline))
             return plait__fail(-ETIMEDOUT, "the map was not finished in time");
     }
 }
 
-/* Nobody is to finish this chunk.  If a worker was in the middle, the claim goes on to name it. */
-static void take_away(struct plait__chunk *chunk)
+/* Run a job as the pool's owner.  0, or the error for which it is not finished. */
+static int run_as_owner(plait_pool *pool, struct plait__job *job)
 {
-    uint64_t claim = atomic_load(&chunk->claim), taken;
-    do {
-        unsigned state = plait__claim_state(claim);
-        if (state != PLAIT__OPEN && state != PLAIT__RUNNING) return;
-        taken = state == PLAIT__OPEN ? plait__claim(PLAIT__GIVEN_UP, 0) : plait__claim_with_state(claim, PLAIT__GIVEN_UP);
-    } while (!atomic_compare_exchange_weak(&chunk->claim, &claim, taken));
-}
-
-/* The worker that the chunk was taken from, or 0. */
-static uint64_t taken_from(const struct plait__chunk *chunk)
-{
-    uint64_t claim = atomic_load(&chunk->claim), owner = plait__claim_owner(claim);
-    return plait__claim_state(claim) == PLAIT__GIVEN_UP && owner != plait__self.owner ? owner : 0;
-}
-
-/* Nobody may write to `out` any more: take what is not finished away, end those who are in the middle. */
-static void cancel(struct map *map)
-{
-    struct plait__job *job = map->job;
-    for (size_t i = 0; i < job->chunks; i++) take_away(&job->table[i]);
-    for (int wait = 0; wait < 2; wait++) {
-        for (size_t i = 0; i < job->chunks; i++) {
-            uint64_t owner = taken_from(&job->table[i]);
-            if (owner) plait__end_worker(map->pool, owner, wait);
-        }
+    int error = hang_up(pool->board, job);
+    if (!error) {
+        error = wait_for_job(pool, job);
+        if (error) plait__cancel(pool, job);
     }
-    bool all_joined;
-    plait__tend_workers(map->pool, &all_joined);           /* new ones for the next map; if they can't be had, it will see */
+    return error;
+}
+
+/* ---- waiting, as a worker in a task ---- */
+
+static bool has_state(const struct plait__job *job, unsigned state, unsigned other)
+{
+    for (size_t i = 0; i < job->chunks; i++) {
+        unsigned is = plait__claim_state(atomic_load(&job->table[i].claim));
+        if (is == state || is == other) return true;
+    }
+    return false;
+}
+
+/* Until none of the chunks is in one of these states.  The owner does what there is to do after deaths, and tells by `news`. */
+static int wait_while(struct plait__job *job, unsigned state, unsigned other, plait_deadline deadline)
+{
+    struct plait__wait wait = plait__wait_until(deadline);
+    for (;;) {
+        uint32_t news = atomic_load(&job->news);
+        while (!plait__expired(deadline) && plait__work_on_chunk(job)) {}
+        if ((state == PLAIT__TAKEN || atomic_load(&job->unfinished) <= 0) && !has_state(job, state, other)) break;
+        int error = plait__wait(&wait, &job->news, news, 0);
+        if (error) return plait__fail(error, "the map was not finished in time");
+    }
+    plait__wait_end(&wait);
+    return 0;
+}
+
+/* Run a job in a task: work on it, and sleep only while others do.  So who sleeps waits for those who run chunks of his job, who
+ * wait at most for chunks of their own jobs, and so on: never in a circle.  If the board has no place, it does all. */
+static int run_as_worker(plait_pool *pool, struct plait__job *job)
+{
+    if (job->chunks > 1) plait__hang_up(pool->board, job);
+    int error = wait_while(job, PLAIT__OPEN, PLAIT__RUNNING, job->deadline);
+    if (!error) return 0;
+    plait__take_chunks_away(job);
+    if (has_state(job, PLAIT__TAKEN, PLAIT__TAKEN)) {
+        plait__wake_family();                              /* the owner is to end those who are in the middle */
+        wait_while(job, PLAIT__TAKEN, PLAIT__TAKEN, PLAIT_FOREVER);
+    }
+    return error;
 }
 
 /* ---- the result ---- */
 
-static int report_death(const struct map *map, size_t first, size_t count)
+static int report_death(const struct plait__last_death *dead, size_t first, size_t count)
 {
-    const char *how = map->dead_exitcode < 0 ? "was killed by signal" : "ended with exit code";
-    if (map->dead_pid && map->dead_exitcode == PLAIT_EREAPED)
+    const char *how = dead->exitcode < 0 ? "was killed by signal" : "ended with exit code";
+    if (dead->pid && dead->exitcode == PLAIT_EREAPED)
         return plait__fail(PLAIT_EWORKERDIED, "process %d ended in one of the tasks %zu to %zu, the attempt number %u",
-                           (int)map->dead_pid, first, first + count - 1, map->dead_attempts);
-    if (!map->dead_pid) return plait__fail(PLAIT_EWORKERDIED, "in one of the tasks %zu to %zu", first, first + count - 1);
+                           (int)dead->pid, first, first + count - 1, dead->attempts);
+    if (!dead->pid) return plait__fail(PLAIT_EWORKERDIED, "in one of the tasks %zu to %zu", first, first + count - 1);
     return plait__fail(PLAIT_EWORKERDIED, "process %d %s %d in one of the tasks %zu to %zu, the attempt number %u",
-                       (int)map->dead_pid, how, abs(map->dead_exitcode), first, first + count - 1, map->dead_attempts);
+                       (int)dead->pid, how, abs(dead->exitcode), first, first + count - 1, dead->attempts);
 }
 
 /* The code of the first failure, by index. */
-static int result_of(const struct map *map)
+static int result_of(const struct plait__job *job)
 {
-    const struct plait__job *job = map->job;
     if (!atomic_load(&job->failures)) return 0;
     for (size_t i = 0; i < job->chunks; i++) {
         const struct plait__chunk *chunk = &job->table[i];
         if (!chunk->code) continue;
         if (plait__claim_state(atomic_load(&chunk->claim)) == PLAIT__GIVEN_UP)
-            return report_death(map, i * job->chunk, plait__tasks_in_chunk(job, i));
+            return report_death(&job->dead, i * job->chunk, plait__tasks_in_chunk(job, i));
         return plait__fail(chunk->code, "task %zu returned %d", i * job->chunk + chunk->failed, chunk->code);
     }
     return 0;
 }
 
-static int run(struct map *map, void *out)
+/* The partial results in the order of their chunks. */
+static int reduce_partials(const struct plait__job *job, void *result)
 {
-    unsigned place;
-    int error = hang_up(map, &place);
-    if (error) {
-        drop(map);
-        plait_free(map->job);
-        return error;
+    for (size_t i = 0; i < job->chunks; i++) {
+        int code = job->reduce(result, job->out + i * job->out_size, job->context);
+        if (code) return plait__fail(code, "reducing the result of the tasks %zu to %zu returned %d", i * job->chunk,
+                                     i * job->chunk + plait__tasks_in_chunk(job, i) - 1, code);
     }
-    error = wait_for_job(map);
-    if (error) cancel(map);
-    take_down(map->pool->board, place);
-    int result = error ? error : result_of(map);
-    if (map->own_out) memcpy(out, map->own_out, map->job->n * map->job->out_size);
-    drop(map);
-    retire(map->pool, map->job);
-    return result;
+    return 0;
+}
+
+/* From our copy of `out` to the caller's: what is finished. */
+static void copy_back(const struct plait__job *job, char *out, bool all)
+{
+    size_t chunk_size = job->chunk * job->out_size;
+    if (all) memcpy(out, job->out, job->n * job->out_size);
+    for (size_t i = 0; !all && i < job->chunks; i++)
+        if (plait__claim_state(atomic_load(&job->table[i].claim)) == PLAIT__DONE)
+            memcpy(out + i * chunk_size, job->out + i * chunk_size, plait__tasks_in_chunk(job, i) * job->out_size);
+}
+
+/* What the tasks have made goes to the caller. */
+static int deliver(struct plait__job *job, const struct plait__job *what, void *result, int error)
+{
+    if (!error) error = result_of(job);
+    if (job->results) plait__take_results(job);
+    if (job->reduce) return error ? error : reduce_partials(job, result);
+    if (job->out != what->out && what->out_size) copy_back(job, what->out, !error);
+    return error;
+}
+
+static void done_with(plait_pool *pool, struct plait__job *job)
+{
+    plait__take_down(pool->board, job);
+    if (job->caller) {
+        plait__retire(pool->board, &plait__at_work.retired, job);
+        return;
+    }
+    pthread_mutex_lock(&pool->tending);
+    plait__retire(pool->board, &pool->retired, job);
+    pthread_mutex_unlock(&pool->tending);
+}
+
+static int run(plait_pool *pool, struct plait__job *what, void *result, const plait_map_options *options)
+{
+    struct plait__job *job = plait__make_job(pool, what, options);
+    if (!job) return -errno;
+    int error = job->caller ? run_as_worker(pool, job) : run_as_owner(pool, job);
+    error = deliver(job, what, result, error);
+    done_with(pool, job);
+    return error;
+}
+
+/* ---- the face ---- */
+
+static int map(plait_pool *pool, struct plait__job *what, void *result, const plait_map_options *options)
+{
+    static const plait_map_options defaults;
+    bool nested = false;
+    if (!options) options = &defaults;
+    int error = check(pool, what->task, options, &nested);
+    if (!error) error = check_arrays(what);
+    if (error || what->n == 0) return error;
+    if (what->results) memset(what->out, 0, what->n * what->out_size);
+    if (pool->kind == PLAIT_INLINE) return plait__run_inline(pool, what, result, options);
+    error = plait__member();
+    if (nested) what->caller = plait__self.owner;
+    return error ? error : run(pool, what, result, options);
 }
 
 int plait_pool_map(plait_pool *pool, plait_task task, const void *in, size_t in_size, void *out, size_t out_size, size_t n,
                    const plait_map_options *options)
 {
-    static const plait_map_options defaults;
-    if (!options) options = &defaults;
-    struct plait__job what = { .task = task, .in = in, .out = out, .in_size = in_size, .out_size = out_size, .n = n };
-    int error = check(pool, task, options);
-    if (!error) error = check_arrays(&what);
-    if (error || n == 0) return error;
-    if (pool->kind == PLAIT_INLINE) return run_inline(&what, options);
-    struct map map = { .pool = pool, .options = options };
-    error = plait__member();
-    if (!error) error = prepare(&map, &what);
-    return error ? error : run(&map, out);
+    struct plait__job what = { .task = task, .in = in, .in_size = in_size, .out = out, .out_size = out_size, .n = n };
+    return map(pool, &what, NULL, options);
+}
+
+int plait_pool_map_results(plait_pool *pool, plait_task task, const void *in, size_t in_size, plait_result *out, size_t n,
+                           const plait_map_options *options)
+{
+    struct plait__job what = {
+        .task = task, .results = true, .in = in, .in_size = in_size, .out = (char *)out, .out_size = sizeof *out, .n = n,
+    };
+    return map(pool, &what, NULL, options);
+}
+
+int plait_pool_map_reduce(plait_pool *pool, plait_task task, const void *in, size_t in_size, size_t n, plait_reduce reduce,
+                          void *result, size_t result_size, const plait_map_options *options)
+{
+    if (!reduce) return plait__fail(-EINVAL, "the function to reduce with is NULL");
+    if (!result_size) return plait__fail(-EINVAL, "the size of the result is 0");
+    struct plait__job what = {
+        .task = task, .reduce = reduce, .neutral = result, .in = in, .in_size = in_size, .out = result, .out_size = result_size,
+        .n = n,
+    };
+    return map(pool, &what, result, options);
 }

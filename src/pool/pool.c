@@ -33,7 +33,7 @@ static int check(const plait_pool_options *options)
 
 static int start_worker(plait_pool *pool, int number)
 {
-    struct plait__worker_start start = { .board = pool->board, .number = number };
+    struct plait__worker_start start = { .pool = pool, .board = pool->board, .number = number };
     struct plait__cell *cell = &pool->board->cells[number];
     atomic_store(&cell->job, NULL);
     atomic_store(&cell->owner, 0);
@@ -44,11 +44,12 @@ static int start_worker(plait_pool *pool, int number)
 
 static int start_workers(plait_pool *pool)
 {
-    size_t size = sizeof *pool->board + (size_t)pool->size * sizeof pool->board->cells[0];
+    size_t size = sizeof *pool->board + ((size_t)pool->size + 1) * sizeof pool->board->cells[0];
     pool->workers = calloc((size_t)pool->size, sizeof(plait_process *));
     if (!pool->workers) return plait__fail(-ENOMEM, "no private memory for a pool");
     pool->board = plait_alloc((size + 63) / 64 * 64);
     if (!pool->board) return -errno;
+    pool->board->size = pool->size;
     for (int i = 0; i < pool->size; i++) {
         int error = start_worker(pool, i);
         if (error) return error;
@@ -94,6 +95,11 @@ int plait_pool_worker_pid(const plait_pool *pool, int i)
     int pid = pool->workers[i] ? plait_process_pid(pool->workers[i]) : 0;
     pthread_mutex_unlock(tending);
     return pid;
+}
+
+plait_pool *plait_pool_current(void)
+{
+    return plait__at_work.current && plait__at_work.pid == getpid() ? plait__at_work.current : NULL;
 }
 
 /* ---- keeping the workers alive ---- */
@@ -143,7 +149,7 @@ static bool has_ended(plait_pool *pool, int number)
     return !plait_process_is_alive(pool->workers[number]);
 }
 
-static int tend(plait_pool *pool, bool *all_joined)
+int plait__tend_workers(plait_pool *pool, bool *all_joined)
 {
     int error = 0, present = 0;
     *all_joined = true;
@@ -166,19 +172,9 @@ static int tend(plait_pool *pool, bool *all_joined)
     return present ? 0 : error;
 }
 
-int plait__tend_workers(plait_pool *pool, bool *all_joined)
-{
-    plait__reap_all();
-    pthread_mutex_lock(&pool->tending);
-    int error = tend(pool, all_joined);
-    pthread_mutex_unlock(&pool->tending);
-    return error;
-}
-
 bool plait__how_it_ended(plait_pool *pool, uint64_t owner, plait_deadline deadline, pid_t *pid, int *exitcode)
 {
     deadline.at = plait__earlier(deadline, plait_after(LEAVING).at);
-    pthread_mutex_lock(&pool->tending);
     for (int i = 0; i < pool->size; i++)                   /* it died since they were looked at */
         if (pool->workers[i] && atomic_load(&pool->board->cells[i].owner) == owner) bury(pool, i);
     struct plait__dead_worker *dead = NULL;
@@ -194,11 +190,10 @@ bool plait__how_it_ended(plait_pool *pool, uint64_t owner, plait_deadline deadli
         *pid = dead->pid;
         *exitcode = dead->exitcode;
     }
-    pthread_mutex_unlock(&pool->tending);
     return dead != NULL;
 }
 
-/* The worker that was started last as this member, or NULL; it may have left, and still run.  With `tending` locked. */
+/* The worker that was started last as this member, or NULL; it may have left, and still run. */
 static plait_process *worker_of(const plait_pool *pool, uint64_t owner)
 {
     for (int i = 0; i < pool->size; i++)
@@ -210,12 +205,10 @@ static plait_process *worker_of(const plait_pool *pool, uint64_t owner)
 
 void plait__end_worker(plait_pool *pool, uint64_t owner, bool wait)
 {
-    pthread_mutex_lock(&pool->tending);
     plait_process *worker = worker_of(pool, owner);
     PLAIT__POINT(END_WORKER);
     if (worker) plait_process_kill(worker);
     if (worker && wait) plait_process_join(worker, PLAIT_FOREVER);
-    pthread_mutex_unlock(&pool->tending);
 }
 
 /* ---- ending ---- */
@@ -239,22 +232,13 @@ static void end_workers(plait_pool *pool)
     }
 }
 
-static void free_retired(plait_pool *pool)
-{
-    while (pool->retired) {
-        struct plait__job *job = pool->retired;
-        pool->retired = job->next_retired;
-        plait_free(job);
-    }
-}
-
 void plait_pool_free(plait_pool *pool)
 {
     if (!pool) return;
     if (pool->kind == PLAIT_PROCESSES && pool->pid == getpid()) {
         end_workers(pool);
         for (unsigned i = 0; i < PLAIT__DEAD_KEPT; i++) end_and_free(pool->dead[i].process);
-        free_retired(pool);
+        if (pool->board) plait__free_jobs(pool);
         plait_free(pool->board);
     }
     pthread_mutex_destroy(&pool->tending);

@@ -3,22 +3,11 @@
 
 #include <limits.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/fault.h"
 #include "family/claim.h"
 #include "family/wait.h"
-
-int plait__run_tasks(const struct plait__job *job, size_t first, size_t count, size_t *failed)
-{
-    int first_code = 0;
-    for (size_t i = first; i < first + count; i++) {
-        int code = job->task(job->in + i * job->in_size, job->out + i * job->out_size, job->context);
-        if (PLAIT__LIKELY(!code) || first_code) continue;
-        first_code = code;
-        *failed = i;
-    }
-    return first_code;
-}
 
 /* The next chunk that is OPEN and now ours. */
 static bool claim_chunk(struct plait__job *job, size_t *number)
@@ -45,19 +34,31 @@ static void wait_for_the_end(void)
 static void run_chunk(struct plait__job *job, size_t number)
 {
     struct plait__chunk *chunk = &job->table[number];
-    size_t first = number * job->chunk, failed = first;
+    size_t failed;
     PLAIT__POINT(CHUNK);
-    chunk->code = plait__run_tasks(job, first, plait__tasks_in_chunk(job, number), &failed);
-    chunk->failed = (uint32_t)(failed - first);
-    if (chunk->code) atomic_store(&job->failures, 1);
+    int code = plait__run_tasks(job, number, &failed);
+    if (job->results) code = plait__hand_over_results(job, number, code, &failed);
+    chunk->code = code;
+    chunk->failed = (uint32_t)(failed - number * job->chunk);
+    if (code) atomic_store(&job->failures, 1);
     atomic_fetch_sub(&job->unfinished, 1);
     uint64_t mine = atomic_load_explicit(&chunk->claim, memory_order_relaxed);
     uint64_t done = plait__claim_with_state(mine, PLAIT__DONE);
     bool ours = plait__claim_state(mine) == PLAIT__RUNNING;
     if (!ours || !atomic_compare_exchange_strong(&chunk->claim, &mine, done)) wait_for_the_end();
-    if (atomic_load(&job->unfinished) > 0) return;
-    atomic_fetch_add(&job->finished, 1);
-    plait__wake(&job->finished, 1);
+    if (atomic_load(&job->unfinished) > 0 || (job->caller && job->caller == plait__self.owner)) return;
+    atomic_fetch_add(&job->news, 1);
+    plait__wake(&job->news, 1);
+}
+
+bool plait__work_on_chunk(struct plait__job *job)
+{
+    size_t chunk;
+    if (!claim_chunk(job, &chunk)) return false;
+    uint64_t owner = plait__self.owner;
+    run_chunk(job, chunk);
+    if (plait__self.owner != owner) exit(EXIT_SUCCESS);    /* a task has left the family: another has our cell */
+    return true;
 }
 
 /* Work on the job in this place of the board.  Naming it in the cell before looking again keeps it from being freed. */
@@ -67,13 +68,8 @@ static bool work_on(struct plait__board *board, struct plait__cell *cell, unsign
     if (!job) return false;
     atomic_store(&cell->job, job);
     bool worked = false;
-    size_t chunk;
     if (atomic_load(&board->jobs[place]) == job)
-        for (; claim_chunk(job, &chunk); worked = true) {
-            uint64_t owner = plait__self.owner;
-            run_chunk(job, chunk);
-            if (plait__self.owner != owner) exit(EXIT_SUCCESS);          /* a task has left the family: another has our cell */
-        }
+        while (plait__work_on_chunk(job)) worked = true;
     atomic_store(&cell->job, NULL);
     return worked;
 }
@@ -82,6 +78,7 @@ static bool work(struct plait__board *board, struct plait__cell *cell)
 {
     bool worked = false;
     for (unsigned place = 0; place < PLAIT__JOBS_MAX; place++) worked |= work_on(board, cell, place);
+    if (PLAIT__UNLIKELY(plait__at_work.retired)) plait__retire(board, &plait__at_work.retired, NULL);
     return worked;
 }
 
@@ -100,6 +97,9 @@ int plait__worker(void *argument)
     struct plait__board *board = start->board;
     struct plait__cell *cell = &board->cells[start->number];
     if (plait__member() != 0) return 1;
+    plait__at_work = (struct plait__at_work){
+        .current = start->pool, .pid = getpid(), .pool = start->pool, .owner = plait__self.owner,
+    };
     atomic_store(&cell->owner, plait__self.owner);
     plait__self.leases++;                                  /* its end is news, also a clean one: a task may call exit() */
     struct plait__wait wait = plait__wait_until(PLAIT_FOREVER);

@@ -1,16 +1,6 @@
 /* A worker that is killed after every instruction of its work on a map that changes what others can see: the map ends, and is
  * right, each time.  The tester's main thread maps; another one steps through the worker by ptrace. */
-#include "tasks.h"
-
-#include <elf.h>
-#include <sys/ptrace.h>
-#include <sys/uio.h>
-#include <sys/user.h>
-
-#include "arena/heap.h"
-#include "base/fault.h"
-#include "family/roster.h"
-#include "pool/board.h"
+#include "stepping.h"
 
 static plait_pool *pool;
 static size_t blocks;
@@ -22,139 +12,6 @@ static struct notes {
     _Atomic int seized;
     _Atomic pid_t first;                /* if not 0: others hold their task until this worker is dead or has no more work */
 } *notes;
-
-/* ---- stepping ---- */
-
-/* What the stepping thread is to do, and what came of it. */
-struct stepping {
-    pid_t victim, mapper;
-    long k;                             /* kill it after so many changes, or instructions */
-    bool count_instructions;
-    _Atomic int ready, mapping;
-    long instructions, changes;
-    bool slept;                         /* it had done its work before, and slept */
-    bool ended;                         /* it came to its own end before */
-};
-
-static uint64_t digest_of(uint64_t sum, const void *start, size_t size)
-{
-    for (size_t i = 0; i < size / sizeof(uint64_t); i++)
-        sum = (sum ^ ((const volatile uint64_t *)start)[i]) * 0x9e3779b97f4a7c15u + (sum >> 29);
-    return sum;
-}
-
-/* What others can see of a worker: the board, the job with its results, and who is a member. */
-static uint64_t digest(void)
-{
-    const struct plait__board *board = pool->board;
-    const struct plait__job *job = atomic_load(&board->jobs[0]);
-    uint64_t sum = digest_of(1, board, sizeof *board + (size_t)pool->size * sizeof board->cells[0]);
-    if (job) sum = digest_of(sum, job, sizeof *job + job->chunks * sizeof job->table[0]);
-    if (job) sum = digest_of(sum, job->out, job->n * job->out_size);
-    for (uint32_t i = 1; i <= 8; i++) sum = digest_of(sum, plait__slot(i), offsetof(struct plait__slot, inside) + sizeof(void *));
-    return sum;
-}
-
-/* Is the next instruction a system call?  Only there it can fall asleep.  Where we can't tell, every instruction may be one. */
-static bool enters_kernel(pid_t pid)
-{
-    struct user_regs_struct registers;
-    struct iovec all = { &registers, sizeof registers };
-    if (ptrace(PTRACE_GETREGSET, pid, (void *)NT_PRSTATUS, &all) < 0) return true;
-#if defined __x86_64__
-    return (ptrace(PTRACE_PEEKTEXT, pid, (void *)registers.rip, NULL) & 0xffff) == 0x050f;
-#elif defined __aarch64__
-    return (ptrace(PTRACE_PEEKTEXT, pid, (void *)registers.pc, NULL) & 0xffffffff) == 0xd4000001;
-#else
-    return true;
-#endif
-}
-
-static void until_it_stands_still(pid_t pid)
-{
-    int status;
-    CHECK(waitpid(pid, &status, __WALL) == pid && WIFSTOPPED(status));
-}
-
-/* A system call, in which it may fall asleep, or end. */
-static void step_through_kernel(struct stepping *stepping)
-{
-    for (;;) {
-        const bool asleep = test_thread_sleeps(stepping->victim);      /* before the next line: it may just have been woken */
-        int status;
-        const pid_t got = waitpid(stepping->victim, &status, __WALL | WNOHANG);
-        const bool reaped = got < 0 && errno == ECHILD;    /* by the pool's owner, who waits for it too */
-        CHECK(got >= 0 || reaped);
-        stepping->ended = reaped || (got > 0 && !WIFSTOPPED(status));
-        stepping->slept = got == 0 && asleep;
-        if (got || asleep) return;
-        sched_yield();
-    }
-}
-
-/* Anything but a system call.  On a busy machine, stepping is so slow that pool_free may lose patience and kill the worker. */
-static void step_outside_kernel(struct stepping *stepping)
-{
-    int status = 0;
-    const pid_t got = waitpid(stepping->victim, &status, __WALL);
-    CHECK(got == stepping->victim || errno == ECHILD);
-    stepping->ended = got < 0 || !WIFSTOPPED(status);
-}
-
-/* Run one instruction. */
-static void step(struct stepping *stepping)
-{
-    const bool may_sleep = enters_kernel(stepping->victim);
-    if (ptrace(PTRACE_SINGLESTEP, stepping->victim, NULL, NULL) < 0) {
-        CHECK(errno == ESRCH);
-        stepping->ended = true;
-        return;
-    }
-    if (may_sleep) step_through_kernel(stepping);
-    else step_outside_kernel(stepping);
-    stepping->instructions++;
-}
-
-static void seize(pid_t pid)
-{
-    CHECK(ptrace(PTRACE_SEIZE, pid, NULL, (void *)PTRACE_O_EXITKILL) == 0);
-    CHECK(ptrace(PTRACE_INTERRUPT, pid, NULL, NULL) == 0);
-    until_it_stands_still(pid);
-}
-
-static void let_go(pid_t pid)
-{
-    CHECK(ptrace(PTRACE_INTERRUPT, pid, NULL, NULL) == 0);
-    until_it_stands_still(pid);
-    CHECK(ptrace(PTRACE_DETACH, pid, NULL, NULL) == 0);
-}
-
-/* Its main part: k changes by a seized process, and its death.  Whoever started it will wait for it. */
-static void step_and_kill(struct stepping *stepping)
-{
-    uint64_t before = digest();
-    while ((stepping->count_instructions ? stepping->instructions : stepping->changes) < stepping->k) {
-        step(stepping);
-        if (stepping->slept || stepping->ended) break;
-        const uint64_t now = digest();
-        stepping->changes += now != before;
-        before = now;
-    }
-    if (stepping->slept) let_go(stepping->victim);
-    else if (!stepping->ended) CHECK(kill(stepping->victim, SIGKILL) == 0);
-    notes->first = 0;
-}
-
-static void *step_through_work(void *argument)
-{
-    struct stepping *stepping = argument;
-    seize(stepping->victim);
-    stepping->ready = 1;
-    test_until(is_set, &stepping->mapping);
-    test_until_sleeps(stepping->mapper);
-    step_and_kill(stepping);
-    return NULL;
-}
 
 /* ---- maps ---- */
 
@@ -199,7 +56,8 @@ static struct stepping kill_at_work(long k, bool count_instructions, size_t n, s
 {
     until_worker_sleeps(0);
     struct stepping stepping = {
-        .victim = plait_pool_worker_pid(pool, 0), .mapper = getpid(), .k = k, .count_instructions = count_instructions,
+        .pool = pool, .victim = plait_pool_worker_pid(pool, 0), .mapper = getpid(), .held_for = &notes->first,
+        .k = k, .count_instructions = count_instructions,
     };
     notes->first = stepping.victim;
     pthread_t thread = thread_start(step_through_work, &stepping);
@@ -294,7 +152,7 @@ static bool worker_0_is_zombie(void *unused)
 /* The worker dies while nobody looks; the one that replaces it at the next map dies after k changes. */
 static struct stepping kill_at_birth(long k)
 {
-    struct stepping stepping = { .k = k };
+    struct stepping stepping = { .pool = pool, .k = k };
     until_worker_sleeps(0);
     kill(plait_pool_worker_pid(pool, 0), SIGKILL);
     test_until(worker_0_is_zombie, NULL);
@@ -322,7 +180,7 @@ static void the_birth_of_a_worker(void **state)
 static struct stepping kill_at_the_end(long k)
 {
     plait_pool *another = new_pool(1);
-    struct stepping stepping = { .victim = plait_pool_worker_pid(another, 0), .mapper = getpid(), .k = k };
+    struct stepping stepping = { .pool = another, .victim = plait_pool_worker_pid(another, 0), .mapper = getpid(), .k = k };
     expect_squares(another, 10);
     test_until_sleeps(stepping.victim);
     pthread_t thread = thread_start(step_through_work, &stepping);
@@ -344,16 +202,9 @@ static void the_end_of_a_worker(void **state)
 
 /* ---- */
 
-/* On one CPU single steps are much faster. */
 static void make_pool(int workers)
 {
-    cpu_set_t all, one;
-    assert_int_equal(sched_getaffinity(0, sizeof all, &all), 0);
-    CPU_ZERO(&one);
-    for (int cpu = 0; cpu < CPU_SETSIZE && !CPU_COUNT(&one); cpu++)
-        if (CPU_ISSET(cpu, &all)) CPU_SET(cpu, &one);
-    assert_int_equal(sched_setaffinity(0, sizeof one, &one), 0);
-    plait__test_never_spin = true;
+    stay_on_one_cpu();
     if (!notes) notes = test_shared(sizeof *notes);
     memset(notes, 0, sizeof *notes);
     assert_int_equal(plait_init(NULL, NULL), 0);

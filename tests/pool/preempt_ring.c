@@ -79,7 +79,7 @@ static void workers_meet_and_end(void)
 
 static void check(void)
 {
-    for (int i = 0; i < 2; i++) MUST(jobs[i]->unfinished == 0 && jobs[i]->finished > 0);
+    for (int i = 0; i < 2; i++) MUST(jobs[i]->unfinished == 0 && jobs[i]->news > 0);
 }
 
 static void tear_down(void)

@@ -1,0 +1,165 @@
+/* pool/job.c - a map as its workers see it: one block of shared memory, from before it hangs on the board until nobody looks at
+ * it any more. */
+#include "pool/board.h"
+
+#include <limits.h>
+#include <string.h>
+
+#include <plait/arena.h>
+
+#include "base/error.h"
+#include "family/claim.h"
+#include "family/wait.h"
+
+#define RETRIES_DEFAULT 2
+#define ALIGNMENT 64u
+
+/* ---- making ---- */
+
+/* Where workers can see this as it is: in shared memory that does not end with the calling thread.  If the pool's owner maps, that
+ * is so anyway, as its death is theirs; a nested map's caller may die alone, and its chunks still be running. */
+static bool is_seen(const struct plait__job *job, const void *data, size_t size)
+{
+    if (!size) return true;
+    if (!plait_is_shared(data) || !plait_is_shared((const char *)data + size - 1)) return false;
+    return !job->caller || plait__heap_tag_at(data) != plait__self.slot;
+}
+
+/* A part of the block, behind `*total` bytes: its offset, or 0 if none is needed.  *total is SIZE_MAX if that is too much. */
+static size_t reserve(size_t *total, bool needed, size_t size)
+{
+    size_t offset = (*total + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    if (!needed) return 0;
+    *total = *total > SIZE_MAX - ALIGNMENT || size > SIZE_MAX - offset ? SIZE_MAX : offset + size;
+    return offset;
+}
+
+/* Where the caller's things go; 0: they stay where they are. */
+struct layout {
+    size_t total, in, out, context, neutral;
+};
+
+static struct layout lay_out(const struct plait__job *job, const plait_map_options *options)
+{
+    struct layout layout = { .total = SIZE_MAX };
+    if (job->chunks > SIZE_MAX / 2 / sizeof job->table[0]) return layout;
+    size_t in_size = job->n * job->in_size, out_size = (job->reduce ? job->chunks : job->n) * job->out_size;
+    layout.total = sizeof *job + job->chunks * sizeof job->table[0];
+    layout.in = reserve(&layout.total, !is_seen(job, job->in, in_size), in_size);
+    layout.out = reserve(&layout.total, job->reduce || !is_seen(job, job->out, out_size), out_size);
+    layout.context = reserve(&layout.total, options->context_size > 0, options->context_size);
+    layout.neutral = reserve(&layout.total, job->reduce != NULL, job->out_size);
+    reserve(&layout.total, true, sizeof(struct plait__stamp));
+    return layout;
+}
+
+static size_t choose_chunk(const plait_pool *pool, size_t n, const plait_map_options *options)
+{
+    size_t parts = (size_t)pool->size * 4, chunk = options->chunk ? options->chunk : n / parts + (n % parts != 0);
+    return chunk < UINT32_MAX ? chunk : UINT32_MAX;
+}
+
+/* All that is fixed in a job. */
+static struct plait__job describe(const plait_pool *pool, const struct plait__job *what, const plait_map_options *options)
+{
+    struct plait__job job = *what;
+    job.chunk = choose_chunk(pool, what->n, options);
+    job.chunks = what->n / job.chunk + (what->n % job.chunk != 0);
+    job.context = options->context;
+    job.retries = options->retries == 0 ? RETRIES_DEFAULT : options->retries < 0 ? 0 : options->retries;
+    job.deadline = options->deadline;
+    job.board = pool->board;
+    atomic_init(&job.unfinished, (int64_t)job.chunks);
+    return job;
+}
+
+/* While the block is still the calling thread's own. */
+static void fill_in(struct plait__job *job, const struct layout *layout, const plait_map_options *options)
+{
+    char *block = (char *)job;
+    if (layout->in) job->in = memcpy(block + layout->in, job->in, job->n * job->in_size);
+    if (layout->neutral) job->neutral = memcpy(block + layout->neutral, job->neutral, job->out_size);
+    if (layout->context) job->context = memcpy(block + layout->context, options->context, options->context_size);
+    if (layout->out) job->out = block + layout->out;
+    memset(job->table, 0, job->chunks * sizeof job->table[0]);
+}
+
+struct plait__job *plait__make_job(const plait_pool *pool, const struct plait__job *what, const plait_map_options *options)
+{
+    struct plait__job described = describe(pool, what, options);
+    struct layout layout = lay_out(&described, options);
+    size_t size = layout.total > SIZE_MAX - ALIGNMENT ? SIZE_MAX : (layout.total + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    struct plait__job *job = size < SIZE_MAX ? plait_message_alloc(size) : NULL;
+    if (!job) {
+        int error = size < SIZE_MAX ? -errno : plait__fail(-ENOMEM, "the family's memory has no room for so much");
+        plait__add_detail("for a map of %zu tasks", what->n);
+        return plait__null(error);
+    }
+    memcpy(job, &described, sizeof *job);
+    fill_in(job, &layout, options);
+    *plait__stamp_of(job, plait_block_size(job)) = (struct plait__stamp){ .job = job };
+    if (job->caller) atomic_store(&pool->board->nested, 1);
+    plait__heap_retag(job, PLAIT__TAG_STAMPED);
+    return job;
+}
+
+/* ---- on the board ---- */
+
+bool plait__hang_up(struct plait__board *board, struct plait__job *job)
+{
+    for (unsigned place = 0; place < PLAIT__JOBS_MAX; place++) {
+        struct plait__job *none = NULL;
+        if (!atomic_compare_exchange_strong(&board->jobs[place], &none, job)) continue;
+        size_t wanted = job->chunks < (size_t)board->size ? job->chunks : (size_t)board->size;
+        plait__ring_workers(board, (int)wanted);
+        return true;
+    }
+    return false;
+}
+
+void plait__take_down(struct plait__board *board, const struct plait__job *job)
+{
+    for (unsigned place = 0; place < PLAIT__JOBS_MAX; place++)
+        if (atomic_load(&board->jobs[place]) == job) atomic_store(&board->jobs[place], NULL);
+    atomic_fetch_add(&board->places, 1);
+    if (atomic_load(&board->queuing)) plait__wake(&board->places, INT_MAX);
+}
+
+void plait__take_chunks_away(struct plait__job *job)
+{
+    atomic_store(&job->cancelled, 1);
+    for (size_t i = 0; i < job->chunks; i++) {
+        uint64_t claim = atomic_load(&job->table[i].claim);
+        unsigned state = plait__claim_state(claim);
+        while ((state == PLAIT__OPEN || state == PLAIT__RUNNING) &&
+               !atomic_compare_exchange_weak(&job->table[i].claim, &claim,
+                                             plait__claim_with_state(claim, state == PLAIT__OPEN ? PLAIT__GIVEN_UP : PLAIT__TAKEN)))
+            state = plait__claim_state(claim);
+    }
+}
+
+/* ---- off the board ---- */
+
+static bool is_looked_at(const struct plait__board *board, const struct plait__job *job)
+{
+    for (int i = 0; i <= board->size; i++)
+        if (atomic_load(&board->cells[i].job) == job) return true;
+    return false;
+}
+
+void plait__retire(struct plait__board *board, struct plait__job **retired, struct plait__job *job)
+{
+    if (job) {
+        job->next_retired = *retired;
+        *retired = job;
+    }
+    while (*retired) {
+        struct plait__job *old = *retired;
+        if (is_looked_at(board, old)) {
+            retired = &old->next_retired;
+        } else {
+            *retired = old->next_retired;
+            plait_free(old);
+        }
+    }
+}
