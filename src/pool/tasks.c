@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/atomics.h"
@@ -10,6 +11,30 @@
 #include "base/error.h"
 
 _Thread_local struct plait__at_work plait__at_work;
+
+/* ---- memory ---- */
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23                             /* Linux 5.14 */
+#endif
+
+#define SMALL_PAGE 4096u
+#define SLICE (32 * SMALL_PAGE)                            /* of an array: worth a call, and stays in a CPU's cache */
+
+/* A worker sees shared memory by page tables of its own, and to fault in one page after the other to write to takes longer than
+ * simple tasks do.  So the kernel is asked for many pages at once where the tasks will touch all of them; older ones decline.
+ * (Pages to read from come 16 at a time by themselves.)
+ * Before the first of so many tasks: how many to run before the next call. */
+static size_t map_slice(const struct plait__job *job, size_t first, size_t count)
+{
+    if (job->out_size == 0 || job->out_size > SMALL_PAGE || count < SLICE / job->out_size) return count;
+    size_t slice = SLICE / job->out_size;
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)job->out + first * job->out_size;
+    uintptr_t end = (begin + slice * job->out_size + page - 1) / page * page;
+    begin = begin / page * page;
+    madvise((void *)begin, end - begin, MADV_POPULATE_WRITE);
+    return slice;
+}
 
 /* ---- a chunk ---- */
 
@@ -51,13 +76,27 @@ static int run_and_reduce(const struct plait__job *job, size_t number, size_t fi
     return first_code;
 }
 
+static int run_slices(const struct plait__job *job, size_t first, size_t count, size_t *failed)
+{
+    int first_code = 0;
+    for (size_t slice; count; first += slice, count -= slice) {
+        size_t first_failed = first;
+        slice = map_slice(job, first, count);
+        int code = run_each(job, first, slice, &first_failed);
+        if (!code || first_code) continue;
+        first_code = code;
+        *failed = first_failed;
+    }
+    return first_code;
+}
+
 int plait__run_tasks(const struct plait__job *job, size_t number, size_t *failed)
 {
     size_t first = number * job->chunk, count = plait__tasks_in_chunk(job, number);
     *failed = first;
     if (job->reduce) return run_and_reduce(job, number, first, count, failed);
     if (job->results) memset(job->out + first * job->out_size, 0, count * job->out_size);
-    return run_each(job, first, count, failed);
+    return run_slices(job, first, count, failed);
 }
 
 /* ---- inline ---- */
