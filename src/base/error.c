@@ -7,6 +7,8 @@
 
 #include <plait/version.h>
 
+#include "base/libc.h"
+
 static _Thread_local char detail[240];
 
 static const struct {
@@ -33,7 +35,7 @@ const char *plait_strerror(int error)
     int own = own_index(error);
     if (own >= 0) return own_errors[own].message;
     int number = error < 0 && error != -2147483647 - 1 ? -error : error;
-    const char *text = strerrordesc_np(number);
+    const char *text = plait__errno_text(number);
     if (text) return text;
     static _Thread_local char unknown[32];
     snprintf(unknown, sizeof unknown, "unknown error %d", error);
@@ -44,7 +46,7 @@ const char *plait_strerrorname(int error)
 {
     int own = own_index(error);
     if (own >= 0) return own_errors[own].name;
-    return error == -2147483647 - 1 ? NULL : strerrorname_np(abs(error));
+    return error == -2147483647 - 1 ? NULL : plait__errno_name(abs(error));
 }
 
 const char *plait_error_detail(void)

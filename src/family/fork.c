@@ -46,6 +46,7 @@ static void after_fork_in_child(void)
         atomic_store(atomic_load(&plait__fork_mark), 0);
         atomic_store(&pid_namespace, 0);
     }
+    plait__forget_parents_list();
     pthread_mutex_unlock(&making);
 }
 

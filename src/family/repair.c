@@ -83,7 +83,7 @@ static void repair(uint32_t dead)
 static int trylock_by_hand(plait__word *pulse)
 {
     uint32_t seen = atomic_load(pulse);
-    if ((seen & FUTEX_TID_MASK) && !(seen & FUTEX_OWNER_DIED)) return EBUSY;
+    if (seen & FUTEX_TID_MASK) return EBUSY;
     uint32_t mine = (seen & FUTEX_WAITERS) | (uint32_t)syscall(SYS_gettid);
     if (!atomic_compare_exchange_strong(pulse, &seen, mine)) return EBUSY;
     return seen & FUTEX_OWNER_DIED ? EOWNERDEAD : 0;
@@ -96,8 +96,8 @@ static int try_pulse(uint32_t number)
     bool by_hand = plait__self.by_hand;
     int result = by_hand ? trylock_by_hand(plait__pulse_word(number)) : pthread_mutex_trylock(pulse);
     if (result == EOWNERDEAD) {
+        if (!by_hand) pthread_mutex_consistent(pulse);     /* musl keeps the mark of death in the word until then */
         repair(number);
-        if (!by_hand) pthread_mutex_consistent(pulse);
     }
     return result;
 }
@@ -138,7 +138,7 @@ static void mark(uint32_t number, pid_t tid)
 {
     plait__word *pulse = plait__pulse_word(number);
     uint32_t seen = atomic_load(pulse);
-    if ((seen & (FUTEX_OWNER_DIED | FUTEX_TID_MASK)) != (uint32_t)tid) return;
+    if ((seen & FUTEX_TID_MASK) != (uint32_t)tid) return;
     atomic_compare_exchange_strong(pulse, &seen, (seen & FUTEX_WAITERS) | FUTEX_OWNER_DIED);
 }
 
@@ -187,7 +187,7 @@ static void ask_about(uint32_t number)
     bool known = read_numbers(number, &pid, &tid);
     uint32_t word = atomic_load(plait__pulse_word(number));
     pid_t holder = (pid_t)(word & FUTEX_TID_MASK);
-    if (!holder || (word & FUTEX_OWNER_DIED)) return;
+    if (!holder) return;
     if (holder == tid ? known && is_gone(pid, tid) : !atomic_load(&plait__roster->many_namespaces) && is_gone(0, holder))
         mark(number, holder);
 }

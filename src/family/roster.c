@@ -66,6 +66,39 @@ static void make_robust(pthread_mutex_t *mutex)
     pthread_mutexattr_destroy(&attributes);
 }
 
+#ifdef __GLIBC__
+
+static void have_robust_list(void) {}
+
+void plait__forget_parents_list(void) {}
+
+#else
+
+/* musl tells the kernel of a thread's list when the thread locks its first robust mutex.  (After a raw clone that does nothing:
+ * musl takes the thread for its parent, which had told.) */
+static void have_robust_list(void)
+{
+    pthread_mutex_t first;
+    if (plait__without(PLAIT__WITHOUT_ROBUST)) return;
+    if (!robust_list()) {
+        make_robust(&first);
+        pthread_mutex_lock(&first);
+        pthread_mutex_unlock(&first);
+        pthread_mutex_destroy(&first);
+    }
+    plait__self.robust_list = robust_list();
+}
+
+/* musl leaves a forked child the list that its parent had, with the parent's pulse in it: it would link ours with that one, and
+ * when a thread ends by pthread_exit, musl itself marks all that is in its list. */
+void plait__forget_parents_list(void)
+{
+    struct robust_list_head_of_libc *list = plait__self.robust_list;
+    if (list && plait__self.incarnation != plait__read_fork_mark()) list->next = list;
+}
+
+#endif
+
 void plait__roster_make(void)
 {
     struct plait__roster *roster = plait__arena->roster;
@@ -109,7 +142,7 @@ static bool grow(uint32_t made)
 static bool claim(uint32_t number)
 {
     uint32_t word = atomic_load(plait__pulse_word(number));
-    if ((word & FUTEX_TID_MASK) && !(word & FUTEX_OWNER_DIED)) return false;
+    if (word & FUTEX_TID_MASK) return false;
     return plait__lock_pulse(number);
 }
 
@@ -189,10 +222,12 @@ int plait__join(void)
     if (error) return error;
     uint32_t incarnation = plait__begin_incarnation();
     if (plait__self.incarnation == incarnation) return 0;
+    plait__forget_parents_list();
     struct plait__heap *heap = plait__self.heap;           /* of the parent, if this is a forked child */
     memset(&plait__self, 0, sizeof plait__self);
     plait__self.incarnation = NO_INCARNATION;
     forget_robust_list();
+    have_robust_list();
 
     bool unpulsed = plait__self.by_hand = !robust_list();
     uint32_t number = claim_any();

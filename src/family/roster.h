@@ -76,6 +76,7 @@ struct plait__self {
     uint64_t owner;                                        /* life << 32 | slot: how 64-bit owner words name us */
     uint32_t short_owner;                                  /* the life's last 3 bits << 13 | slot: how 16 bits do */
     bool by_hand;                                          /* no robust list: pulses are not for the C library, see roster.c */
+    void *robust_list;                                     /* the C library's, where a forked child inherits it; see roster.c */
     struct plait__heap *heap;                              /* NULL until it allocates */
     const struct plait__parker *parker;                    /* NULL: the thread itself sleeps; see wait.h */
     uint32_t spin_limit, parks, try_after;                 /* see wait.c */
@@ -97,6 +98,9 @@ static inline uint32_t plait__read_fork_mark(void)
 
 int plait__join(void);
 
+/* In a forked child, before anything of it is a member. */
+void plait__forget_parents_list(void);
+
 /* Be a member: 0, PLAIT_ENOARENA, PLAIT_ETOOMANY with a detail.  Every call of the face that needs more than its arguments
  * begins with it. */
 static inline int plait__member(void)
@@ -115,10 +119,16 @@ static inline plait__word *plait__pulse_word(uint32_t number)
     return (plait__word *)((char *)&plait__slot(number)->pulse + plait__roster->pulse_offset);
 }
 
+/* A pulse's word, as the kernel marks it.  (With a thread id beside the mark a repairer has it, and musl has not yet cleared that.) */
+static inline bool plait__is_fallen(uint32_t word)
+{
+    return (word & FUTEX_OWNER_DIED) && !(word & FUTEX_TID_MASK);
+}
+
 /* The kernel has marked it and nobody has repaired it yet. */
 static inline bool plait__pulse_fell(uint32_t number)
 {
-    return (atomic_load(plait__pulse_word(number)) & FUTEX_OWNER_DIED) != 0;
+    return plait__is_fallen(atomic_load(plait__pulse_word(number)));
 }
 
 /* The thread that lives in the slot does so no more: the kernel has marked its pulse, or a repairer or the next member has it.

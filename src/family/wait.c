@@ -117,7 +117,7 @@ static int64_t ask_length(uint32_t made)
 static bool watch(struct plait__futex *words, unsigned *count, uint32_t number)
 {
     uint32_t pulse = atomic_load(plait__pulse_word(number));
-    if (pulse & FUTEX_OWNER_DIED) return false;
+    if (plait__is_fallen(pulse)) return false;
     words[(*count)++] = plait__futex_entry(plait__pulse_word(number), pulse);
     return true;
 }

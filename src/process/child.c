@@ -12,6 +12,7 @@
 #include <plait/family.h>
 
 #include "base/deadline.h"
+#include "base/libc.h"
 #include "family/roster.h"
 #include "family/wait.h"
 
@@ -22,10 +23,10 @@ static struct {
 } self;
 
 /* The first of the exit handlers to be registered in the child, so the last of its own to run; the parent's, registered before,
- * never do.  Also for a child that calls exit(). */
-static void end(int status, void *unused)
+ * never do.  Also for a child that calls exit(), where the C library tells its status (base/libc.h): else that one leaves when the
+ * library's destructors run, and whoever joins it learns the status from the kernel. */
+static void end(int status)
 {
-    (void)unused;
     plait__flush_streams(self.flush_all);
     if (self.pid == getpid()) {
         self.record->code = status & 0xff;
@@ -47,9 +48,9 @@ __attribute__((noreturn)) void plait__child_run(const struct plait__birth *birth
     memcpy(plait__identity, birth->identity, sizeof plait__identity);
     prctl(PR_SET_NAME, birth->name);
     plait__set_process_name(birth->name);
-    on_exit(end, NULL);
+    plait__at_exit(end);
     (void)plait__member();                                 /* an error shows again in the first call that needs it */
-    exit(birth->function(birth->argument));
+    plait__exit(birth->function(birth->argument));
 }
 
 /* ---- ending with the parent ---- */

@@ -11,16 +11,12 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#if __has_include(<sys/single_threaded.h>)
-#include <sys/single_threaded.h>
-#else
-#define __libc_single_threaded 0
-#endif
 
 #include <plait/arena.h>
 
 #include "base/error.h"
 #include "base/fault.h"
+#include "base/libc.h"
 #include "family/pidfd.h"
 #include "family/repair.h"
 #include "family/roster.h"
@@ -88,7 +84,7 @@ static void flush_if_free(FILE *stream)
 
 bool plait__flush_streams(bool all)
 {
-    if (all && __libc_single_threaded) {
+    if (all && plait__single_threaded()) {
         fflush(NULL);
         return true;
     }
