@@ -3,7 +3,7 @@
 # How long `make storm` lets each storm test rage, in seconds.
 STORM_SECONDS ?= 600
 
-.PHONY: all demo check storm bench curves clean help
+.PHONY: all demo check storm bench curves install uninstall clean help
 
 all:
 	@tools/build gcc
@@ -34,6 +34,16 @@ curves:
 	@tools/build bench
 	@tools/curves $(CURVES)
 
+# Into $(DESTDIR)$(PREFIX); LIBC=musl: the library for programs with musl.
+PREFIX ?= /usr/local
+export DESTDIR PREFIX LIBC
+
+install:
+	@tools/install
+
+uninstall:
+	@tools/install uninstall
+
 clean:
 	rm -rf build
 
@@ -44,6 +54,7 @@ help:
 	@echo 'make storm   the kill storms, for STORM_SECONDS=$(STORM_SECONDS) each'
 	@echo 'make bench   measure plait beside its peers into build/bench.tsv; with ROWS="queue lock" only rows that begin so'
 	@echo 'make curves  measure how costs grow with length, members and size, into docs/; with CURVES="length" only that one'
+	@echo 'make install install the library into $$(DESTDIR)$(PREFIX): PREFIX=..., DESTDIR=..., LIBC=musl; uninstall takes it away'
 	@echo 'make clean   remove build/'
 	@echo '(demo, check and storm first install the Debian packages of packages.txt that are missing)'
 	@echo 'tools/run-tests --help says how to run some of the tests'

@@ -24,8 +24,13 @@ def public_headers():
     return sorted(INCLUDE.glob("plait.h")) + sorted(INCLUDE.glob("plait/*.h"))
 
 
+def installed_headers():
+    """All that users include: those above, and what is for C++ only."""
+    return sorted([*public_headers(), *INCLUDE.glob("*.hpp")])
+
+
 def c_files(*folders):
-    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.[ch]"))
+    return sorted(path for folder in folders for pattern in ("*.[ch]", "*.[ch]pp") for path in (ROOT / folder).rglob(pattern))
 
 
 def name_of(path):

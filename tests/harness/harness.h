@@ -17,13 +17,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {                            /* which old cmockas do not say themselves */
 #include <cmocka.h>
+}
+#else
+#include <cmocka.h>
+#endif
 
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <sys/types.h>
 #include <unistd.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* --- main ------------------------------------------------------------------------------------------------------------- */
 
@@ -81,5 +91,9 @@ bool test_thread_sleeps(pid_t tid);
 
 /* Poll until it does. */
 void test_until_sleeps(pid_t tid);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

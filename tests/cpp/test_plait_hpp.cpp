@@ -1,0 +1,377 @@
+/* include/plait.hpp: what it adds to the C calls, which have tests of their own. */
+#include "harness.h"
+
+#include <csignal>
+#include <limits>
+#include <memory>
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include <plait.hpp>
+
+using std::chrono::milliseconds;
+using clock_type = std::chrono::steady_clock;
+
+/* The code of the plait::error that body() throws, 0 if it throws nothing. */
+template <class Body> static int code_of(Body body)
+{
+    try {
+        body();
+    } catch (const plait::error &error) {
+        return error.code().value();
+    }
+    return 0;
+}
+
+/* Fork without plait: the child has copies of all owners, and runs body() and their destructors. */
+template <class Body> static int raw_fork(Body body)
+{
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) _exit(body());
+    return test_wait_exit(child);
+}
+
+/* ---- deadlines ---- */
+
+static void deadlines(void **)
+{
+    assert_int_equal(plait_deadline(plait::deadline()).at, 0);
+    assert_int_equal(plait_deadline(plait::deadline::forever()).at, 0);
+    assert_int_equal(plait_deadline(plait::deadline::now()).at, 1);
+    assert_int_equal(plait_deadline(plait::deadline(milliseconds(0))).at, 1);
+    assert_int_equal(plait_deadline(plait::deadline(milliseconds(-5))).at, 1);
+    assert_int_equal(plait_deadline(plait::deadline(std::chrono::hours::max())).at, 0);
+    assert_int_equal(plait_deadline(plait::deadline(clock_type::time_point::max())).at, 0);
+    assert_int_equal(plait_deadline(plait::deadline(clock_type::time_point())).at, 1);
+
+    const plait_deadline before = plait_after(2), between = plait::deadline(std::chrono::seconds(2)), after = plait_after(2);
+    assert_true(before.at <= between.at && between.at <= after.at);
+    const plait_deadline early = plait_after(1e-9), now = plait::deadline(clock_type::now()), late = plait_after(1e-9);
+    assert_true(early.at - 1 <= now.at && now.at <= late.at);
+}
+
+/* ---- errors ---- */
+
+static void errors_are_system_errors(void **)
+{
+    plait_queue_options options{};
+    options.capacity = std::size_t(1) << 40;
+    try {
+        plait::queue queue(options);
+        fail_msg("such a queue was made");
+    } catch (const std::system_error &error) {
+        assert_int_equal(error.code().value(), -EINVAL);
+        assert_true(error.code() == std::errc::invalid_argument);
+        assert_true(error.code().category() == plait::category());
+        assert_non_null(strstr(error.what(), plait_strerror(EINVAL)));
+        assert_non_null(strstr(error.what(), plait_error_detail()));
+    }
+    assert_string_equal(plait::category().message(PLAIT_ECLOSED).c_str(), plait_strerror(PLAIT_ECLOSED));
+    assert_int_equal(code_of([] { plait::pool pool(-1); }), -EINVAL);
+    assert_int_equal(code_of([] { plait::shared<char[]> huge(std::numeric_limits<std::size_t>::max() / 2); }), -ENOMEM);
+    plait::lock lock;
+    assert_int_equal(code_of([&] { lock.release(); }), PLAIT_EUNLOCKED);
+}
+
+/* ---- shared memory ---- */
+
+struct pair {
+    plait::lock lock;
+    int first = 7, second;
+    explicit pair(int second = 8) : second(second) {}
+};
+
+static void shared_objects(void **)
+{
+    void *address;
+    {
+        plait::shared<pair> made(9);
+        assert_true(plait_is_shared(made.get()));
+        assert_int_equal(made->first, 7);
+        assert_int_equal((*made).second, 9);
+        plait::shared<pair> moved(std::move(made)), other(1);
+        assert_null(made.get());
+        other = std::move(moved);
+        assert_int_equal(other->second, 9);
+        address = other.get();
+        assert_true(plait_block_size(address) >= sizeof(pair));
+    }
+    assert_int_equal(plait_block_size(address), 0);
+
+    plait::shared<int[]> numbers(1000), none(0);
+    assert_int_equal(numbers.size(), 1000);
+    for (int number : numbers) assert_int_equal(number, 0);
+    numbers[999] = 5;
+    assert_int_equal(*(numbers.end() - 1), 5);
+    assert_true(none.begin() == none.end());
+}
+
+static void shared_objects_are_handed_over(void **)
+{
+    plait::queue queue;
+    plait::process child([&] {
+        plait::shared<pair> made(3);
+        const bool sent = bool(queue.put(made.get()));
+        made.release();
+        return sent ? 0 : 1;
+    });
+    pair *received = nullptr;
+    assert_true(bool(queue.get(received)));
+    plait::shared<pair> mine = plait::shared<pair>::adopt(received);
+    assert_int_equal(mine->second, 3);
+    child.join();
+    assert_int_equal(child.exitcode(), 0);
+}
+
+static void a_fork_frees_nothing(void **)
+{
+    plait::queue queue;
+    std::unique_ptr<plait::shared<pair>> object(new plait::shared<pair>(4));
+    plait::pool pool(1);
+    const int result = raw_fork([&] {
+        object.reset();
+        plait::queue ended(std::move(queue));
+        plait::pool too(std::move(pool));
+        return 0;
+    });
+    assert_int_equal(result, 0);
+    assert_int_equal((*object)->second, 4);
+    assert_true(plait_block_size(object->get()) > 0);
+    assert_true(bool(queue.put(1)));
+    assert_int_equal(pool.map([](const int &x) { return x + 1; }, std::vector<int>{ 1 })[0], 2);
+}
+
+/* ---- locks ---- */
+
+static void guards(void **)
+{
+    plait::shared<plait::lock> lock;
+    {
+        plait::guard guard(*lock);
+        assert_true(bool(guard) && !guard.owner_died() && lock->locked());
+        plait::guard second(*lock, plait::deadline::now());
+        assert_true(!second && second.timed_out());
+        guard.release();
+        assert_false(lock->locked());
+        plait::guard third(*lock->handle(), milliseconds(1));
+        assert_true(bool(third));
+    }
+    assert_false(lock->locked());
+    try {
+        plait::guard guard(*lock);
+        throw 1;
+    } catch (int) {
+    }
+    assert_false(lock->locked());
+}
+
+static void a_guard_tells_of_a_dead_owner(void **)
+{
+    plait::shared<plait::lock> lock;
+    plait::process child([&] {
+        plait::guard guard(*lock);
+        std::raise(SIGKILL);
+    });
+    child.join();
+    assert_int_equal(child.exitcode(), -SIGKILL);
+    plait::guard first(*lock);
+    assert_true(bool(first) && first.owner_died());
+    first.release();
+    assert_false(plait::guard(*lock).owner_died());
+}
+
+/* ---- queues ---- */
+
+struct point {
+    double x, y;
+};
+
+static void typed_messages(void **)
+{
+    plait::queue queue;
+    assert_true(bool(queue.put(point{ 1, 2 })));
+    assert_true(bool(queue.put(std::string("some text"))));
+    assert_true(bool(queue.put(std::string())));
+    assert_int_equal(queue.qsize(), 3);
+    point got{};
+    assert_true(bool(queue.get(got)));
+    assert_true(got.x == 1 && got.y == 2);
+    std::string text;
+    assert_true(bool(queue.get(text)));
+    assert_string_equal(text.c_str(), "some text");
+    assert_true(bool(queue.get(text)) && text.empty());
+
+    const plait::outcome late = queue.get(got, milliseconds(1));
+    assert_true(!late && late.timed_out() && !late.closed());
+    queue.close();
+    const plait::outcome closed = queue.get(text);
+    assert_true(!closed && closed.closed());
+    assert_true(queue.put(1).closed());
+}
+
+static void a_message_of_another_size_is_an_error(void **)
+{
+    plait::queue queue;
+    short two = 0;
+    long eight = 0;
+    assert_true(bool(queue.put(1)));
+    assert_int_equal(code_of([&] { (void)bool(queue.get(two)); }), -EMSGSIZE);
+    assert_int_equal(queue.qsize(), 1);
+    assert_int_equal(code_of([&] { (void)bool(queue.get(eight)); }), -EBADMSG);
+    assert_int_equal(queue.qsize(), 0);
+}
+
+static void queues_move_and_refs_follow(void **)
+{
+    plait::queue first, second;
+    plait::queue_ref ref = first;
+    assert_true(bool(ref.put('a')));
+    second = std::move(first);
+    assert_ptr_equal(second.handle(), ref.handle());
+    plait::queue third(std::move(second));
+    assert_null(second.handle());
+    char got = 0;
+    assert_true(bool(third.get(got)) && got == 'a');
+}
+
+static void leases_come_back(void **)
+{
+    plait_queue_options options{};
+    options.leases = 1;
+    plait::queue queue(options);
+    int got = 0;
+    assert_true(bool(queue.put(5)));
+    {
+        plait::lease lease;
+        assert_true(bool(queue.get(got, lease, plait::deadline::now())));
+        assert_int_equal(lease.attempts(), 0);
+    }
+    plait::lease lease, other;
+    assert_true(bool(queue.get(got, lease)));
+    assert_int_equal(got, 5);
+    assert_int_equal(lease.attempts(), 1);
+    other = std::move(lease);
+    assert_true(!lease && bool(other));
+    other.ack();
+    assert_true(!other);
+    assert_true(queue.get(got, lease, plait::deadline::now()).timed_out());
+}
+
+/* ---- processes ---- */
+
+static int plain_function()
+{
+    return 5;
+}
+
+static void processes(void **)
+{
+    plait::process plain(plain_function), nothing([] {});
+    assert_true(plain.join(std::chrono::seconds(60)) && nothing.join());
+    assert_int_equal(plain.exitcode(), 5);
+    assert_int_equal(nothing.exitcode(), 0);
+    assert_false(plain.is_alive());
+
+    plait_process_options options{};
+    options.daemon = 1;
+    options.name = "sleeper";
+    plait::process daemon([] { for (;;) pause(); }, options);
+    assert_string_equal(daemon.name(), "sleeper");
+    assert_int_equal(code_of([&] { daemon.exitcode(); }), PLAIT_ERUNNING);
+    assert_true(daemon.join(plait::deadline::now()).timed_out());
+    plain = std::move(daemon);                             /* each is ended as what it is: neither hangs */
+    assert_true(plain.is_alive());
+    plain.kill();
+    plain.join();
+    assert_int_equal(plain.exitcode(), -SIGKILL);
+}
+
+static void the_end_of_a_daemons_owner_ends_it(void **)
+{
+    pid_t pid;
+    {
+        plait_process_options options{};
+        options.daemon = 1;
+        plait::process daemon([] { for (;;) pause(); }, options);
+        pid = daemon.pid();
+    }
+    assert_int_equal(kill(pid, 0), -1);
+}
+
+static void an_exception_ends_the_process(void **)
+{
+    plait::process child([] {
+        const int null = open("/dev/null", O_WRONLY);      /* the message of std::terminate */
+        dup2(null, STDERR_FILENO);
+        throw std::runtime_error("nobody catches it");
+    });
+    child.join();
+    assert_int_equal(child.exitcode(), -SIGABRT);
+}
+
+/* ---- pools ---- */
+
+static void pools(void **)
+{
+    plait::pool pool(2);
+    assert_int_equal(pool.workers(), 2);
+    std::vector<int> in(1000);
+    for (int i = 0; i < 1000; i++) in[std::size_t(i)] = i;
+    const double factor = 0.5;
+    const std::vector<double> out = pool.map([factor](const int &x) { return x * factor; }, in);
+    for (int i = 0; i < 1000; i++) assert_true(out[std::size_t(i)] == i * 0.5);
+    assert_true(pool.map([](int x) { return x; }, std::vector<int>()).empty());
+
+    plait::shared<point[]> points(10);
+    plait::shared<double[]> sums(10);
+    for (point &point : points) point = { 1, 2 };
+    pool.map([](const point &point) { return point.x + point.y; }, points.data(), sums.data(), points.size());
+    for (double sum : sums) assert_true(sum == 3);
+}
+
+static void a_task_may_throw(void **)
+{
+    plait::pool pool(2);
+    const std::vector<int> in{ 1, 2, 3 };
+    std::string text;
+    try {
+        pool.map([](const int &x) { return x == 2 ? throw std::out_of_range("two is too much") : x; }, in);
+    } catch (const plait::task_error &error) {
+        text = error.what();
+    }
+    assert_string_equal(text.c_str(), "two is too much");
+    text.clear();
+    try {
+        pool.map([](const int &x) { return x == 3 ? throw 3 : x; }, in);
+    } catch (const plait::task_error &error) {
+        text = error.what();
+    }
+    assert_string_equal(text.c_str(), "a task threw something that is no std::exception");
+    assert_int_equal(code_of([&] {
+        pool.map([](const int &x) { return x == 1 ? std::raise(SIGKILL) : 0; }, in);
+    }), PLAIT_EWORKERDIED);
+    assert_int_equal(pool.map([](const int &x) { return x * x; }, in)[2], 9);
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(deadlines),
+    cmocka_unit_test(errors_are_system_errors),
+    cmocka_unit_test(shared_objects),
+    cmocka_unit_test(shared_objects_are_handed_over),
+    cmocka_unit_test(a_fork_frees_nothing),
+    cmocka_unit_test(guards),
+    cmocka_unit_test(a_guard_tells_of_a_dead_owner),
+    cmocka_unit_test(typed_messages),
+    cmocka_unit_test(a_message_of_another_size_is_an_error),
+    cmocka_unit_test(queues_move_and_refs_follow),
+    cmocka_unit_test(leases_come_back),
+    cmocka_unit_test(processes),
+    cmocka_unit_test(the_end_of_a_daemons_owner_ends_it),
+    cmocka_unit_test(an_exception_ends_the_process),
+    cmocka_unit_test(pools),
+    cmocka_unit_test(a_task_may_throw),
+};
+TEST_MAIN(tests)
