@@ -528,7 +528,7 @@ private:
         return call(*static_cast<Function *>(function), std::is_void<decltype(std::declval<Function &>()())>());
     }
 
-    /* The child finds the copy where it is here: its memory is a copy of ours.  (What is given may be no object, but a function.) */
+    /* The child finds the copy where it is here: its memory is a copy of ours.  (What is given may be a function, no object.) */
     template <class Function> static plait_process *start(Function &&function, const plait_process_options &options)
     {
         typename std::decay<Function>::type copy(std::forward<Function>(function));
@@ -556,8 +556,8 @@ public:
     int workers() const { return detail::check(plait_pool_workers(handle())); }
     plait_pool *handle() const noexcept { return owned_.get(); }
 
-    /* out[i] = function(in[i]) for all i < count.  Inputs, outputs and the function, with what it captures, are copied as bytes into
-     * the workers: capture values, or pointers to shared memory, never references.  The context of `options` is map's own.  Throws
+    /* out[i] = function(in[i]) for all i < count.  Inputs, outputs and the function, with what it captures, are copied as bytes
+     * into the workers: capture values, or pointers to shared memory, never references.  The context of `options` is map's own.  Throws
      * a task_error when a task threw, else an error (-ETIMEDOUT too), after which the outputs are not all there. */
     template <class Function, class In, class Out>
     void map(Function function, const In *in, Out *out, std::size_t count, plait_map_options options = plait_map_options())

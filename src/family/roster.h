@@ -119,7 +119,7 @@ static inline plait__word *plait__pulse_word(uint32_t number)
     return (plait__word *)((char *)&plait__slot(number)->pulse + plait__roster->pulse_offset);
 }
 
-/* A pulse's word, as the kernel marks it.  (With a thread id beside the mark a repairer has it, and musl has not yet cleared that.) */
+/* A pulse's word, as the kernel marks it.  (With a thread id beside the mark a repairer has it, and musl has not cleared that.) */
 static inline bool plait__is_fallen(uint32_t word)
 {
     return (word & FUTEX_OWNER_DIED) && !(word & FUTEX_TID_MASK);
