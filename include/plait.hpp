@@ -557,8 +557,8 @@ public:
     plait_pool *handle() const noexcept { return owned_.get(); }
 
     /* out[i] = function(in[i]) for all i < count.  Inputs, outputs and the function, with what it captures, are copied as bytes
-     * into the workers: capture values, or pointers to shared memory, never references.  The context of `options` is map's own.  Throws
-     * a task_error when a task threw, else an error (-ETIMEDOUT too), after which the outputs are not all there. */
+     * into the workers: capture values, or pointers to shared memory, never references.  The context of `options` is map's own.
+     * Throws a task_error when a task threw, else an error (-ETIMEDOUT too), after which the outputs are not all there. */
     template <class Function, class In, class Out>
     void map(Function function, const In *in, Out *out, std::size_t count, plait_map_options options = plait_map_options())
     {
