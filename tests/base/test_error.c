@@ -84,6 +84,7 @@ static void names_and_messages_are_those_of_glibc(void **state)
 #ifdef __GLIBC__
     for (int number = 1; number < 4096; number++) {
         const char *name = strerrorname_np(number), *text = strerrordesc_np(number);
+        if (number == PLAIT_OWNER_DIED) continue;
         if (!name) assert_null(plait_strerrorname(number));
         else assert_string_equal(plait_strerrorname(number), name);
         if (text) assert_string_equal(plait_strerror(number), text);
