@@ -78,7 +78,7 @@ static void look_at_signals(FILE *to)
     look_at_set(to, "pending", &set);
     for (int timer = ITIMER_REAL; timer <= ITIMER_PROF; timer++) {
         struct itimerval value;
-        CHECK(getitimer((enum __itimer_which)timer, &value) == 0);
+        CHECK(getitimer(timer, &value) == 0);
         fprintf(to, "timer %d: %d, every %ld.%06ld\n", timer, value.it_value.tv_sec || value.it_value.tv_usec,
                 (long)value.it_interval.tv_sec, (long)value.it_interval.tv_usec);
     }
@@ -119,7 +119,7 @@ static void look_at_process(FILE *to)
             prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), prctl(PR_GET_DUMPABLE), prctl(PR_GET_TIMERSLACK), getpriority(PRIO_PROCESS, 0));
     for (int kind = 0; kind < (int)RLIM_NLIMITS; kind++) {
         struct rlimit limit = { 0 };
-        getrlimit((enum __rlimit_resource)kind, &limit);
+        getrlimit(kind, &limit);
         fprintf(to, "limit %d: %llx of %llx\n", kind, (unsigned long long)limit.rlim_cur, (unsigned long long)limit.rlim_max);
     }
     CHECK(sched_getaffinity(0, sizeof cpus, &cpus) == 0);

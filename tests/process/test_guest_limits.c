@@ -177,7 +177,7 @@ static void there_may_be_no_proc(void **state)
 static void limit(int kind, rlim_t most)
 {
     const struct rlimit limit = { most, most };
-    CHECK(setrlimit((enum __rlimit_resource)kind, &limit) == 0);
+    CHECK(setrlimit(kind, &limit) == 0);
 }
 
 static int live_in_2_GiB(void *unused)
