@@ -233,6 +233,7 @@ int plait__join(void)
     uint32_t number = claim_any();
     if (!number) {
         free(heap);
+        plait__self.robust_list = NULL;                    /* nothing of ours is in it: a later try must not empty it */
         return plait__fail(PLAIT_ETOOMANY, "all %u slots are taken", PLAIT__MEMBERS_MAX);
     }
     struct plait__slot *slot = plait__slot(number);
