@@ -1,10 +1,12 @@
 """Stock CPython's counterparts: `peers.py --list`, or `peers.py ROW SYSTEM` measures once and prints the figure."""
 
+import collections
 import concurrent.futures
 import multiprocessing as mp
 import multiprocessing.connection
 import multiprocessing.heap
 import os
+import re
 import signal
 import sys
 import time
@@ -177,6 +179,32 @@ def executor_map(task, n, chunksize):
         return (time.monotonic() - begin) / n * 1e9
 
 
+WORD = re.compile(rb"[0-9a-z_\x80-\xff]+")
+
+
+def count_words(paths):
+    words, size = collections.Counter(), 0
+    for path in paths:
+        with open(path, "rb") as file:
+            text = file.read()
+        words.update(WORD.findall(text.lower()))
+        size += len(text)
+    return words, size
+
+
+def wordcount():
+    """Megabytes per second, of a part of the files that the others count: the whole would take too long."""
+    paths = [os.path.join(folder, name) for folder, _, names in os.walk("/usr/include/linux") for name in names]
+    batches = [paths[i::64] for i in range(64)]
+    begin = time.monotonic()
+    words, size = collections.Counter(), 0
+    with SPAWNING.Pool(2) as pool:
+        for some, length in pool.imap_unordered(count_words, batches):
+            words.update(some)
+            size += length
+    return size / (time.monotonic() - begin) / 1e6
+
+
 def overhead(ns_each):
     return ns_each * 2 / 1e3 - 50
 
@@ -204,6 +232,7 @@ BENCHES = [
     ("pool-map-trivial-chunk1", "python", "ns", lambda: pool_map(add_one, 20000, 1)),
     ("pool-map-trivial-chunk1", "python-executor", "ns", lambda: executor_map(add_one, 3000, 1)),
     ("pool-map-trivial-auto", "python", "ns", lambda: pool_map(add_one, 500000, None)),
+    ("wordcount", "python", "MB/s", wordcount),
     ("pool-map-50us", "python", "us", lambda: overhead(pool_map(work_50us, 4000, 1))),
 ]
 
