@@ -12,6 +12,10 @@
 
 #define PLAIT_API __attribute__((visibility("default")))
 
+/* Functions that are inlined always, and functions that the library has too, for whoever does not optimize. */
+#define PLAIT__INLINE extern __inline__ __attribute__((__gnu_inline__, __always_inline__, __artificial__))
+#define PLAIT__INLINE_TOO extern __inline__ __attribute__((__gnu_inline__))
+
 /* The result is news that must not be missed (a holder that died, a message that was not taken). */
 #define PLAIT_MUST_CHECK __attribute__((warn_unused_result))
 

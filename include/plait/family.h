@@ -18,6 +18,8 @@
 #ifndef PLAIT_FAMILY_H
 #define PLAIT_FAMILY_H
 
+#include <stdint.h>
+
 #include <plait/export.h>
 
 PLAIT_BEGIN
@@ -34,6 +36,10 @@ PLAIT_API void plait_leave(void);
 
 /* How many member threads are alive now, in all processes; 0 without a family.  Only a momentary picture. */
 PLAIT_API int plait_member_count(void);
+
+/* For inlined functions, not for users: points to the word by which locks name the calling thread; the word is 0 before its first
+ * call that needs the family, and in a forked child. */
+PLAIT_API extern __thread const uint64_t *plait__me __attribute__((__tls_model__("initial-exec")));
 
 PLAIT_END
 #endif

@@ -22,6 +22,7 @@
 
 #include <plait/deadline.h>
 #include <plait/export.h>
+#include <plait/family.h>
 
 /* Sixteen bytes, aligned to eight.  The fields are plait's; zero them to make an unlocked lock, never while it is in use.
  * Inside memory of the arena it works between all members; elsewhere between the threads of this process only. */
@@ -60,6 +61,52 @@ PLAIT_API int plait_lock_disown(plait_lock *lock);
 /* 1 if somebody (or nobody in particular: disowned) holds it, 0 if not, -EINVAL.  Only a momentary picture.
  * Python: lock.locked(). */
 PLAIT_API int plait_lock_locked(const plait_lock *lock);
+
+/* ---- the two that have to be fast, to be inlined ----
+ *
+ * An optimizing compiler takes plait_lock_acquire and plait_lock_release from here, unless PLAIT_NO_INLINE is defined: a call
+ * stores its return address, and an atomic instruction waits for that, which costs about a third of the whole.  What follows is
+ * part of the ABI, but nothing that users call. */
+
+PLAIT_API int plait__lock_acquire_slowly(plait_lock *lock, plait_deadline deadline);
+PLAIT_API int plait__lock_release_slowly(plait_lock *lock, uint64_t was);
+
+/* Neither NULL nor misaligned.  In one comparison (the low bits come to the top, and 0 wraps), or the compiler warns of what its
+ * user does with the NULL that is asked about here. */
+PLAIT__INLINE int plait__is_lock(const plait_lock *lock)
+{
+    uintptr_t rotated = (uintptr_t)lock >> 3 | (uintptr_t)lock << (sizeof lock * 8 - 3);
+    return __builtin_expect(rotated - 1 < UINTPTR_MAX >> 3, 1);
+}
+
+/* Acquire it if it is unlocked, by one compare-and-swap.  Who is nobody yet swaps 0 for 0, and is told that it was in vain. */
+PLAIT__INLINE int plait__lock_try(plait_lock *lock)
+{
+    uint64_t unlocked = 0, me = __atomic_load_n(plait__me, __ATOMIC_RELAXED);
+    if (!plait__is_lock(lock)) return 0;
+    if (!__atomic_compare_exchange_n(&lock->word, &unlocked, me, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) return 0;
+    return me != 0;
+}
+
+/* Anyone may release, so whoever held it, 0 is what has to stand there: one exchange writes it, and tells whether somebody held
+ * the lock (bits 0 to 15) and somebody sleeps (bit 31). */
+PLAIT__INLINE int plait__lock_give(plait_lock *lock)
+{
+    uint64_t was = plait__is_lock(lock) ? __atomic_exchange_n(&lock->word, UINT64_C(0), __ATOMIC_RELEASE) : 0;
+    return __builtin_expect((uint32_t)was - 1 < 0xffffu, 1) ? 0 : plait__lock_release_slowly(lock, was);
+}
+
+#if defined __OPTIMIZE__ && !defined PLAIT_NO_INLINE
+PLAIT__INLINE_TOO int plait_lock_acquire(plait_lock *lock, plait_deadline deadline)
+{
+    return __builtin_expect(plait__lock_try(lock), 1) ? 0 : plait__lock_acquire_slowly(lock, deadline);
+}
+
+PLAIT__INLINE_TOO int plait_lock_release(plait_lock *lock)
+{
+    return plait__lock_give(lock);
+}
+#endif
 
 PLAIT_END
 #endif

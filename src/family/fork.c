@@ -3,6 +3,9 @@
  * The fork mark is a word in a page that the kernel wipes in a forked child (MADV_WIPEONFORK), whatever call made that child.
  * A thread is a member as long as the number it joined under stands there; so a child's first call finds that it is nobody yet,
  * and joins as a new member.  Where the kernel can't wipe, pthread_atfork clears the mark (a raw clone is not noticed then).
+ *
+ * Behind the mark there is a word for each slot: what locks call the thread that lives there, if it is one of this process.  That
+ * too reads 0 in a forked child, so that acquiring a lock needs no look at the mark.
  */
 #include "family/roster.h"
 
@@ -21,6 +24,9 @@
 #endif
 
 static _Atomic uint32_t no_mark;                           /* stands for the mark until there is one */
+static _Atomic uint64_t nobody;
+static _Atomic uint64_t *names;                            /* [0] holds the mark, [n] the name of the thread in slot n */
+__thread const uint64_t *plait__me = (const uint64_t *)&nobody;
 _Atomic(_Atomic uint32_t *) plait__fork_mark = &no_mark;
 static _Atomic uint32_t last_incarnation;                  /* survives forks, so that numbers are not used twice */
 static _Atomic uint32_t pid_namespace;
@@ -45,6 +51,7 @@ static void after_fork_in_child(void)
     if (!kernel_wipes) {
         atomic_store(atomic_load(&plait__fork_mark), 0);
         atomic_store(&pid_namespace, 0);
+        atomic_store((_Atomic uint64_t *)(uintptr_t)plait__me, 0);       /* of the only thread there is */
     }
     plait__forget_parents_list();
     pthread_mutex_unlock(&making);
@@ -56,17 +63,20 @@ static void at_thread_end(void *unused)
     plait_leave();
 }
 
-static size_t page_size(void)
-{
-    return (size_t)sysconf(_SC_PAGESIZE);
-}
+#define MARK_SIZE ((PLAIT__MEMBERS_MAX + 1) * sizeof *names)
 
 static int make_mark(void **mark)
 {
-    *mark = mmap(NULL, page_size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (*mark == MAP_FAILED) return plait__fail(PLAIT_ENOARENA, "mmap of one page: %s", plait_strerror(errno));
-    kernel_wipes = !plait__without(PLAIT__WITHOUT_WIPE) && madvise(*mark, page_size(), MADV_WIPEONFORK) == 0;
+    *mark = mmap(NULL, MARK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (*mark == MAP_FAILED) return plait__fail(PLAIT_ENOARENA, "mmap of %zu bytes: %s", MARK_SIZE, plait_strerror(errno));
+    kernel_wipes = !plait__without(PLAIT__WITHOUT_WIPE) && madvise(*mark, MARK_SIZE, MADV_WIPEONFORK) == 0;
     return 0;
+}
+
+void plait__set_me(uint32_t slot, uint64_t owner)
+{
+    atomic_store(&names[slot], owner);
+    plait__me = owner ? (const uint64_t *)&names[slot] : (const uint64_t *)&nobody;
 }
 
 /* Before the first fork there can be, not at our first call: a fork that had begun before would copy `making` as it is, and know no
@@ -101,10 +111,11 @@ static int make_all(void)
     if (error) return error;
     error = plait__arena_make();
     if (error) {
-        munmap(mark, page_size());
+        munmap(mark, MARK_SIZE);
         return error;
     }
     plait__roster_make();
+    names = mark;
     atomic_store(&plait__fork_mark, (_Atomic uint32_t *)mark);
     return 0;
 }

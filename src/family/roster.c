@@ -250,25 +250,22 @@ int plait__join(void)
     if (unpulsed) plait__wake_family();                    /* whoever sleeps has to ask about us now and then */
     plait__keep_thread_key();
     plait__self.incarnation = incarnation;
+    plait__set_me(number, plait__self.owner);
     return 0;
 }
 
 /* ---- leaving ---- */
 
-static bool is_member(void)
-{
-    return plait__self.incarnation == plait__read_fork_mark();
-}
-
 void plait_leave(void)
 {
-    if (!is_member()) return;
+    if (!plait__is_member()) return;
     uint32_t number = plait__self.slot;
     struct plait__slot *slot = plait__slot(number);
     if (atomic_load(&slot->inside)) return;                /* exit() in a signal handler in the middle of a call is a death */
     bool has_leases = plait__self.leases > 0, by_hand = plait__self.by_hand;
     plait__heap_sweep(number, (atomic_load(&slot->flags) & PLAIT__HAS_PRIVATE) != 0, number);
     free(plait__self.heap);
+    plait__set_me(number, 0);
     plait__self = (struct plait__self){ .incarnation = NO_INCARNATION };
 
     atomic_store(&slot->inside, NULL);
@@ -322,7 +319,7 @@ enum plait__fate plait__fate(uint64_t owner)
 void plait__set_process_name(const char *name)
 {
     snprintf(process_name, sizeof process_name, "%s", name);
-    if (is_member()) snprintf(plait__slot(plait__self.slot)->name, PLAIT__NAME_SIZE, "%s", name);
+    if (plait__is_member()) snprintf(plait__slot(plait__self.slot)->name, PLAIT__NAME_SIZE, "%s", name);
 }
 
 void plait__describe_member(uint32_t number, char *text, size_t size)

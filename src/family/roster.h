@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <plait/family.h>
+
 #include "arena/heap.h"
 #include "base/atomics.h"
 #include "base/futex.h"
@@ -101,11 +103,16 @@ int plait__join(void);
 /* In a forked child, before anything of it is a member. */
 void plait__forget_parents_list(void);
 
+static inline bool plait__is_member(void)
+{
+    return plait__self.incarnation == plait__read_fork_mark();
+}
+
 /* Be a member: 0, PLAIT_ENOARENA, PLAIT_ETOOMANY with a detail.  Every call of the face that needs more than its arguments
  * begins with it. */
 static inline int plait__member(void)
 {
-    if (PLAIT__LIKELY(plait__self.incarnation == plait__read_fork_mark())) return 0;
+    if (PLAIT__LIKELY(plait__is_member())) return 0;
     return plait__join();
 }
 
@@ -187,6 +194,8 @@ int plait__family_make(void);                              /* arena, roster and 
 uint32_t plait__begin_incarnation(void);                   /* the mark to join under, made anew after a fork */
 void plait__keep_thread_key(void);                         /* have plait_leave called at the end of this thread */
 uint32_t plait__pid_namespace(void);
+
+void plait__set_me(uint32_t slot, uint64_t owner);         /* what locks call the calling thread; 0: nobody */
 
 /* In roster.c, for fork.c */
 void plait__roster_make(void);

@@ -7,6 +7,7 @@
  * only by who finds the lock taken: if its life ended by death, the word is taken over, if it left, the lock belongs to nobody
  * (slot PLAIT__NOBODY) and stays locked.
  */
+#define PLAIT_NO_INLINE
 #include <plait/lock.h>
 
 #include <plait/arena.h>
@@ -28,11 +29,6 @@ static inline _Atomic uint64_t *word_of(const plait_lock *lock)
 static inline uint32_t slot_in(uint64_t word)
 {
     return (uint32_t)word & 0xffff;
-}
-
-static inline bool is_lock(const plait_lock *lock)
-{
-    return lock && (uintptr_t)lock % 8 == 0;
 }
 
 static int not_a_lock(const plait_lock *lock)
@@ -86,35 +82,47 @@ static __attribute__((noinline)) int acquire_slowly(_Atomic uint64_t *word, plai
     }
 }
 
+/* ---- acquire and release ---- */
+
+/* Both straight lines are in the header, to be inlined: beside two atomic instructions, to store the return address of a call
+ * costs as much as one of them, because they wait until all stores before are done.  Here is what the straight lines leave, and
+ * the functions themselves, for whoever has no optimizing C compiler. */
+
+int plait__lock_acquire_slowly(plait_lock *lock, plait_deadline deadline)
+{
+    if (!plait__is_lock(lock)) return not_a_lock(lock);
+    int result = plait__member();
+    if (result) return result;
+    result = acquire_slowly(word_of(lock), deadline);
+    if (result >= 0) plait__tsan_acquire(word_of(lock));
+    return result;
+}
+
 int plait_lock_acquire(plait_lock *lock, plait_deadline deadline)
 {
-    if (PLAIT__UNLIKELY(!is_lock(lock))) return not_a_lock(lock);
-    int result = plait__member();
-    if (PLAIT__UNLIKELY(result)) return result;
-    _Atomic uint64_t *word = word_of(lock);
-    uint64_t unlocked = 0;
-    if (PLAIT__UNLIKELY(!atomic_compare_exchange_strong_explicit(word, &unlocked, plait__self.owner, memory_order_acquire,
-                                                                 memory_order_relaxed)))
-        result = acquire_slowly(word, deadline);
-    if (result >= 0) plait__tsan_acquire(word);
-    return result;
+    if (PLAIT__UNLIKELY(!plait__lock_try(lock))) return plait__lock_acquire_slowly(lock, deadline);
+    if (PLAIT__UNLIKELY(__tsan_acquire != 0)) __tsan_acquire(word_of(lock));
+    return 0;
+}
+
+/* What stood in the word, before it became 0, was not simply somebody. */
+int plait__lock_release_slowly(plait_lock *lock, uint64_t was)
+{
+    if (!plait__is_lock(lock)) return not_a_lock(lock);
+    if (!slot_in(was)) return plait__fail(PLAIT_EUNLOCKED, "nobody holds the lock");
+    if (was & WAITERS) plait__wake(plait__low_half(word_of(lock)), 1);
+    return 0;
 }
 
 int plait_lock_release(plait_lock *lock)
 {
-    if (PLAIT__UNLIKELY(!is_lock(lock))) return not_a_lock(lock);
-    _Atomic uint64_t *word = word_of(lock);
-    uint64_t seen = plait__self.owner;                     /* a good guess, of who is a member */
-    plait__tsan_release(word);
-    while (!slot_in(seen) || !atomic_compare_exchange_strong(word, &seen, 0))
-        if (!slot_in(seen) && !slot_in(seen = atomic_load(word))) return plait__fail(PLAIT_EUNLOCKED, "nobody holds the lock");
-    if (PLAIT__UNLIKELY((seen & WAITERS) != 0)) plait__wake(plait__low_half(word), 1);
-    return 0;
+    if (__tsan_release && plait__is_lock(lock)) __tsan_release(word_of(lock));
+    return plait__lock_give(lock);
 }
 
 int plait_lock_disown(plait_lock *lock)
 {
-    if (!is_lock(lock)) return not_a_lock(lock);
+    if (!plait__is_lock(lock)) return not_a_lock(lock);
     _Atomic uint64_t *word = word_of(lock);
     uint64_t seen = atomic_load(word);
     do {
@@ -125,7 +133,7 @@ int plait_lock_disown(plait_lock *lock)
 
 int plait_lock_locked(const plait_lock *lock)
 {
-    if (!is_lock(lock)) return not_a_lock(lock);
+    if (!plait__is_lock(lock)) return not_a_lock(lock);
     int error = plait__member();
     if (error) return error;
     uint64_t seen = atomic_load(word_of(lock));

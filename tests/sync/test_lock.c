@@ -6,6 +6,8 @@
 #include <plait/error.h>
 #include <plait/lock.h>
 
+#include "family/roster.h"
+
 static plait_lock *lock;
 
 static int make_lock(void **state)
@@ -18,6 +20,10 @@ static int free_lock(void **state)
 {
     return plait_lock_free(lock);
 }
+
+/* The functions that the library has, for whoever does not inline those of the header. */
+static int (*volatile acquire_itself)(plait_lock *lock, plait_deadline deadline) = plait_lock_acquire;
+static int (*volatile release_itself)(plait_lock *lock) = plait_lock_release;
 
 /* --- alone ----------------------------------------------------------------------------------------------------------------- */
 
@@ -90,6 +96,33 @@ static void it_is_not_released_more_often_than_acquired(void **state)
     assert_int_equal(plait_lock_disown(lock), PLAIT_EUNLOCKED);
     assert_int_equal(plait_lock_acquire(lock, PLAIT_NOW), 0);
     assert_int_equal(plait_lock_release(lock), 0);
+}
+
+static int takes_it_as_its_first_call(void *unused)
+{
+    CHECK(acquire_itself(lock, PLAIT_NOW) == 0);
+    CHECK(lock->word == plait__self.owner);
+    CHECK(release_itself(lock) == 0);
+    plait_leave();
+    CHECK(plait_lock_acquire(lock, PLAIT_NOW) == 0);        /* and now as another member */
+    CHECK(lock->word == plait__self.owner);
+    return plait_lock_release(lock);
+}
+
+static void what_is_inlined_and_what_is_not_go_together(void **state)
+{
+    assert_int_equal(acquire_itself(lock, PLAIT_NOW), 0);
+    assert_int_equal(plait_lock_acquire(lock, PLAIT_NOW), -ETIMEDOUT);
+    assert_int_equal(plait_lock_release(lock), 0);
+    assert_int_equal(release_itself(lock), PLAIT_EUNLOCKED);
+    assert_int_equal(plait_lock_acquire(lock, PLAIT_NOW), 0);
+    assert_int_equal(acquire_itself(lock, PLAIT_NOW), -ETIMEDOUT);
+    assert_int_equal(release_itself(lock), 0);
+    struct test_thread thread;
+    test_thread_start(&thread, takes_it_as_its_first_call, NULL);
+    assert_int_equal(test_thread_join(&thread), 0);
+    assert_int_equal(acquire_itself(NULL, PLAIT_FOREVER), -EINVAL);
+    assert_int_equal(release_itself((plait_lock *)((char *)lock + 4)), -EINVAL);
 }
 
 static void check_is_no_lock(plait_lock *pointer)
@@ -291,6 +324,7 @@ static const struct CMUnitTest tests[] = {
     TEST(it_can_be_embedded_anywhere_in_zeroed_memory),
     TEST(it_can_stand_on_the_stack),
     TEST(it_is_not_released_more_often_than_acquired),
+    TEST(what_is_inlined_and_what_is_not_go_together),
     TEST(null_and_misaligned_pointers_are_no_locks),
     TEST(the_holder_waits_for_itself),
     TEST(a_deadline_that_is_over_does_not_wait),
