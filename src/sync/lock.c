@@ -52,6 +52,18 @@ static uint64_t make_nobodys(_Atomic uint64_t *word, uint64_t seen)
     return atomic_compare_exchange_strong(word, &seen, nobodys) ? nobodys : seen;
 }
 
+/* Before it sleeps, a contender looks again and again, each time after twice as many pauses: to look takes the cache line away from
+ * whoever works with it, and a holder that is left alone gets more done than two who take turns. */
+#define PAUSES_MAX 64u
+static bool spin(struct plait__wait *wait)
+{
+    if (wait->spins >= plait__self.spin_limit) return false;
+    uint32_t pauses = wait->spins + 2 < PAUSES_MAX ? wait->spins + 2 : PAUSES_MAX;
+    for (uint32_t i = 0; i < pauses; i++) plait__relax();
+    wait->spins += pauses;
+    return true;
+}
+
 /* A thread that has slept keeps WAITERS in the word when it acquires: others may sleep still, and its release wakes the next.
  * One that gives up has set WAITERS before its last sleep, so the holder's release wakes somebody. */
 static __attribute__((noinline)) int acquire_slowly(_Atomic uint64_t *word, plait_deadline deadline)
@@ -73,7 +85,7 @@ static __attribute__((noinline)) int acquire_slowly(_Atomic uint64_t *word, plai
         }
         if (plait__is_now(deadline)) {
             if (plait__give_up(holder) < 0) return timed_out(seen);
-        } else if (!plait__spin(&wait)) {
+        } else if (!spin(&wait)) {
             if (!(seen & WAITERS) && !atomic_compare_exchange_strong(word, &seen, seen | WAITERS)) continue;
             seen |= WAITERS;
             if (plait__park(&wait, plait__low_half(word), (uint32_t)seen, holder) < 0) return timed_out(seen);
