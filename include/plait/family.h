@@ -39,7 +39,7 @@ PLAIT_API int plait_member_count(void);
 
 /* For inlined functions, not for users: points to the word by which locks name the calling thread; the word is 0 before its first
  * call that needs the family, and in a forked child. */
-PLAIT_API extern __thread const uint64_t *plait__me __attribute__((__tls_model__("initial-exec")));
+PLAIT_API extern __thread __attribute__((__tls_model__("initial-exec"))) const uint64_t *plait__me;
 
 PLAIT_END
 #endif

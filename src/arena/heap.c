@@ -13,15 +13,25 @@ static const uint16_t sizes[PLAIT__CLASSES] = {
     1024, 1536, 2048, 3072, 4096, 6144, 8192, 12288, 16384, 24576, 32768,
 };
 #define SMALL_MAX 32768u
-#define NOTED (sizeof ((struct plait__class *)0)->blocks / sizeof(uint16_t))
+#define SMALL_MEMORY_NOTED (2 * PLAIT__SPAN_SIZE)          /* of each class, so much may be noted as free, but 4 blocks at least */
+
+/* Classes, by 16 bytes: */
+const uint8_t plait__class_of[] = {
+    0,  0,                                                 /* 16 */
+    1,  2,  3,                                             /* 32, 48, 64 */
+    4,  4,  5,  5,                                         /* 96, 128 */
+    6,  6,  6,  6,  7,  7,  7,  7,                         /* 192, 256 */
+    8,  8,  8,  8,  8,  8,  8,  8,  9,  9,  9,  9,  9,  9,  9,  9,                 /* 384, 512 */
+    10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10,                /* 768 */
+    11, 11, 11, 11, 11, 11, 11, 11, 11, 11, 11, 11, 11, 11, 11, 11,                /* 1024 */
+};
 
 unsigned plait__blocks_in_span(unsigned class)
 {
     return PLAIT__SPAN_SIZE / sizes[class];
 }
 
-/* offset / sizes[class] for an offset within a span; a multiplication, because dividing takes as long as the rest of a free.
- * 2^32 / size rounded up: exact for all offsets below 2^16 (tests/arena/test_heap.c tries them all). */
+/* 2^32 / size rounded up: exact for all offsets below 2^16 (tests/arena/test_heap.c tries them all). */
 #define INVERSE(size) (uint32_t)((UINT64_C(1) << 32) / (size) + ((size & (size - 1)) != 0))
 static const uint32_t inverses[PLAIT__CLASSES] = {
     INVERSE(16),   INVERSE(32),   INVERSE(48),   INVERSE(64),    INVERSE(96),    INVERSE(128),   INVERSE(192),   INVERSE(256),
@@ -31,15 +41,35 @@ static const uint32_t inverses[PLAIT__CLASSES] = {
 
 static unsigned index_of(unsigned offset, unsigned class)
 {
-    return (unsigned)((uint64_t)offset * inverses[class] >> 32);
+    return plait__block_index(offset, inverses[class]);
 }
 
 static unsigned class_of(size_t size)
 {
-    unsigned class = 0;
-    if (size > 64) class = size > 1024 ? 12 : 4;            /* a short walk from there */
+    if (size <= PLAIT__TABLED_MAX) return plait__class_of[(size + 15) / 16];
+    unsigned class = 12;                                   /* a short walk from there */
     while (sizes[class] < size) class++;
     return class;
+}
+
+_Static_assert(sizeof(struct plait__class) == 1024, "the way from a number to its class is one shift");
+
+/* The notes themselves, most of the memory, are left as they are. */
+void plait__heap_init(struct plait__heap *heap, unsigned owner)
+{
+    heap->mine = plait__span_state(PLAIT__SMALL, 0, owner);
+    heap->owner = (uint16_t)owner;
+    heap->has_private = false;
+    heap->freed = 0;
+    for (unsigned i = 0; i < PLAIT__CLASSES; i++) {
+        struct plait__class *class = &heap->classes[i];
+        unsigned most = SMALL_MEMORY_NOTED / sizes[i];
+        class->free = class->noted;
+        class->full = class->noted + (most > PLAIT__NOTED ? PLAIT__NOTED : most < 4 ? 4 : most);
+        class->size = sizes[i];
+        class->inverse = inverses[i];
+        class->first = class->cursor = class->looked = 0;
+    }
 }
 
 /* ---- where a pointer points ---- */
@@ -78,20 +108,46 @@ static int find(const void *block, struct place *place)
 
 /* ---- allocating ---- */
 
-/* Note which blocks of the span are free, the lowest to be handed out first. */
+/* Note which blocks of the span are free, the lowest to be handed out first; nothing else is noted then. */
 static void note_free_blocks(struct plait__class *class, unsigned number, uint32_t span)
 {
     const _Atomic uint16_t *tags = plait__tags_of(span);
-    unsigned found = 0, blocks = plait__blocks_in_span(number);
-    for (unsigned i = 0; i < blocks && found < NOTED; i++)
-        if (atomic_load_explicit(&tags[i], memory_order_acquire) == PLAIT__TAG_FREE) class->blocks[found++] = (uint16_t)i;
-    for (unsigned i = 0; i < found / 2; i++) {
-        uint16_t swap = class->blocks[i];
-        class->blocks[i] = class->blocks[found - 1 - i];
-        class->blocks[found - 1 - i] = swap;
+    unsigned blocks = plait__blocks_in_span(number);
+    class->free = class->noted;
+    for (unsigned i = 0; i < blocks && class->free < class->full; i++)
+        if (atomic_load_explicit(&tags[i], memory_order_acquire) == PLAIT__TAG_FREE)
+            *class->free++ = plait__span_memory(span) + i * class->size;
+    for (void **low = class->noted, **high = class->free - 1; low < high; low++, high--) {
+        void *swap = *low;
+        *low = *high;
+        *high = swap;
     }
-    class->span = span;
-    class->count = (uint16_t)found;
+}
+
+static size_t noted(const struct plait__class *class)
+{
+    return (size_t)(class->free - class->noted);
+}
+
+static bool lies_in(const void *block, uint32_t span)
+{
+    return (uintptr_t)block - (uintptr_t)plait__span_memory(span) < PLAIT__SPAN_SIZE;
+}
+
+/* Some of the noted blocks lie in this span. */
+static bool is_noted(const struct plait__class *class, uint32_t span)
+{
+    for (void *const *at = class->noted; at < class->free; at++)
+        if (lies_in(*at, span)) return true;
+    return false;
+}
+
+static void forget_noted(struct plait__class *class, uint32_t span)
+{
+    void **kept = class->noted;
+    for (void **at = class->noted; at < class->free; at++)
+        if (!lies_in(*at, span)) *kept++ = *at;
+    class->free = kept;
 }
 
 /* The next of our spans of this class, round and round; 0 if there is none. */
@@ -106,14 +162,14 @@ static uint32_t next_span(struct plait__class *class)
 static bool refill_from_own(struct plait__class *class, unsigned number)
 {
     unsigned enough = plait__blocks_in_span(number) / 8;
-    if (enough > NOTED / 2) enough = NOTED / 2;
+    if (enough > PLAIT__NOTED / 2) enough = PLAIT__NOTED / 2;
     uint32_t first = 0;
     for (int tries = 0; tries < 8; tries++) {
         uint32_t span = next_span(class);
         if (!span || span == first) break;
         if (!first) first = span;
         note_free_blocks(class, number, span);
-        if (class->count > enough) return true;
+        if (noted(class) > enough) return true;
     }
     return false;
 }
@@ -122,7 +178,7 @@ static bool refill_from_all_own(struct plait__class *class, unsigned number)
 {
     for (uint32_t span = class->first; span; span = plait__arena->table[span].next) {
         note_free_blocks(class, number, span);
-        if (class->count) return true;
+        if (noted(class)) return true;
     }
     return false;
 }
@@ -131,13 +187,13 @@ static __attribute__((noinline)) bool refill(struct plait__heap *heap, unsigned 
 {
     struct plait__class *class = &heap->classes[number];
     if (refill_from_own(class, number)) return true;
-    class->count = 0;
+    class->free = class->noted;
     uint32_t span;
     while ((span = plait__span_take(number, heap->owner))) {
         plait__arena->table[span].next = class->first;
         class->first = span;
         note_free_blocks(class, number, span);
-        if (class->count) return true;                     /* an abandoned one may be full */
+        if (noted(class)) return true;                     /* an abandoned one may be full */
     }
     return refill_from_all_own(class, number);
 }
@@ -146,12 +202,12 @@ static void *alloc_small(struct plait__heap *heap, size_t size, unsigned tag)
 {
     unsigned number = class_of(size);
     struct plait__class *class = &heap->classes[number];
-    if (PLAIT__UNLIKELY(class->count == 0) && !refill(heap, number)) return NULL;
-    unsigned index = class->blocks[--class->count];
-    _Atomic uint16_t *place = plait__tags_of(class->span) + index;
+    if (noted(class) == 0 && !refill(heap, number)) return NULL;
+    char *block = *--class->free;
+    _Atomic uint16_t *place = plait__tag_of(plait__arena, (uint64_t)(block - plait__arena->memory), class->inverse);
     atomic_store_explicit(place, (uint16_t)tag, memory_order_release);
     plait__tsan_acquire(place);
-    return plait__span_memory(class->span) + index * sizes[number];
+    return block;
 }
 
 static void *alloc_large(struct plait__heap *heap, size_t size, unsigned tag)
@@ -174,7 +230,7 @@ static bool release_all_empty_spans(struct plait__heap *heap)
                 continue;
             }
             *link = plait__arena->table[span].next;
-            if (class->span == span) class->span = class->count = 0;
+            forget_noted(class, span);
             plait__span_release(span, heap->owner);
             any = true;
         }
@@ -204,7 +260,8 @@ void *plait__heap_alloc(struct plait__heap *heap, size_t size, unsigned tag, boo
 
 #define LOOK_FOR_EMPTY_AFTER (1u << 20)
 
-/* Look at some spans of the class, each call at the next ones, and give the empty ones back; not the one in use. */
+/* Look at some spans of the class, each call at the next ones, and give the empty ones back; not those whose blocks are noted,
+ * which are the next to be used. */
 static void release_empty_spans(struct plait__heap *heap, unsigned number)
 {
     struct plait__class *class = &heap->classes[number];
@@ -215,7 +272,7 @@ static void release_empty_spans(struct plait__heap *heap, unsigned number)
             class->looked = 0;
             return;
         }
-        if (span == class->span || !plait__span_is_empty(span, number)) {
+        if (!plait__span_is_empty(span, number) || is_noted(class, span)) {
             class->looked = span;
             continue;
         }
@@ -229,7 +286,10 @@ static void after_small_free(struct plait__heap *heap, const struct place *place
 {
     unsigned number = plait__span_class(place->state);
     struct plait__class *class = &heap->classes[number];
-    if (class->span == place->span && class->count < NOTED) class->blocks[class->count++] = (uint16_t)place->index;
+    if (class->free < class->full) {
+        *class->free++ = plait__span_memory(place->span) + place->index * sizes[number];
+        return;
+    }
     heap->freed += sizes[number];
     if (PLAIT__UNLIKELY(heap->freed >= LOOK_FOR_EMPTY_AFTER)) {
         heap->freed = 0;

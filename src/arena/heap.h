@@ -13,24 +13,33 @@
 #include <stdint.h>
 
 #include "arena/map.h"
+#include "arena/spans.h"
+#include "base/atomics.h"
 
 #define PLAIT__TAG_FREE 0u
 #define PLAIT__TAG_SHARED 0xffffu
 #define PLAIT__TAG_STAMPED 0xfffeu                         /* its last bytes name what it belongs to: see pool/board.h */
 #define PLAIT__CLASSES 22u
 
+#define PLAIT__NOTED 123u                                  /* so that a class has 1024 bytes */
+#define PLAIT__TABLED_MAX 1024u                            /* up to here a table tells the class of a size */
+
 /* A thread's own notes about the spans it owns. */
 struct plait__heap {
+    uint64_t mine;                                         /* state of a span of ours, of class 0 */
     uint16_t owner;                                        /* the member's slot */
-    uint32_t freed;                                        /* bytes freed since the last look for empty spans */
+    bool has_private;                                      /* its slot says that it has blocks which die with it */
+    uint32_t freed;                                        /* bytes freed and not noted since the last look for empty spans */
     struct plait__class {
-        uint32_t span;                                     /* the one the free list is about */
+        void **free, **full;                               /* behind the last of the noted blocks; where no more may be noted */
+        uint32_t size, inverse;                            /* as in heap.c, beside what is used with them */
         uint32_t first, cursor;                            /* list of spans (struct plait__span.next); where a search goes on */
         uint32_t looked;                                   /* the last span that was looked at for being empty; 0: begin */
-        uint16_t count;                                    /* free blocks noted */
-        uint16_t blocks[128];                              /* their numbers within the span */
+        void *noted[PLAIT__NOTED];                         /* free blocks, in any span of ours */
     } classes[PLAIT__CLASSES];
 };
+
+void plait__heap_init(struct plait__heap *heap, unsigned owner);
 
 /* `size` bytes with that tag (PLAIT__TAG_SHARED or heap->owner); zeroed if asked for.  NULL: the arena is full, or size is 0. */
 void *plait__heap_alloc(struct plait__heap *heap, size_t size, unsigned tag, bool zeroed);
@@ -63,5 +72,59 @@ static inline _Atomic uint16_t *plait__tags_of(uint32_t span)
 }
 
 unsigned plait__blocks_in_span(unsigned class);
+
+/* ---- the straight lines ----
+ *
+ * What plait_alloc and plait_free do nearly always; plait__heap_alloc and plait__heap_free do the rest, and the whole under
+ * ThreadSanitizer. */
+
+extern const uint8_t plait__class_of[PLAIT__TABLED_MAX / 16 + 1];        /* by (size + 15) / 16 */
+
+/* offset / size for an offset within a span; a multiplication, because dividing takes as long as the rest of a free. */
+static inline unsigned plait__block_index(unsigned offset, uint32_t inverse)
+{
+    return (unsigned)((uint64_t)offset * inverse >> 32);
+}
+
+static inline _Atomic uint16_t *plait__tag_of(const struct plait__arena *arena, uint64_t offset, uint32_t inverse)
+{
+    return arena->tags + offset / PLAIT__SPAN_SIZE * PLAIT__SPAN_BLOCKS +
+           plait__block_index((unsigned)(offset % PLAIT__SPAN_SIZE), inverse);
+}
+
+/* A small block from the notes, or NULL. */
+static inline void *plait__heap_take(struct plait__heap *heap, size_t size, unsigned tag)
+{
+    if (PLAIT__UNLIKELY(size - 1 >= PLAIT__TABLED_MAX)) return NULL;
+    struct plait__class *class = &heap->classes[plait__class_of[(size + 15) / 16]];
+    if (PLAIT__UNLIKELY(class->free == class->noted)) return NULL;
+    char *block = *--class->free;
+    const struct plait__arena *arena = plait__arena;
+    atomic_store_explicit(plait__tag_of(arena, (uint64_t)(block - arena->memory), class->inverse), (uint16_t)tag,
+                          memory_order_release);
+    return block;
+}
+
+/* Free a small block in a span of our own, and note it.  False: nothing has been done.
+ *
+ * Where a program frees what it has just allocated, the next allocation waits for what is noted here, and that for the class: so
+ * the way from the address to there is as short as it can be, and all that is checked lies beside it. */
+static inline bool plait__heap_put(struct plait__heap *heap, void *block)
+{
+    const struct plait__arena *arena = plait__arena;
+    uint64_t offset = (uint64_t)((uintptr_t)block - (uintptr_t)arena->memory), span = offset / PLAIT__SPAN_SIZE;
+    if (PLAIT__UNLIKELY(span >= arena->spans)) return false;
+    uint64_t number = atomic_load_explicit(&arena->table[span].state, memory_order_relaxed) - heap->mine;
+    if (PLAIT__UNLIKELY(number % 65536 || number >= (uint64_t)PLAIT__CLASSES << 16)) return false;
+    struct plait__class *class = &heap->classes[number >> 16];
+    _Atomic uint16_t *tag = plait__tag_of(arena, offset, class->inverse);
+    uint32_t starts = plait__block_index((unsigned)(offset % PLAIT__SPAN_SIZE), class->inverse) * class->size;
+    if (PLAIT__UNLIKELY(starts != offset % PLAIT__SPAN_SIZE || class->free == class->full)) return false;
+    uint16_t seen = atomic_load_explicit(tag, memory_order_relaxed);
+    if (PLAIT__UNLIKELY(seen != PLAIT__TAG_SHARED && seen != heap->owner)) return false;
+    atomic_store_explicit(tag, PLAIT__TAG_FREE, memory_order_release);
+    *class->free++ = block;
+    return true;
+}
 
 #endif

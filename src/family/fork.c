@@ -4,8 +4,8 @@
  * A thread is a member as long as the number it joined under stands there; so a child's first call finds that it is nobody yet,
  * and joins as a new member.  Where the kernel can't wipe, pthread_atfork clears the mark (a raw clone is not noticed then).
  *
- * Behind the mark there is a word for each slot: what locks call the thread that lives there, if it is one of this process.  That
- * too reads 0 in a forked child, so that acquiring a lock needs no look at the mark.
+ * Behind the mark there is a place for each slot: what the straight lines of locks and allocator need of the thread that lives
+ * there, if it is one of this process.  That too reads 0 in a forked child, so that they need no look at the mark.
  */
 #include "family/roster.h"
 
@@ -24,9 +24,9 @@
 #endif
 
 static _Atomic uint32_t no_mark;                           /* stands for the mark until there is one */
-static _Atomic uint64_t nobody;
-static _Atomic uint64_t *names;                            /* [0] holds the mark, [n] the name of the thread in slot n */
-__thread const uint64_t *plait__me = (const uint64_t *)&nobody;
+static struct plait__me nobody;
+static struct plait__me *places;                           /* [0] holds the mark, [n] is of the thread in slot n */
+__thread const uint64_t *plait__me = &nobody.owner;
 _Atomic(_Atomic uint32_t *) plait__fork_mark = &no_mark;
 static _Atomic uint32_t last_incarnation;                  /* survives forks, so that numbers are not used twice */
 static _Atomic uint32_t pid_namespace;
@@ -51,7 +51,7 @@ static void after_fork_in_child(void)
     if (!kernel_wipes) {
         atomic_store(atomic_load(&plait__fork_mark), 0);
         atomic_store(&pid_namespace, 0);
-        atomic_store((_Atomic uint64_t *)(uintptr_t)plait__me, 0);       /* of the only thread there is */
+        *(struct plait__me *)(uintptr_t)plait__me = (struct plait__me){ 0 };       /* of the only thread there is */
     }
     plait__forget_parents_list();
     pthread_mutex_unlock(&making);
@@ -63,7 +63,7 @@ static void at_thread_end(void *unused)
     plait_leave();
 }
 
-#define MARK_SIZE ((PLAIT__MEMBERS_MAX + 1) * sizeof *names)
+#define MARK_SIZE ((PLAIT__MEMBERS_MAX + 1) * sizeof *places)
 
 static int make_mark(void **mark)
 {
@@ -73,10 +73,11 @@ static int make_mark(void **mark)
     return 0;
 }
 
-void plait__set_me(uint32_t slot, uint64_t owner)
+void plait__set_me(uint32_t slot, struct plait__me me)
 {
-    atomic_store(&names[slot], owner);
-    plait__me = owner ? (const uint64_t *)&names[slot] : (const uint64_t *)&nobody;
+    if (__tsan_acquire) me.heap = NULL;                    /* the straight lines tell it nothing */
+    places[slot] = me;
+    plait__me = me.owner ? &places[slot].owner : &nobody.owner;
 }
 
 /* Before the first fork there can be, not at our first call: a fork that had begun before would copy `making` as it is, and know no
@@ -115,7 +116,7 @@ static int make_all(void)
         return error;
     }
     plait__roster_make();
-    names = mark;
+    places = mark;
     atomic_store(&plait__fork_mark, (_Atomic uint32_t *)mark);
     return 0;
 }

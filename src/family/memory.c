@@ -1,5 +1,6 @@
 /* family/memory.c - the face of the allocator: who asks is a member, and has a heap. */
 #include <stdlib.h>
+#include <string.h>
 
 #include <plait/arena.h>
 
@@ -12,9 +13,10 @@ static int my_heap(struct plait__heap **heap)
     int error = plait__member();
     if (error) return error;
     if (PLAIT__UNLIKELY(!plait__self.heap)) {
-        plait__self.heap = calloc(1, sizeof *plait__self.heap);
+        plait__self.heap = malloc(sizeof *plait__self.heap);
         if (!plait__self.heap) return plait__fail(-ENOMEM, "no private memory for the notes of the allocator");
-        plait__self.heap->owner = (uint16_t)plait__self.slot;
+        plait__heap_init(plait__self.heap, plait__self.slot);
+        plait__set_me(plait__self.slot, (struct plait__me){ plait__self.owner, plait__self.heap });
     }
     *heap = plait__self.heap;
     return 0;
@@ -27,9 +29,11 @@ static void note_private(void)
     uint32_t now = atomic_load_explicit(flags, memory_order_relaxed);
     if (!(now & PLAIT__HAS_PRIVATE)) atomic_store(flags, now | PLAIT__HAS_PRIVATE);
     plait__in_order();
+    if (plait__self.heap) plait__self.heap->has_private = true;
 }
 
-static void *allocate(size_t size, bool private)
+/* All that the straight lines leave. */
+static __attribute__((noinline)) void *allocate(size_t size, bool private)
 {
     struct plait__heap *heap = NULL;
     int error = my_heap(&heap);
@@ -47,14 +51,43 @@ static void *allocate(size_t size, bool private)
     return block;
 }
 
+/* The calling thread's heap, or NULL. */
+static inline struct plait__heap *heap_at_hand(void)
+{
+    return ((const struct plait__me *)plait__me)->heap;
+}
+
+/* Up to 64 bytes without a call.  `size` is the block's own or somewhat less, so that there is room for all of 16, 32, or the
+ * size rounded up to 16. */
+static inline void clear(char *block, size_t size)
+{
+    if (PLAIT__UNLIKELY(size > 64)) {
+        memset(block, 0, size);
+        return;
+    }
+    memset(block, 0, 16);
+    if (size <= 16) return;
+    memset(block + 16, 0, 16);
+    if (size <= 32) return;
+    size = (size + 15) & ~(size_t)15;
+    memset(block + size - 16, 0, 16);
+    memset(block + size - 32, 0, 16);
+}
+
 void *plait_alloc(size_t size)
 {
-    return allocate(size, false);
+    struct plait__heap *heap = heap_at_hand();
+    char *block = PLAIT__LIKELY(heap != NULL) ? plait__heap_take(heap, size, PLAIT__TAG_SHARED) : NULL;
+    if (PLAIT__UNLIKELY(!block)) return allocate(size, false);
+    clear(block, size);
+    return block;
 }
 
 void *plait_message_alloc(size_t size)
 {
-    return allocate(size, true);
+    struct plait__heap *heap = heap_at_hand();
+    void *block = PLAIT__LIKELY(heap && heap->has_private) ? plait__heap_take(heap, size, heap->owner) : NULL;
+    return PLAIT__LIKELY(block != NULL) ? block : allocate(size, true);
 }
 
 int plait_block_share(void *block)
@@ -69,11 +102,17 @@ int plait__block_take(void *block)
     return plait__heap_retag(block, plait__self.slot);
 }
 
-int plait_free(void *block)
+static __attribute__((noinline)) int free_otherwise(void *block)
 {
     if (!block) return 0;
     struct plait__heap *heap = NULL;
     int error = my_heap(&heap);
     if (PLAIT__UNLIKELY(error) && error != -ENOMEM) return error;
     return plait__heap_free(heap, block, plait__self.slot);      /* without notes too, only less tidy */
+}
+
+int plait_free(void *block)
+{
+    struct plait__heap *heap = heap_at_hand();
+    return PLAIT__LIKELY(heap && plait__heap_put(heap, block)) ? 0 : free_otherwise(block);
 }

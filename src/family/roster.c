@@ -239,7 +239,7 @@ int plait__join(void)
     struct plait__slot *slot = plait__slot(number);
     fill_in(slot, unpulsed);
     atomic_fetch_or(plait__pulse_word(number), FUTEX_WAITERS);       /* the kernel wakes somebody when it falls */
-    if (heap) *heap = (struct plait__heap){ .owner = (uint16_t)number };
+    if (heap) plait__heap_init(heap, number);
     plait__self.heap = heap;
     plait__self.slot = number;
     uint32_t life = atomic_load(&slot->life);
@@ -250,7 +250,7 @@ int plait__join(void)
     if (unpulsed) plait__wake_family();                    /* whoever sleeps has to ask about us now and then */
     plait__keep_thread_key();
     plait__self.incarnation = incarnation;
-    plait__set_me(number, plait__self.owner);
+    plait__set_me(number, (struct plait__me){ plait__self.owner, plait__self.heap });
     return 0;
 }
 
@@ -264,8 +264,8 @@ void plait_leave(void)
     if (atomic_load(&slot->inside)) return;                /* exit() in a signal handler in the middle of a call is a death */
     bool has_leases = plait__self.leases > 0, by_hand = plait__self.by_hand;
     plait__heap_sweep(number, (atomic_load(&slot->flags) & PLAIT__HAS_PRIVATE) != 0, number);
+    plait__set_me(number, (struct plait__me){ 0 });
     free(plait__self.heap);
-    plait__set_me(number, 0);
     plait__self = (struct plait__self){ .incarnation = NO_INCARNATION };
 
     atomic_store(&slot->inside, NULL);

@@ -195,7 +195,13 @@ uint32_t plait__begin_incarnation(void);                   /* the mark to join u
 void plait__keep_thread_key(void);                         /* have plait_leave called at the end of this thread */
 uint32_t plait__pid_namespace(void);
 
-void plait__set_me(uint32_t slot, uint64_t owner);         /* what locks call the calling thread; 0: nobody */
+
+/* What plait__me points to: what the straight lines of locks and allocator need, and nothing in a forked child. */
+struct plait__me {
+    uint64_t owner;                                        /* as in plait__self; 0: nobody */
+    struct plait__heap *heap;                              /* NULL: none yet, or not to be used by straight lines */
+};
+void plait__set_me(uint32_t slot, struct plait__me me);
 
 /* In roster.c, for fork.c */
 void plait__roster_make(void);

@@ -363,7 +363,7 @@ static void check_given(const struct stepped *victim, bool done)
 }
 
 static const struct kill_case free_a_block_of_the_family = {
-    .operation = { .run = free_it },
+    .operation = { .prepare = have_heap, .run = free_it },
     .set_up = set_up_given_block,
     .look = is_no_block,
     .check = check_given,
@@ -371,7 +371,7 @@ static const struct kill_case free_a_block_of_the_family = {
 };
 
 static const struct kill_case free_a_large_block_of_the_family = {
-    .operation = { .run = free_it },
+    .operation = { .prepare = have_heap, .run = free_it },
     .set_up = set_up_given_large_block,
     .look = is_no_block,
     .check = check_given,
