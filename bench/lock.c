@@ -88,6 +88,61 @@ static void malloc_blocks(void *unused, int i)
     }
 }
 
+/* A buffer, filled and freed again. */
+#define BUFFERS 3000L
+#define BUFFER_SIZE ((size_t)1 << 20)
+
+static void use_buffer(char *buffer)
+{
+    NEED(buffer);
+    for (size_t at = 0; at < BUFFER_SIZE; at += 4096) ((volatile char *)buffer)[at] = 1;
+}
+
+static void plait_buffers(void *unused, int i)
+{
+    (void)unused, (void)i;
+    for (long n = 0; n < BUFFERS; n++) {
+        char *buffer = plait_message_alloc(BUFFER_SIZE);
+        use_buffer(buffer);
+        plait_free(buffer);
+    }
+}
+
+static void malloc_buffers(void *unused, int i)
+{
+    (void)unused, (void)i;
+    for (long n = 0; n < BUFFERS; n++) {
+        char *buffer = malloc(BUFFER_SIZE);
+        use_buffer(buffer);
+        free(buffer);
+    }
+}
+
+static void plait_zeroed_buffers(void *unused, int i)
+{
+    (void)unused, (void)i;
+    for (long n = 0; n < BUFFERS; n++) {
+        char *buffer = plait_alloc(BUFFER_SIZE);
+        use_buffer(buffer);
+        plait_free(buffer);
+    }
+}
+
+static void calloc_buffers(void *unused, int i)
+{
+    (void)unused, (void)i;
+    for (long n = 0; n < BUFFERS; n++) {
+        char *buffer = calloc(1, BUFFER_SIZE);
+        use_buffer(buffer);
+        free(buffer);
+    }
+}
+
+static double plait_1MiB(void) { return together(1, plait_buffers, NULL) / BUFFERS * 1e9; }
+static double malloc_1MiB(void) { return together(1, malloc_buffers, NULL) / BUFFERS * 1e9; }
+static double plait_zeroed_1MiB(void) { return together(1, plait_zeroed_buffers, NULL) / BUFFERS * 1e9; }
+static double calloc_1MiB(void) { return together(1, calloc_buffers, NULL) / BUFFERS * 1e9; }
+
 static double plait_memory(void) { return together(1, plait_blocks, NULL) / PAIRS * 1e9; }
 static double malloc_memory(void) { return together(1, malloc_blocks, NULL) / PAIRS * 1e9; }
 
@@ -102,6 +157,10 @@ static const struct bench benches[] = {
     { "lock-contended-2", "sem_t", "ns", sem_2 },
     { "alloc-free-64B", "plait", "ns", plait_memory },
     { "alloc-free-64B", "malloc", "ns", malloc_memory },
+    { "alloc-touch-free-1MiB", "plait", "ns", plait_1MiB },
+    { "alloc-touch-free-1MiB", "malloc", "ns", malloc_1MiB },
+    { "alloc-zeroed-1MiB", "plait", "ns", plait_zeroed_1MiB },
+    { "alloc-zeroed-1MiB", "calloc", "ns", calloc_1MiB },
 };
 
 int main(int argc, char **argv)

@@ -19,6 +19,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <plait/export.h>
 
@@ -26,9 +27,11 @@ PLAIT_BEGIN
 
 /* `size` bytes of zeroed shared memory, aligned to 16 bytes (to 64 where size is a multiple of 64, to 64 KiB above 32 KiB).
  * The family owns the block: it stays when the process that asked for it ends, until somebody frees it or the last member is
- * gone.  Returns NULL with errno ENOMEM (the arena is full; nothing is lost, and it works again after a free), EINVAL (size 0),
- * or PLAIT_ENOARENA / PLAIT_ETOOMANY with a detail.  Full is when the blocks, touched or not, have as many bytes as the machine
- * has memory (or about 57 GiB, where that is less); limits of a container are not known to it.
+ * gone.  Returns NULL with errno ENOMEM (the limit is reached; nothing is lost, and it works again after a free), EINVAL (size 0),
+ * or PLAIT_ENOARENA / PLAIT_ETOOMANY with a detail.  The limit counts what is allocated, touched or not, by 64 KiB.  It is what the
+ * machine has, what the control group allows, what the environment variable PLAIT_ARENA_LIMIT said when the family was made (512M
+ * or 2G), and what there is address space for (about 57 GiB, less under RLIMIT_AS), whichever is least; see plait_arena_set_limit.
+ * One block may be as large as the limit.
  * Thread-safe; not for signal handlers; does not block.
  * Python: multiprocessing.RawValue, RawArray, or heap.BufferWrapper. */
 PLAIT_API void *plait_alloc(size_t size);
@@ -54,6 +57,53 @@ PLAIT_API size_t plait_block_size(const void *block);
 
 /* Whether the address lies in the family's shared memory, so that every member sees the same there. */
 PLAIT_API bool plait_is_shared(const void *address);
+
+/* ---- the memory as a whole ---- */
+
+/* From now on the whole family may have so many bytes, rounded up to 64 KiB.  Raised above what the machine has, the end may be the
+ * OOM killer; lowered below what is in use, nothing is taken away, but allocating fails until enough is freed.
+ * 0; -EINVAL (0, or more than there is address space for, see plait_arena_figures); PLAIT_ENOARENA, PLAIT_ETOOMANY. */
+PLAIT_API int plait_arena_set_limit(uint64_t bytes);
+
+/* Give the pages of everything that is free back to the system.  Pages of freed memory go back by themselves, but for a little that
+ * is about to be used again: in a family up to 16 freed blocks, together 32 MiB (or an eighth of the limit), in a thread
+ * the spans of 64 KiB with small blocks that were freed last.  This is for programs that have done with allocating.
+ * 0; PLAIT_ENOARENA, PLAIT_ETOOMANY.  Does not block; takes the longer the more memory is in use. */
+PLAIT_API int plait_arena_trim(void);
+
+/* Sizes in bytes. */
+typedef struct plait_arena_figures {
+    uint64_t mapped;               /* address space for blocks */
+    uint64_t limit;                /* as much may be in use */
+    uint64_t used;                 /* in use, by 64 KiB: blocks, what lies between them, and what is kept */
+    uint64_t shared, owned;        /* in live blocks of the family, and of single members (plait_message_alloc) */
+    uint64_t shared_blocks, owned_blocks;
+    uint64_t kept;                 /* in freed blocks that still have their pages */
+    uint64_t resident;             /* that really take memory, with plait's own tables; 0: unknown, the program has closed our fd */
+    uint64_t leaked;               /* owned by nobody who lives: always 0, or plait is broken */
+    uint32_t members;              /* threads that are alive */
+    uint32_t reserved32;
+    uint64_t reserved[8];
+} plait_arena_figures;
+
+/* One member's part of it. */
+typedef struct plait_arena_member {
+    char name[32];
+    int32_t pid, tid;
+    uint64_t owned, owned_blocks;  /* its private blocks: they die with it */
+    uint64_t spans;                /* in spans that it allocates small blocks from, whoever has those */
+    uint64_t reserved[4];
+} plait_arena_member;
+
+/* How the memory is used.  The dead are repaired first.  It walks over everything that is allocated (a millisecond for some hundred
+ * MiB of small blocks), beside members that go on; what they do meanwhile may be in it or not.
+ * 0; -ENOMEM (no private memory to count in), -EINVAL (stats is NULL), PLAIT_ENOARENA, PLAIT_ETOOMANY.
+ * Python has nothing like it. */
+PLAIT_API int plait_arena_stats(plait_arena_figures *stats);
+
+/* The same by members: fills in up to `room` entries of list (which may be NULL if room is 0) and returns how many members there
+ * are.  Errors as above. */
+PLAIT_API int plait_arena_members(plait_arena_member *list, size_t room);
 
 PLAIT_END
 #endif

@@ -4,6 +4,7 @@
 
 #include <plait/arena.h>
 
+#include "arena/runs.h"
 #include "arena/spans.h"
 #include "base/atomics.h"
 #include "base/error.h"
@@ -25,6 +26,11 @@ const uint8_t plait__class_of[] = {
     10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10,                /* 768 */
     11, 11, 11, 11, 11, 11, 11, 11, 11, 11, 11, 11, 11, 11, 11, 11,                /* 1024 */
 };
+
+unsigned plait__size_of_class(unsigned class)
+{
+    return sizes[class];
+}
 
 unsigned plait__blocks_in_span(unsigned class)
 {
@@ -101,6 +107,7 @@ static int find(const void *block, struct place *place)
         return plait__fail(PLAIT_ENOTOURS, "%p lies inside a large block, not at its start", block);
     case PLAIT__FREE:
     case PLAIT__CLAIM:
+    case PLAIT__KEPT:
         break;
     }
     return plait__fail(PLAIT_ENOTOURS, "no live block lies at %p", block);
@@ -210,11 +217,11 @@ static void *alloc_small(struct plait__heap *heap, size_t size, unsigned tag)
     return block;
 }
 
-static void *alloc_large(struct plait__heap *heap, size_t size, unsigned tag)
+static void *alloc_large(struct plait__heap *heap, size_t size, unsigned tag, bool zeroed)
 {
     size_t count = size / PLAIT__SPAN_SIZE + (size % PLAIT__SPAN_SIZE != 0);
     if (count >= plait__arena->spans) return NULL;
-    uint32_t first = plait__run_take((uint32_t)count, tag, heap->owner);
+    uint32_t first = plait__run_take((uint32_t)count, tag, heap->owner, zeroed ? size : 0);
     return first ? plait__span_memory(first) : NULL;
 }
 
@@ -239,21 +246,24 @@ static bool release_all_empty_spans(struct plait__heap *heap)
     return any;
 }
 
-static void *alloc(struct plait__heap *heap, size_t size, unsigned tag)
+static void *alloc(struct plait__heap *heap, size_t size, unsigned tag, bool zeroed)
 {
-    return size > SMALL_MAX ? alloc_large(heap, size, tag) : alloc_small(heap, size, tag);
+    if (size > SMALL_MAX) return alloc_large(heap, size, tag, zeroed);
+    void *block = alloc_small(heap, size, tag);
+    return block && zeroed ? memset(block, 0, size) : block;
+}
+
+bool plait__heap_trim(struct plait__heap *heap)
+{
+    bool any = release_all_empty_spans(heap);
+    any |= plait__kept_release(heap->owner);
+    return plait__abandoned_spans_release(heap->owner) || any;
 }
 
 void *plait__heap_alloc(struct plait__heap *heap, size_t size, unsigned tag, bool zeroed)
 {
-    if (size == 0) return NULL;
-    void *block = alloc(heap, size, tag);
-    if (PLAIT__UNLIKELY(!block)) {
-        bool room = release_all_empty_spans(heap);
-        if (plait__abandoned_spans_release(heap->owner) || room) block = alloc(heap, size, tag);
-    }
-    if (block && zeroed && size <= SMALL_MAX) memset(block, 0, size);         /* fresh spans are zero */
-    return block;
+    void *block = size ? alloc(heap, size, tag, zeroed) : NULL;
+    return PLAIT__LIKELY(block || !size || !plait__heap_trim(heap)) ? block : alloc(heap, size, tag, zeroed);
 }
 
 /* ---- freeing ---- */
@@ -369,7 +379,8 @@ size_t plait_block_size(const void *block)
 {
     struct place place;
     if (!block || find(block, &place)) return 0;
-    if (plait__span_kind(place.state) == PLAIT__LARGE) return (size_t)plait__arena->table[place.span].run * PLAIT__SPAN_SIZE;
+    if (plait__span_kind(place.state) == PLAIT__LARGE)
+        return (size_t)atomic_load(&plait__arena->table[place.span].run) * PLAIT__SPAN_SIZE;
     if (atomic_load(plait__tags_of(place.span) + place.index) == PLAIT__TAG_FREE) return 0;
     return sizes[plait__span_class(place.state)];
 }

@@ -44,6 +44,9 @@ void plait__heap_init(struct plait__heap *heap, unsigned owner);
 /* `size` bytes with that tag (PLAIT__TAG_SHARED or heap->owner); zeroed if asked for.  NULL: the arena is full, or size is 0. */
 void *plait__heap_alloc(struct plait__heap *heap, size_t size, unsigned tag, bool zeroed);
 
+/* Give the pages of all that is free back: kept runs, empty spans of ours and of nobody.  False: there was nothing. */
+bool plait__heap_trim(struct plait__heap *heap);
+
 /* 0, PLAIT_EFREED or PLAIT_ENOTOURS.  heap: the calling thread's, or NULL if it has none. */
 int plait__heap_free(struct plait__heap *heap, void *block, unsigned me);
 
@@ -72,6 +75,7 @@ static inline _Atomic uint16_t *plait__tags_of(uint32_t span)
 }
 
 unsigned plait__blocks_in_span(unsigned class);
+unsigned plait__size_of_class(unsigned class);
 
 /* ---- the straight lines ----
  *

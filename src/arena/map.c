@@ -5,10 +5,12 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <plait/arena.h>
 
+#include "arena/limit.h"
 #include "base/atomics.h"
 #include "base/error.h"
 #include "base/fault.h"
@@ -26,6 +28,7 @@
 
 struct plait__arena *plait__arena;
 int plait__arena_fd = -1;
+static struct stat made;                                   /* what plait__arena_fd was then */
 
 /* Outside every range that the kernel randomises, so that an exec'd member finds it free too; but ThreadSanitizer and
  * MemorySanitizer know their own ranges only, and this second address lies in those. */
@@ -74,13 +77,6 @@ static void *map(int fd, uint64_t base, uint64_t size)
     return got;
 }
 
-/* The family's limit: what the machine has, so that a full arena is ENOMEM and not the OOM killer. */
-static uint64_t physical_memory(void)
-{
-    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-    return pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : UINT64_MAX;
-}
-
 static uint64_t round_up(uint64_t value, uint64_t unit)
 {
     return (value + unit - 1) / unit * unit;
@@ -102,13 +98,13 @@ static uint64_t choose_size(unsigned i)
     return i < sizeof gibibytes / sizeof gibibytes[0] ? gibibytes[i] << 30 : 0;
 }
 
-static void lay_out(char *start, uint64_t size)
+/* limit: spans that may be used. */
+static void lay_out(char *start, uint64_t size, uint64_t limit)
 {
     struct plait__arena *arena = (struct plait__arena *)start;
     uint64_t fixed = round_up(sizeof *arena, 4096) + PLAIT__ROSTER_SIZE + 2 * PLAIT__SPAN_SIZE;
     uint64_t per_span = PLAIT__SPAN_SIZE + PLAIT__SPAN_BLOCKS * sizeof(uint16_t) + sizeof(struct plait__span);
-    uint64_t room = (size - fixed) / per_span, limit = physical_memory() / PLAIT__SPAN_SIZE;
-    uint64_t spans = room < limit ? room : limit;
+    uint64_t spans = (size - fixed) / per_span;
 
     arena->version = PLAIT__ARENA_VERSION;
     arena->base = (uintptr_t)start;
@@ -119,13 +115,18 @@ static void lay_out(char *start, uint64_t size)
     arena->tags = (_Atomic uint16_t *)(arena->table + round_up(spans, 256));
     uint64_t end_of_tags = (uintptr_t)(arena->tags + spans * PLAIT__SPAN_BLOCKS);
     arena->memory = (char *)round_up(end_of_tags, PLAIT__SPAN_SIZE);
+    atomic_init(&arena->limit, (uint32_t)(limit < spans - 1 ? limit : spans - 1));
     atomic_init(&arena->top, 1);
     atomic_init(&arena->low, 1);
+    for (unsigned i = 0; i < PLAIT__RUN_SIZES; i++) atomic_init(&arena->run_low[i], 1);
     arena->magic = PLAIT__ARENA_MAGIC;
 }
 
 int plait__arena_make(void)
 {
+    uint64_t limit;
+    int error = plait__choose_limit(&limit);
+    if (error) return error;
     int fd = memfd_create("plait", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     fd = plait__above_stdio(fd < 0 ? -errno : fd);
     if (fd < 0) return plait__fail(PLAIT_ENOARENA, "memfd_create: %s", plait_strerror(fd));
@@ -133,15 +134,24 @@ int plait__arena_make(void)
     uint64_t size = 0, smaller;
     for (unsigned i = 0; !start && (smaller = choose_size(i)); i++) start = map(fd, choose_base(), size = smaller);
     if (!start) {
-        int error = errno;
+        error = errno;
         close(fd);
         return plait__fail(PLAIT_ENOARENA, "mapping %llu MiB at %#llx: %s", (unsigned long long)(size >> 20),
                            (unsigned long long)choose_base(), plait_strerror(error));
     }
-    lay_out(start, size);
+    lay_out(start, size, limit / PLAIT__SPAN_SIZE);
     plait__arena = start;
     plait__arena_fd = fd;
+    fstat(fd, &made);
     return 0;
+}
+
+/* The program may have closed all descriptors, and opened something else. */
+uint64_t plait__arena_resident(void)
+{
+    struct stat now;
+    if (fstat(plait__arena_fd, &now) < 0 || now.st_dev != made.st_dev || now.st_ino != made.st_ino) return 0;
+    return (uint64_t)now.st_blocks * 512;
 }
 
 bool plait_is_shared(const void *address)

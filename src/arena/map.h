@@ -17,27 +17,39 @@
 #define PLAIT__SPAN_BLOCKS 4096u                           /* most blocks in a span: of 16 bytes */
 #define PLAIT__ROSTER_SIZE (8u << 20)
 
+#define PLAIT__OWNERS 8192u                                /* member slots are below */
+#define PLAIT__RUN_SIZES 21u                               /* of runs of up to 2^k spans */
+#define PLAIT__KEPT_PLACES 16u
+
 /* One span of 64 KiB.  state: see spans.h.  next, run: notes of whoever the state names as owner. */
 struct plait__span {
     _Atomic uint64_t state;
     uint32_t next;                                         /* the owner's list of spans of one class; 0 ends it */
-    uint32_t run;                                          /* first span of a large block: how many spans */
+    _Atomic uint32_t run;                                  /* first span of a large block: how many spans */
 };
 
 /* The first page.  Everything up to the counters is written before the arena is used and never again. */
 struct plait__arena {
     uint64_t magic;
     uint32_t version;
-    uint32_t spans;                                        /* how many spans may be used: the limit of the family's memory */
+    uint32_t spans;                                        /* how many there is address space for */
     uint64_t base, size;                                   /* where it is mapped, bytes */
     void *roster;
     struct plait__span *table;                             /* [spans]; number 0 is never used, so that 0 can end lists */
     _Atomic uint16_t *tags;                                /* [spans][PLAIT__SPAN_BLOCKS] */
     char *memory;                                          /* span i lies at memory + i * PLAIT__SPAN_SIZE */
 
+    /* How many spans are in use and how many may be, see limit.c. */
+    _Alignas(64) _Atomic uint64_t used;
+    _Atomic uint32_t limit;
+
     /* Hints, written by anyone, right or wrong. */
     _Alignas(64) _Atomic uint32_t top;                     /* all spans from here on were never used; never too low */
     _Atomic uint32_t low;                                  /* a free span is probably not below */
+    _Atomic uint32_t run_low[PLAIT__RUN_SIZES];            /* nor a free run of 2^k to 2^(k+1) - 1 spans */
+    _Atomic uint32_t kept[PLAIT__KEPT_PLACES], kept_next;  /* first spans of kept runs; the place to be used again next */
+
+    _Alignas(64) _Atomic uint32_t reserving[PLAIT__OWNERS];      /* see limit.c */
 };
 
 extern struct plait__arena *plait__arena;                  /* NULL before the family is made */
@@ -45,5 +57,8 @@ extern int plait__arena_fd;                                /* the memfd, -1 with
 
 /* Make and map the arena.  0, or PLAIT_ENOARENA with a detail.  The caller sees to it that this runs once per process. */
 int plait__arena_make(void);
+
+/* How many bytes of the memfd exist; 0 if it is not open any more. */
+uint64_t plait__arena_resident(void);
 
 #endif

@@ -3,12 +3,15 @@
  * The state of a span is one word: kind, class of its blocks, owner.  Every change is one compare-and-swap or store of it:
  *
  *   FREE  -> SMALL(owner, class)       a thread takes it for blocks of one size; owner 0: its thread is gone, adopt it
- *   FREE  -> CLAIM(owner)              being made into a large block, or unmade; the owner's death frees it again
- *   CLAIM -> TAIL | LARGE(tag)         all but the first span of a large block; the first, with the owner of the block
- *   LARGE(tag) -> CLAIM(owner) -> FREE
+ *   FREE  -> CLAIM(owner)              begins a run, which is being made or unmade; the owner's death frees it again
+ *   FREE  -> TAIL                      the rest of a run, by whoever has claimed its first span
+ *   CLAIM -> LARGE(tag)                the run is a large block, with the owner of the block
+ *   LARGE(tag) -> CLAIM(owner) -> KEPT it was freed, but still has its pages, for the next one who wants so many spans
+ *   KEPT  -> CLAIM(owner)              by anybody
+ *   CLAIM -> FREE                      its pages are given back; the TAILs first, from the right to the left
  *
- * TAIL spans belong to the nearest other span on their left.  Making goes left to right and ends with the first span, unmaking
- * right to left; so at every moment, what a dead owner had claimed is its CLAIM spans and the TAILs right behind them.
+ * TAIL spans belong to the nearest other span on their left.  Making goes left to right, unmaking right to left; so at every
+ * moment, what a dead owner had claimed is its CLAIM spans and the TAILs right behind them.
  * The memory of a FREE span reads as zero and takes no pages.
  */
 #ifndef PLAIT_ARENA_SPANS_H
@@ -19,7 +22,7 @@
 
 #include "arena/map.h"
 
-enum plait__span_kind { PLAIT__FREE, PLAIT__SMALL, PLAIT__CLAIM, PLAIT__TAIL, PLAIT__LARGE };
+enum plait__span_kind { PLAIT__FREE, PLAIT__SMALL, PLAIT__CLAIM, PLAIT__TAIL, PLAIT__LARGE, PLAIT__KEPT };
 
 static inline uint64_t plait__span_state(enum plait__span_kind kind, unsigned class, unsigned owner)
 {
@@ -58,15 +61,18 @@ bool plait__abandoned_spans_release(unsigned owner);
 /* Give a span of ours back, in which no block is live. */
 void plait__span_release(uint32_t span, unsigned owner);
 
-/* Claim `count` adjacent spans and make them a large block with that tag.  Its first span, or 0: no room. */
-uint32_t plait__run_take(uint32_t count, unsigned tag, unsigned owner);
-
-/* Unmake a large block whose first span is in `state` (LARGE).  False: somebody else changed it meanwhile. */
-bool plait__run_release(uint32_t first, uint64_t state, unsigned owner);
-
 /* Free what a dead owner had claimed, and abandon its spans of small blocks (or free the empty ones).  Idempotent.
  * `me`: the member that does it, in case it dies as well. */
 void plait__spans_sweep(unsigned dead, unsigned me);
+
+/* Change a state.  False: it was another. */
+bool plait__span_change(uint32_t span, uint64_t from, uint64_t to);
+
+/* `top` must be raised before anybody can look for these spans by walking the table up to top. */
+void plait__raise_top(uint32_t above);
+
+/* Somebody may find spans from here on. */
+void plait__lower_low(uint32_t span);
 
 /* No block in this span of small blocks is live. */
 bool plait__span_is_empty(uint32_t span, unsigned class);

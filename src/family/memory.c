@@ -116,3 +116,12 @@ int plait_free(void *block)
     struct plait__heap *heap = heap_at_hand();
     return PLAIT__LIKELY(heap && plait__heap_put(heap, block)) ? 0 : free_otherwise(block);
 }
+
+int plait_arena_trim(void)
+{
+    struct plait__heap *heap = NULL;
+    int error = my_heap(&heap);
+    if (error) return error;
+    plait__heap_trim(heap);
+    return 0;
+}

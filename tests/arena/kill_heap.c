@@ -25,17 +25,20 @@ static struct notes {
 
 /* ---- looking at the arena ---- */
 
-/* How many spans are neither free nor (if they are of small blocks) abandoned and empty. */
+/* How many spans are neither free nor kept for the next large block. */
 static size_t spans_in_use(void)
 {
     size_t count = 0;
-    for (uint32_t span = 1; span < atomic_load(&plait__arena->top); span++)
-        count += atomic_load(&plait__arena->table[span].state) != 0;
+    for (uint32_t span = 1; span < atomic_load(&plait__arena->top); span++) {
+        const uint64_t state = atomic_load(&plait__arena->table[span].state);
+        if (plait__span_kind(state) == PLAIT__KEPT) span += plait__arena->table[span].run - 1;
+        else count += state != 0;
+    }
     return count;
 }
 
 /* The owner tags of the first spans, to find a block by that nobody knows. */
-#define WATCHED 24u
+#define WATCHED 40u
 static uint16_t tags_before[WATCHED][PLAIT__SPAN_BLOCKS];
 
 static void remember(void)
@@ -55,6 +58,8 @@ static void must_own_nothing(uint32_t slot)
         MUST(plait__span_kind(state) != PLAIT__CLAIM);
         MUST(plait__span_owner(state) != slot);
     }
+    plait_arena_figures figures;
+    MUST(plait_arena_stats(&figures) == 0 && figures.leaked == 0);
 }
 
 static void must_be_zero(const char *memory, size_t size)
@@ -105,6 +110,7 @@ static void set_up(void)
     if (!notes) notes = test_shared(sizeof *notes);
     *notes = (struct notes){ 0 };
     must_be_usable();                                      /* also makes the spans dirty */
+    MUST(plait_arena_trim() == 0);
     remember();
 }
 
@@ -280,6 +286,73 @@ static const struct kill_case message_alloc_a_large_block = {
     .regions = step_family_regions,
 };
 
+/* ---- large blocks from kept runs ---- */
+
+#define ONE_SPAN 33000u                                    /* the smallest large block: little to clear, byte by byte */
+#define KEPT_RUNS PLAIT__KEPT_PLACES
+
+/* Fill all places where runs are kept. */
+static int leave_kept_runs(void)
+{
+    void *blocks[KEPT_RUNS];
+    for (unsigned i = 0; i < KEPT_RUNS; i++) {
+        CHECK((blocks[i] = plait_alloc(ONE_SPAN)));
+        memset(blocks[i], 0x55, ONE_SPAN);
+    }
+    for (unsigned i = 0; i < KEPT_RUNS; i++) CHECK(plait_free(blocks[i]) == 0);
+    return 0;
+}
+
+static uint64_t kept(void)
+{
+    plait_arena_figures figures;
+    MUST(plait_arena_stats(&figures) == 0);
+    return figures.kept;
+}
+
+static void set_up_kept_runs(void)
+{
+    set_up();
+    member_run(leave_kept_runs, "who leaves kept runs");
+    MUST(kept() == KEPT_RUNS * PLAIT__SPAN_SIZE);
+    remember();
+}
+
+static void alloc_kept(void)
+{
+    notes->block = plait_alloc(ONE_SPAN);
+}
+
+static void message_alloc_kept(void)
+{
+    CHECK(plait_message_alloc(ONE_SPAN) != NULL);
+}
+
+static void check_alloc_kept(const struct stepped *victim, bool done)
+{
+    check_blocks(victim, done, !done, 1);
+    MUST(kept() <= KEPT_RUNS * PLAIT__SPAN_SIZE);
+    if (done) must_be_zero(notes->block, ONE_SPAN);
+    end_with(done);
+}
+
+static const struct kill_case alloc_a_kept_run = {
+    .operation = { .prepare = have_heap, .run = alloc_kept },
+    .set_up = set_up_kept_runs,
+    .look = has_block,
+    .check = check_alloc_kept,
+    .regions = step_family_regions,
+    .long_one = true,
+};
+
+static const struct kill_case message_alloc_a_kept_run = {
+    .operation = { .prepare = have_heap, .run = message_alloc_kept },
+    .set_up = set_up_kept_runs,
+    .look = nothing_to_see,
+    .check = check_gone,
+    .regions = step_family_regions,
+};
+
 /* ---- plait_free ---- */
 
 static void free_it(void)
@@ -314,6 +387,23 @@ static const struct kill_case free_an_own_large_block = {
     .look = nothing_to_see,
     .check = check_gone,
     .regions = step_family_regions,
+};
+
+/* There is no place to keep it: another kept run has to go. */
+static void have_two_spans(void)
+{
+    notes->block = plait_message_alloc(2 * ONE_SPAN);
+    CHECK(notes->block);
+    memset(notes->block, 0x55, 2 * ONE_SPAN);
+}
+
+static const struct kill_case free_with_all_places_taken = {
+    .operation = { .prepare = have_two_spans, .run = free_it },
+    .set_up = set_up_kept_runs,
+    .look = nothing_to_see,
+    .check = check_gone,
+    .regions = step_family_regions,
+    .long_one = true,
 };
 
 /* A block of the family's, made by somebody else; `done` by when it is no block any more. */
@@ -442,8 +532,11 @@ static const struct CMUnitTest tests[] = {
     KILL_TESTS(message_alloc_first),
     KILL_TESTS(message_alloc_from_the_span_at_hand),
     KILL_TESTS(message_alloc_a_large_block),
+    KILL_TESTS(alloc_a_kept_run),
+    KILL_TESTS(message_alloc_a_kept_run),
     KILL_TESTS(free_an_own_block),
     KILL_TESTS(free_an_own_large_block),
+    KILL_TESTS(free_with_all_places_taken),
     KILL_TESTS(free_a_block_of_the_family),
     KILL_TESTS(free_a_large_block_of_the_family),
     KILL_TESTS(free_that_gives_a_span_back),

@@ -23,6 +23,7 @@ static void set_up(void)
 {
     if (!notes) notes = test_shared(sizeof *notes);
     *notes = (struct notes){ 0 };
+    MUST(plait_arena_trim() == 0);
     blocks_before = plait__heap_count(0);
 }
 
@@ -67,6 +68,57 @@ static void check_two_large(void) { check_two_blocks(LARGE); }
 static const struct preempt_case alloc_alloc_large = {
     .first = { .prepare = have_heap, .run = alloc_large_first }, .second = alloc_large_second, .prepare_second = have_heap,
     .set_up = set_up, .check = check_two_large,
+};
+
+/* ---- both want the kept run, and both want a run kept ---- */
+
+static int leave_a_kept_run(void)
+{
+    void *block = plait_alloc(LARGE);
+    CHECK(block && plait_free(block) == 0);
+    return 0;
+}
+
+static void set_up_kept(void)
+{
+    set_up();
+    member_run(leave_a_kept_run, "who leaves a kept run");
+}
+
+static void message_alloc_first(void)
+{
+    notes->first = plait_message_alloc(LARGE);
+    CHECK(plait_block_share(notes->first) == 0);
+}
+
+static void message_alloc_second(void)
+{
+    notes->second = plait_message_alloc(LARGE);
+    CHECK(plait_block_share(notes->second) == 0);
+}
+
+static const struct preempt_case take_take_kept = {
+    .first = { .prepare = have_heap, .run = message_alloc_first }, .second = message_alloc_second, .prepare_second = have_heap,
+    .set_up = set_up_kept, .check = check_two_large,
+};
+
+static void have_first(void) { CHECK((notes->first = plait_message_alloc(LARGE))); }
+static void have_second(void) { CHECK((notes->second = plait_message_alloc(LARGE))); }
+static void keep_first(void) { CHECK(plait_free(notes->first) == 0); }
+static void keep_second(void) { CHECK(plait_free(notes->second) == 0); }
+
+static void check_both_kept(void)
+{
+    plait_arena_figures figures;
+    must_be_clean();
+    MUST(plait_arena_stats(&figures) == 0);
+    MUST(figures.kept == 2 * (uint64_t)(LARGE / PLAIT__SPAN_SIZE + 1) * PLAIT__SPAN_SIZE && figures.leaked == 0);
+    MUST(plait_arena_trim() == 0 && plait_arena_stats(&figures) == 0 && figures.kept == 0);
+}
+
+static const struct preempt_case keep_keep = {
+    .first = { .prepare = have_first, .run = keep_first }, .second = keep_second, .prepare_second = have_second,
+    .set_up = set_up, .check = check_both_kept,
 };
 
 /* ---- both free the same block ---- */
@@ -153,6 +205,8 @@ static const struct preempt_case leave_alloc = {
 static const struct CMUnitTest tests[] = {
     PREEMPT_TEST(alloc_alloc_small),
     PREEMPT_TEST(alloc_alloc_large),
+    PREEMPT_TEST(take_take_kept),
+    PREEMPT_TEST(keep_keep),
     PREEMPT_TEST(free_free_large),
     PREEMPT_TEST(free_alloc_large),
     PREEMPT_TEST(leave_alloc),

@@ -147,7 +147,11 @@ static void free_the_table(void)
 
 static void must_be_in_order(size_t blocks)
 {
+    plait_arena_figures figures;
     assert_int_equal(plait__heap_count(0), blocks);
+    assert_int_equal(plait_arena_stats(&figures), 0);
+    assert_int_equal(figures.leaked, 0);
+    assert_true(figures.used <= (uint32_t)atomic_load(&plait__arena->used) * (uint64_t)PLAIT__SPAN_SIZE);
     for (uint32_t span = 1; span < atomic_load(&plait__arena->top); span++) {
         const uint64_t state = plait__arena->table[span].state;
         const bool owned = plait__span_kind(state) == PLAIT__SMALL && plait__span_owner(state) > 1;       /* 1 is the tester */

@@ -75,6 +75,9 @@ static void spans_are_used_from_below(void **state)
     assert_true(first < second && second < third);
     assert_int_equal(plait_free(second), 0);
     assert_int_equal(plait_free(first), 0);
+    assert_ptr_equal(plait_alloc(100000), first);       /* it was kept */
+    assert_int_equal(plait_free(first), 0);
+    assert_int_equal(plait_arena_trim(), 0);
     char *again = plait_alloc(196608);                  /* as large as those two together */
     assert_ptr_equal(again, first);
     assert_int_equal(plait_free(again), 0);
