@@ -458,6 +458,7 @@ static const struct kill_case free_a_block_of_the_family = {
     .look = is_no_block,
     .check = check_given,
     .regions = step_family_regions,
+    .long_one = true,
 };
 
 static const struct kill_case free_a_large_block_of_the_family = {
