@@ -7,6 +7,7 @@
  */
 #include "arena/limit.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include "arena/map.h"
 #include "base/atomics.h"
 #include "base/error.h"
+#include "base/fd.h"
 
 #define CHANGE (UINT64_C(1) << 32)
 
@@ -75,31 +77,53 @@ static uint64_t physical_memory(void)
     return pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : UINT64_MAX;
 }
 
+/* The number that the text begins with, and what comes behind it; 0 if that is none, or too large. */
+static uint64_t read_number(const char *text, const char **end)
+{
+    uint64_t number = 0;
+    for (; *text >= '0' && *text <= '9'; text++) {
+        uint64_t digit = (uint64_t)(*text - '0');
+        if (number > (UINT64_MAX - digit) / 10) return 0;
+        number = number * 10 + digit;
+    }
+    *end = text;
+    return number;
+}
+
 uint64_t plait__parse_size(const char *text)
 {
     static const char units[] = "KMGT";
-    char *end;
-    if (*text < '0' || *text > '9') return 0;
-    uint64_t size = strtoull(text, &end, 10);
-    const char *unit = *end ? strchr(units, *end) : NULL;
-    if (*end && (!unit || end[1])) return 0;
-    for (int i = 0; unit && i <= unit - units; i++) {
+    const char *end = text;
+    uint64_t size = read_number(text, &end);
+    if (!*end) return size;
+    for (unsigned i = 0; units[i] && end[1] == 0; i++) {
         if (size > UINT64_MAX / 1024) return 0;
         size *= 1024;
+        if (*end == units[i]) return size;
     }
-    return size;
+    return 0;
+}
+
+/* A small file as a text.  False: there is none.  Without stdio, which would allocate. */
+static bool read_file(const char *path, char *text, size_t room)
+{
+    int fd = plait__above_stdio(open(path, O_RDONLY | O_CLOEXEC));
+    if (fd < 0) return false;
+    ssize_t size = read(fd, text, room - 1);
+    close(fd);
+    text[size > 0 ? size : 0] = 0;
+    return size > 0;
 }
 
 /* The number in the file `mount`/`group`/`name`; UINT64_MAX if there is none ("max"), or no such file. */
 static uint64_t read_limit(const char *mount, const char *group, const char *name)
 {
-    char path[512], text[32] = "";
+    char path[1024], text[32];
+    const char *end = text;
     if (snprintf(path, sizeof path, "%s%s/%s", mount, group, name) >= (int)sizeof path) return UINT64_MAX;
-    FILE *file = fopen(path, "re");
-    if (!file) return UINT64_MAX;
-    uint64_t limit = fgets(text, sizeof text, file) && *text >= '0' && *text <= '9' ? strtoull(text, NULL, 10) : UINT64_MAX;
-    fclose(file);
-    return limit;
+    if (!read_file(path, text, sizeof text)) return UINT64_MAX;
+    uint64_t limit = read_number(text, &end);
+    return end == text ? UINT64_MAX : limit;
 }
 
 /* The least of the group's limit and those of all groups around it. */
@@ -114,30 +138,34 @@ static uint64_t least_limit(const char *mount, char *group, const char *name)
     return least;
 }
 
+/* A line of /proc/self/cgroup: "0::/group", or of the older kind "4:memory:/group". */
+static uint64_t limit_of_line(char *line, const char *mount)
+{
+    char memory[256];
+    for (; *line >= '0' && *line <= '9'; line++) {}
+    if (strncmp(line, "::", 2) == 0) return least_limit(mount, line + 2, "memory.max");
+    if (strncmp(line, ":memory:", 8) != 0) return UINT64_MAX;
+    snprintf(memory, sizeof memory, "%s/memory", mount);
+    return least_limit(memory, line + 8, "memory.limit_in_bytes");
+}
+
 uint64_t plait__cgroup_limit(const char *proc_file, const char *mount)
 {
-    char line[512], old_mount[256];
-    uint64_t least = UINT64_MAX, limit;
-    FILE *file = fopen(proc_file, "re");
-    if (!file) return least;
-    snprintf(old_mount, sizeof old_mount, "%s/memory", mount);
-    while (fgets(line, sizeof line, file)) {               /* "0::/group", or of the older kind "4:memory:/group" */
-        line[strcspn(line, "\n")] = 0;
-        char *kind = strchr(line, ':'), *group = kind ? strchr(kind + 1, ':') : NULL;
-        if (!group) continue;
-        *group++ = 0;
-        limit = UINT64_MAX;
-        if (strcmp(kind, ":") == 0) limit = least_limit(mount, group, "memory.max");
-        else if (strcmp(kind, ":memory") == 0) limit = least_limit(old_mount, group, "memory.limit_in_bytes");
+    char text[4096];
+    uint64_t least = UINT64_MAX;
+    if (!read_file(proc_file, text, sizeof text)) return least;
+    for (char *line = text, *end = text; *end; line = end) {
+        while (*end && *end != '\n') end++;
+        if (*end) *end++ = 0;
+        uint64_t limit = limit_of_line(line, mount);
         if (limit < least) least = limit;
     }
-    fclose(file);
     return least;
 }
 
 int plait__choose_limit(uint64_t *limit)
 {
-    const char *wish = secure_getenv("PLAIT_ARENA_LIMIT");
+    const char *wish = getenv("PLAIT_ARENA_LIMIT");
     uint64_t machine = physical_memory(), group = plait__cgroup_limit("/proc/self/cgroup", "/sys/fs/cgroup");
     *limit = machine < group ? machine : group;
     if (!wish || !*wish) return 0;

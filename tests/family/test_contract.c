@@ -219,6 +219,10 @@ enum { ANY_TIME = 1 };                                     /* it needs no object
     X(plait_block_share, ANY_TIME, share_one())                                                       \
     X(plait_block_size, 0, CHECK(plait_block_size(has.block) >= 100))                                 \
     X(plait_free, ANY_TIME, CHECK(plait_free(plait_alloc(1 << 20)) == 0 && plait_free(NULL) == 0))    \
+    X(plait_arena_set_limit, ANY_TIME, CHECK(plait_arena_set_limit(1 << 30) == 0))                    \
+    X(plait_arena_trim, ANY_TIME, CHECK(plait_arena_trim() == 0))                                     \
+    X(plait_arena_stats, ANY_TIME, CHECK(plait_arena_stats(&(plait_arena_figures){ 0 }) == 0))        \
+    X(plait_arena_members, ANY_TIME, CHECK(plait_arena_members(NULL, 0) > 0))                         \
     X(plait_lock_new, ANY_TIME, CHECK(plait_lock_free(plait_lock_new()) == 0))                        \
     X(plait_lock_free, ANY_TIME, CHECK(plait_lock_free(NULL) == 0))                                   \
     X(plait_lock_acquire, 0, acquire_and_release())                                                   \
@@ -283,14 +287,15 @@ static void every_public_function_is_here(void **state)
 {
     static char exported[SYMBOLS_MAX][SYMBOL_SIZE];
     const int count = symbols_exported(exported);
-    int wrong = count != COUNT;
+    int wrong = 0, ours = 0;
     for (int i = 0; i < count; i++) {
-        bool found = false;
+        bool found = strncmp(exported[i], "plait__", 7) == 0;      /* behind functions that are inlined */
+        ours += !found;
         for (int j = 0; j < COUNT; j++) found |= strcmp(exported[i], functions[j].name) == 0;
         if (!found) print_error("%s is exported, and not called here\n", exported[i]);
         wrong += !found;
     }
-    if (wrong) fail_msg("the library exports %d functions, here are %d", count, COUNT);
+    if (wrong || ours != COUNT) fail_msg("the library exports %d functions, here are %d", ours, COUNT);
 }
 
 /* --- the program that they are guests in ----------------------------------------------------------------------------- */

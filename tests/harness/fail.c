@@ -308,13 +308,13 @@ static struct footprint look(void)
 }
 
 /* What there has to be now, if nothing but the family is new.  That stays for the life of the process: a descriptor, the arena,
- * the page with the fork mark, the notes of the allocator. */
+ * the pages with the fork mark, the notes of the allocator. */
 static struct footprint expected(const struct footprint *before, const struct footprint *now)
 {
     struct footprint all = *before;
     const bool made = now->family && !before->family;
     all.fds += made;
-    if (made && all.mapped) all.mapped += sysconf(_SC_PAGESIZE);
+    if (made && all.mapped) all.mapped += (long)((PLAIT__MEMBERS_MAX + 1) * sizeof(struct plait__me));
     all.allocated += now->heap - before->heap;
     return all;
 }
