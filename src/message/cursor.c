@@ -91,6 +91,13 @@ void plait__cursor_disown(struct plait__cursor *cursor)
     if (old & PLAIT__WANT_FREE) plait__cursor_ring(cursor, PLAIT__WANT_FREE);
 }
 
+void plait__cursor_end(struct plait__cursor *cursor)
+{
+    for (uint64_t seen; plait__owner_in(seen = atomic_load(&cursor->word));)
+        if (plait__cut_handovers(&cursor->word, seen))
+            atomic_compare_exchange_strong(&cursor->word, &seen, seen & ~UINT64_C(0xffff));
+}
+
 int plait__cursor_wait_move(struct plait__cursor *cursor, uint64_t seen, uint32_t bell, struct plait__wait *wait)
 {
     if (plait__spin(wait)) return 0;

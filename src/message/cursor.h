@@ -153,6 +153,9 @@ static inline uint64_t plait__cursor_commit(struct plait__cursor *cursor, uint64
 /* Give it up without having moved it. */
 void plait__cursor_disown(struct plait__cursor *cursor);
 
+/* Nobody uses the queue any more, so an owner is dead, even if nobody has noticed.  Its repair may come when all this is freed. */
+void plait__cursor_end(struct plait__cursor *cursor);
+
 /* Sleep until the cursor has moved from `seen`.  The caller read *bell before it looked.  0: look again; -ETIMEDOUT. */
 int plait__cursor_wait_move(struct plait__cursor *cursor, uint64_t seen, uint32_t bell, struct plait__wait *wait);
 

@@ -82,6 +82,8 @@ int plait_queue_free(plait_queue *queue)
     int error = plait__member();
     if (error) return error;
     plait__reap_all();                                     /* the repair of who died in it needs it */
+    struct plait__cursor *const cursors[] = { &queue->tail, &queue->head, &queue->done };
+    for (int i = 0; i < 3; i++) plait__cursor_end(cursors[i]);           /* or may be under way, by somebody who was stopped */
     queue->owned.stamp = 0;
     if (queue->order == PLAIT_FIFO) plait__fifo_free(queue);
     else plait__ordered_free(queue);
