@@ -27,17 +27,28 @@ static void note_death(struct plait__slot *slot)
     atomic_store(&slot->deaths, deaths + 1);
 }
 
+/* The object may be freed at any moment, and its memory used for anything.  Its stamp goes first: so what was read before the stamp
+ * is found was still the object's. */
+static bool is_still_there(const struct plait__owned *object)
+{
+    atomic_thread_fence(memory_order_acquire);
+    return *(const volatile uint32_t *)&object->stamp >> 16 == PLAIT__OWNED_STAMP;
+}
+
 /* Free the words that the dead one owned in the object it was inside of.  Nothing of what it had begun there is visible:
- * freeing is all there is to do.  The object may have been freed since. */
+ * freeing is all there is to do. */
 static void unown(struct plait__owned *object, uint32_t dead)
 {
-    if (!object || object->stamp >> 16 != PLAIT__OWNED_STAMP || object->words > PLAIT__OWNED_WORDS_MAX) return;
-    for (uint32_t i = 0; i < object->words; i++) {
-        _Atomic uint64_t *word = (_Atomic uint64_t *)((char *)object + object->offset + i * object->stride);
-        uint64_t seen = atomic_load(word);
-        while (plait__slot_of((uint32_t)seen & 0xffff) == dead) {
-            if (!plait__cut_handovers(word, seen)) seen = atomic_load(word);
-            else if (atomic_compare_exchange_weak(word, &seen, seen & ~UINT64_C(0xffff))) break;
+    if (!object) return;
+    const struct plait__owned shape = *(const volatile struct plait__owned *)object;
+    if (!is_still_there(object) || shape.words > PLAIT__OWNED_WORDS_MAX) return;
+    for (uint32_t i = 0; i < shape.words; i++) {
+        _Atomic uint64_t *word = (_Atomic uint64_t *)((char *)object + shape.offset + i * shape.stride);
+        for (;;) {
+            uint64_t seen = atomic_load(word);
+            if (plait__slot_of((uint32_t)seen & 0xffff) != dead || !is_still_there(object)) break;
+            if (!plait__cut_handovers(word, seen)) continue;
+            if (atomic_compare_exchange_strong(word, &seen, seen & ~UINT64_C(0xffff))) break;
         }
     }
 }

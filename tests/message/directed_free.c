@@ -3,6 +3,8 @@
 #include "hold.h"
 #include "numbers.h"
 
+#include <signal.h>
+
 #include "arena/heap.h"
 #include "family/repair.h"
 
@@ -141,7 +143,80 @@ static void a_late_repair_frees_nothing_of_a_freed_queue(void **state)
     }
 }
 
+/* ---- held while it looks at the queue ---- */
+
+static void die_here(enum plait__point point)
+{
+    if (point == PLAIT__POINT_QUEUE_OWNED) raise(SIGKILL);
+}
+
+static int put_and_die(void)
+{
+    plait__point_hook = die_here;
+    put_sized(8);
+    return 0;
+}
+
+static uint32_t die_in_a_put(void)
+{
+    begin(&(plait_queue_options){ .capacity = CAPACITY });
+    struct member dead = member_start(put_and_die);
+    MUST(member_wait(&dead, "the putter") == -SIGKILL);
+    return dead.slot;
+}
+
+static void reap(void) { plait__reap_all(); }
+static const struct step_operation repair = { .run = reap };
+
+/* After so many instructions of the repair this changes, for the first time. */
+static long changes_after(const _Atomic uint32_t *word)
+{
+    const struct step_region region[] = { { (const void *)((uintptr_t)word & ~UINT64_C(7)), 8 }, { 0 } };
+    uint64_t before = *(const volatile uint64_t *)region[0].start;
+    for (long k = 1;; k++) {
+        die_in_a_put();
+        struct stepped repairer = step_to_change(&repair, region, k);
+        bool changed = *(const volatile uint64_t *)region[0].start != before;
+        MUST(!repairer.finished);
+        step_continue(&repairer, "the repairer");
+        step_leave(&repairer);
+        MUST(plait_queue_free(queue) == 0);
+        if (changed) return repairer.instructions;
+    }
+}
+
+/* The user's own data look like words that the dead one owns. */
+static void free_beside_repair(long instructions)
+{
+    uint32_t slot = die_in_a_put();
+    struct stepped repairer = step_to(&repair, instructions);
+    const size_t count = plait_block_size(queue) / sizeof(uint64_t);
+    MUST(plait_queue_free(queue) == 0);
+    uint64_t *words = plait_alloc(count * sizeof *words);
+    MUST((void *)words == queue);
+    for (size_t i = 0; i < count; i++) words[i] = (uint64_t)i << 32 | slot;
+    step_continue(&repairer, "the repairer");
+    step_leave(&repairer);
+    for (size_t i = 0; i < count; i++) MUST(words[i] == ((uint64_t)i << 32 | slot));
+    MUST(plait_free(words) == 0 && plait__heap_count(0) == blocks);
+}
+
+static void a_repair_under_way_leaves_the_memory_of_a_freed_queue_alone(void **state)
+{
+    test_family();
+    uint32_t slot = die_in_a_put();
+    MUST(plait__reap_all() == 1 && plait_queue_free(queue) == 0);
+    long first = changes_after(&plait__slot(slot)->life), last = changes_after(&plait__roster->endings);
+    MUST(first < last);
+    printf("instructions %ld to %ld\n", first, last);
+    for (long k = first; k <= last; k++) {
+        test_where[0] = k;
+        free_beside_repair(k);
+    }
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(a_repair_under_way_leaves_the_memory_of_a_freed_queue_alone),
     cmocka_unit_test(a_late_repair_frees_nothing_of_a_freed_queue),
 };
 
