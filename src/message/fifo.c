@@ -22,6 +22,7 @@ static int make_segment(plait_queue *queue, const struct plait__walk *walk, uint
     struct plait__segment *fresh = plait_message_alloc(PLAIT__SEGMENT_UNITS * PLAIT__UNIT);
     if (!fresh) return -ENOMEM;
     fresh->next = NULL;
+    atomic_store_explicit(&fresh->queue, queue, memory_order_relaxed);
     plait__give(PLAIT__NOTE_SEGMENT, fresh);
     struct plait__walk after = { walk->position, walk->segment };
     walk->segment->next = fresh;

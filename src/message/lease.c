@@ -181,12 +181,23 @@ ssize_t plait__take_returned(plait_queue *queue, const struct plait__taking *tak
 
 /* ---- settling ---- */
 
+_Static_assert(PLAIT__SPAN_SIZE % (PLAIT__SEGMENT_UNITS * PLAIT__UNIT) == 0, "segments lie at multiples of their size");
+
+/* Does a record there belong to the queue?  The segment of a lease that was settled long ago may be another queue's by now. */
+static bool is_in(const plait_queue *queue, uint64_t unit)
+{
+    const char *at = plait__arena->memory + unit * PLAIT__UNIT;
+    if (queue->units) return at >= queue->ring && at < queue->ring + (size_t)queue->units * PLAIT__UNIT;
+    const struct plait__segment *segment = (const struct plait__segment *)(at - unit % PLAIT__SEGMENT_UNITS * PLAIT__UNIT);
+    return unit % PLAIT__SEGMENT_UNITS && atomic_load_explicit(&segment->queue, memory_order_relaxed) == queue;
+}
+
 /* The record of a lease of the calling thread, or NULL.  Any number leads to some place in the arena, which can be read; what is
  * there is the record only if it says so. */
 static struct plait__record *find_lease(plait_queue *queue, plait_lease lease, uint64_t *holder)
 {
     uint64_t unit = (uint32_t)lease.id, units = (uint64_t)plait__arena->spans * (PLAIT__SPAN_SIZE / PLAIT__UNIT);
-    if (lease.reserved != unit_of(queue) || unit >= units) return NULL;
+    if (lease.reserved != unit_of(queue) || unit >= units || !is_in(queue, unit)) return NULL;
     struct plait__record *record = (struct plait__record *)(plait__arena->memory + unit * PLAIT__UNIT);
     *holder = atomic_load(&record->holder);
     bool ours = plait__claim_state(*holder) == HELD && plait__claim_owner(*holder) == plait__self.owner &&

@@ -28,7 +28,7 @@ struct plait__block {
 #define PLAIT__SEGMENT_UNITS 2048u
 struct plait__segment {
     struct plait__segment *next;                           /* true once the tail has got there */
-    uint64_t unused;
+    _Atomic(const plait_queue *) queue;                    /* whose it is, for those who ask about leases of old */
 };
 
 /* Which of the notes of family/handover.h are about what. */

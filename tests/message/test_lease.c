@@ -354,6 +354,37 @@ static void many_rounds_of_big_messages(void **state)
     }
 }
 
+/* --- segments that go from queue to queue ----------------------------------------------------------------------------- */
+
+static void empty_a_segment(plait_queue *from, plait_lease *first)
+{
+    char message[100] = "";
+    plait_lease lease;
+    for (unsigned i = 0; plait__position_in(from->done.word) <= PLAIT__SEGMENT_UNITS; i++) {
+        assert_int_equal(plait_queue_put(from, message, sizeof message, PLAIT_NOW), 0);
+        assert_int_equal(plait_queue_lease(from, message, sizeof message, i ? &lease : first, PLAIT_NOW), sizeof message);
+        assert_int_equal(plait_queue_ack(from, i ? lease : *first), 0);
+    }
+}
+
+/* The second queue gets the segment that the first one has freed, and has a message with the same number at the same place. */
+static void an_old_lease_settles_nothing_of_another_queue(void **state)
+{
+    const plait_queue_options unbounded = { .unbounded = 1, .leases = 1 };
+    plait_queue *one = plait_queue_new(&unbounded), *other = plait_queue_new(&unbounded);
+    plait_lease old, lease;
+    char message[100] = "";
+    empty_a_segment(one, &old);
+    assert_int_equal(plait_queue_put(other, message, sizeof message, PLAIT_NOW), 0);
+    assert_int_equal(plait_queue_lease(other, message, sizeof message, &lease, PLAIT_NOW), sizeof message);
+    assert_int_equal(lease.id, old.id);                    /* it could not be worse */
+    assert_int_equal(plait_queue_ack(one, old), PLAIT_ENOLEASE);
+    assert_int_equal(plait_queue_giveback(one, old), PLAIT_ENOLEASE);
+    assert_int_equal(plait_queue_ack(other, lease), 0);
+    assert_int_equal(plait_queue_free(one), 0);
+    assert_int_equal(plait_queue_free(other), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_default, free_queue)
 
 static const struct CMUnitTest tests[] = {
@@ -374,5 +405,6 @@ static const struct CMUnitTest tests[] = {
     TEST(a_putter_sleeps_until_the_ack),
     TEST(maxsize_does_not_count_leased_messages),
     TEST(many_rounds_of_big_messages),
+    TEST(an_old_lease_settles_nothing_of_another_queue),
 };
 TEST_MAIN(tests)
