@@ -120,8 +120,9 @@ static int wait_for_room(plait_queue *queue, uint32_t units, struct plait__wait 
             atomic_fetch_or(&queue->done.word, PLAIT__AGAIN);
             plait__reclaim(queue);
         }
-        uint64_t freed = atomic_load(room_word(queue)), taken, tail;
+        uint64_t taken, tail;
         uint32_t first = plait__look_at_number(&queue->head, &taken);
+        uint64_t freed = queue->leases ? atomic_load(&queue->done.word) : taken;         /* as it is slept on */
         uint32_t queued = plait__look_at_number(&queue->tail, &tail) - first;
         if ((tail & PLAIT__CLOSED) || fits(queue, tail, freed, queued, units)) return 0;
         if (plait__is_now(wait->deadline) && plait__give_up(plait__slot_of(plait__owner_in(taken))) < 0)

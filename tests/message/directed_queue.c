@@ -136,6 +136,78 @@ static void every_size_fits_at_every_place_with_leases(void **state)
     every_size_at_every_place(1);
 }
 
+/* ---- room comes while a putter looks ---- */
+
+enum { ALL = 1024 - 8 };                                   /* fills the ring */
+
+/* Its first sleep ends at once, and somebody else has passed on what that one was for, so that the flag is down; the second is not
+ * interrupted by anything but the wake-up. */
+static void pass_room_on(enum plait__point point)
+{
+    if (point != PLAIT__POINT_SLEEP || notes->got++) return;
+    plait__cursor_pass_on(&queue->head, PLAIT__WANT_MOVE);
+}
+
+static void sleep_again(void)
+{
+    plait__test_short_sleep = 1;
+    plait__test_backup_interval = 60 * PLAIT__SECOND;
+    plait__point_hook = pass_room_on;
+}
+
+static void put_some(void)
+{
+    CHECK(plait_queue_put(queue, "some", 4, PLAIT_FOREVER) == 0);
+}
+
+static const struct step_operation put_and_sleep = { .prepare = sleep_again, .run = put_some };
+
+/* The putter stands still, and then the ring is emptied.  True: it had not yet said that it sleeps for the second time. */
+static bool empty_the_ring(struct stepped *putter)
+{
+    static char message[ALL];
+    bool looks = !(atomic_load(&queue->head.word) & PLAIT__WANT_MOVE);
+    MUST(plait_queue_get(queue, message, ALL, PLAIT_NOW) == ALL);
+    step_continue(putter, "the putter, beside an empty ring");
+    MUST(plait_queue_get(queue, message, ALL, PLAIT_NOW) == 4);
+    step_leave(putter);
+    tear_down();
+    return looks;
+}
+
+static void set_up_full(void)
+{
+    static const char message[ALL];
+    set_up(&(plait_queue_options){ .capacity = 1024 });
+    MUST(plait_queue_put(queue, message, ALL, PLAIT_NOW) == 0);
+}
+
+/* It has got up from its first sleep. */
+static bool is_up(const struct stepped *putter)
+{
+    return notes->got && !atomic_load(&plait__slot(putter->slot)->waiting);
+}
+
+static void room_comes_while_a_putter_looks(void **state)
+{
+    struct stepped putter;
+    test_family();
+    long k = 0;
+    for (bool up = false; !up; k++) {
+        set_up_full();
+        putter = step_to_change(&put_and_sleep, (struct step_region[]){ step_family_regions()[0], { 0 } }, k);
+        up = is_up(&putter);
+        empty_the_ring(&putter);
+    }
+    long first = k = putter.instructions;
+    do {
+        test_where[0] = k;
+        set_up_full();
+        putter = step_to(&put_and_sleep, k++);
+    } while (empty_the_ring(&putter));
+    printf("held at instructions %ld to %ld\n", first, k - 1);
+}
+
 /* ---- closed while a put is under way ---- */
 
 static int put_held(void)
@@ -317,6 +389,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(some_hundred_messages_pass),
     cmocka_unit_test(every_size_fits_at_every_place),
     cmocka_unit_test(every_size_fits_at_every_place_with_leases),
+    cmocka_unit_test(room_comes_while_a_putter_looks),
     cmocka_unit_test(closed_during_a_put),
     cmocka_unit_test(closed_during_a_put_that_is_killed),
     cmocka_unit_test(putter_dies_before_the_ring),
