@@ -108,7 +108,8 @@ PLAIT_API PLAIT_MUST_CHECK ssize_t plait_queue_take(plait_queue *queue, void **b
 
 /* Take up to n messages, each into its own `size` bytes of the buffer: waits for the first, then takes what else is there at once.
  * sizes[i] is told the size of the i-th, unless sizes is NULL.
- * Returns how many, fewer than there are when one does not fit; or an error as of get, and then none was taken.
+ * Returns how many, at times fewer than there are: when one does not fit, or lies in a block of its own or, without a ring, in
+ * another segment.  Or an error as of get, and then none was taken.
  * A getter that is killed may take all of them with it. */
 PLAIT_API PLAIT_MUST_CHECK ssize_t plait_queue_get_many(plait_queue *queue, void *buffer, size_t size, size_t *sizes, size_t n,
                                                         plait_deadline deadline);

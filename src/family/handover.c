@@ -48,12 +48,6 @@ void plait__taken(unsigned place, void *block)
     plait__handed_over(place);
 }
 
-void plait__keep(unsigned place, void *block)
-{
-    plait__heap_retag(block, plait__self.slot);
-    plait__handed_over(place);
-}
-
 /* The notes are read before the word is looked at again: so they are those of the operation that the word still names. */
 bool plait__cut_handovers(_Atomic uint64_t *word, uint64_t seen)
 {

@@ -32,9 +32,6 @@ static inline void plait__handed_over(unsigned place)
     atomic_store_explicit(&plait__slot(plait__self.slot)->handovers[place], 0, memory_order_release);
 }
 
-/* What was noted for `place` is not to happen: the block is ours as before.  Before the word is given up. */
-void plait__keep(unsigned place, void *block);
-
 /* `seen` is what *word is, and its owner is dead: mark the owner's hand-overs as cut.  False: the word has changed, look again. */
 bool plait__cut_handovers(_Atomic uint64_t *word, uint64_t seen);
 

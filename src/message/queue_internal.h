@@ -83,9 +83,6 @@ struct plait__taking {
 /* A message that is to lie in a block gets one.  0, -ENOMEM. */
 int plait__message_box(struct plait__message *message);
 
-/* It was not put: free the block that the last call made. */
-void plait__message_unbox(struct plait__message *message);
-
 /* A block with the message has been taken and is ours: hand it out, or copy it out and free it.  Its size. */
 ssize_t plait__hand_out(const struct plait__block *block, const struct plait__taking *taking);
 
