@@ -347,8 +347,13 @@ static int wait_for_message(plait_queue *queue, struct plait__wait *wait)
         return plait__fail(PLAIT_ECLOSED, "the queue was closed, and everything has been read");
     int error = plait__is_now(wait->deadline) ? plait__give_up(plait__slot_of(plait__owner_in(tail)))
                                               : plait__cursor_wait_move(&queue->tail, tail, bell, wait);
-    if (error && queue->leases && plait__reap_all()) return 0;       /* where nobody sleeps, nobody has noticed what came back */
-    return error ? plait__fail(error, "the queue is empty") : 0;
+    if (!error) return 0;
+    if (queue->leases && plait__reap_all()) return 0;      /* where nobody sleeps, nobody has noticed what came back */
+    if (!wait->watching && !plait__all_settled(queue)) {   /* nor has anybody been told if the repairer was stopped */
+        wait->watching = true;
+        return 0;
+    }
+    return plait__fail(error, "the queue is empty");
 }
 
 /* Own the head, with a message there.  0; 1: *returned is the outcome of taking a leased message that came back; or an error. */

@@ -159,12 +159,26 @@ static ssize_t take_over(plait_queue *queue, const struct plait__walk *walk, str
     return size;
 }
 
+/* Own `done` to look for leases: if `must` is not set, only if nobody else does. */
+static int own_to_look(struct plait__cursor *done, bool must, uint64_t *word, struct plait__wait *wait)
+{
+    if (must) return plait__cursor_own(done, 0, word, wait);
+    uint64_t seen = atomic_load(&done->word);
+    if (plait__is_owned(seen) || !plait__cursor_take_over(done, seen, 0)) return -EBUSY;
+    *word = plait__owned_by_us(seen);
+    plait__tsan_acquire(&done->word);
+    return 0;
+}
+
+/* Who has waited for long looks without being told: a repairer may have been stopped before it counted the end of a life. */
 ssize_t plait__take_returned(plait_queue *queue, const struct plait__taking *taking, struct plait__wait *wait)
 {
     for (;;) {
         uint64_t before = changes(queue), done = 0;
-        if (PLAIT__LIKELY(atomic_load_explicit(&queue->settled, memory_order_relaxed) == before)) return -ENOENT;
-        int error = plait__cursor_own(&queue->done, 0, &done, wait);
+        bool told = atomic_load_explicit(&queue->settled, memory_order_relaxed) != before;
+        if (PLAIT__LIKELY(!told && !wait->watching)) return -ENOENT;
+        int error = own_to_look(&queue->done, told, &done, wait);
+        if (error == -EBUSY) return -ENOENT;
         if (error) {
             plait__pass_message_on(queue);
             return error;

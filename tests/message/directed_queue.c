@@ -385,7 +385,62 @@ static void killed_after_a_handler_that_used_another_queue(void **state)
     }
 }
 
+/* ---- a lease of the dead, whose repairer is stopped ---- */
+
+static int lease_and_die(void)
+{
+    plait_lease lease;
+    CHECK(lease_number(queue, &lease, PLAIT_NOW) == 7);
+    raise(SIGKILL);
+    return 0;
+}
+
+static int repair_held(void)
+{
+    hold_at(PLAIT__POINT_REPAIR, 1);
+    plait__reap_all();
+    return 0;
+}
+
+static int lease_what_came_back(void)
+{
+    plait_lease lease;
+    plait__test_backup_interval = 20 * PLAIT__MILLISECOND;
+    CHECK(lease_number(queue, &lease, PLAIT_FOREVER) == 7 && lease.attempts == 1);
+    return plait_queue_ack(queue, lease);
+}
+
+static int poll_for_what_came_back(void)
+{
+    plait_lease lease;
+    CHECK(lease_number(queue, &lease, PLAIT_NOW) == 7 && lease.attempts == 1);
+    return plait_queue_ack(queue, lease);
+}
+
+static void lease_comes_back_to(int (*get)(void))
+{
+    set_up(&(plait_queue_options){ .leases = 1 });
+    MUST(put_number(queue, 7, PLAIT_NOW) == 0);
+    struct member dead = member_start(lease_and_die);
+    MUST(member_wait(&dead, "the holder") == -SIGKILL);
+    struct member repairer = member_start(repair_held), getter;
+    hold_until_there();
+    getter = member_start(get);
+    MUST(member_wait(&getter, "a getter, beside the lease of the dead") == 0);
+    hold_let_go();
+    MUST(member_wait(&repairer, "the repairer") == 0);
+    tear_down();
+}
+
+static void a_stopped_repairer_keeps_no_lease(void **state)
+{
+    test_family();
+    lease_comes_back_to(lease_what_came_back);
+    lease_comes_back_to(poll_for_what_came_back);
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(a_stopped_repairer_keeps_no_lease),
     cmocka_unit_test(some_hundred_messages_pass),
     cmocka_unit_test(every_size_fits_at_every_place),
     cmocka_unit_test(every_size_fits_at_every_place_with_leases),
