@@ -3,7 +3,7 @@
 # How long `make storm` lets each storm test rage, in seconds.
 STORM_SECONDS ?= 600
 
-.PHONY: all demo check storm bench curves install uninstall clean help
+.PHONY: all demo check storm mutants bench curves install uninstall clean help
 
 all:
 	@tools/build gcc
@@ -22,6 +22,12 @@ storm:
 	@tools/setup
 	@tools/build gcc
 	@PLAIT_STORM_SECONDS=$(STORM_SECONDS) tools/run-tests --suite plain --timeout $$(($(STORM_SECONDS) + 120)) '*/storm*/*'
+
+# make mutants NAMES='lock repair': only those with one of these in their name.
+mutants:
+	@tools/setup
+	@tools/build gcc
+	@tools/mutants $(NAMES)
 
 # make bench ROWS='queue lock': only the rows that begin so.
 bench:
@@ -52,6 +58,7 @@ help:
 	@echo 'make demo    build, and run an example'
 	@echo 'make check   build, and run every test and check'
 	@echo 'make storm   the kill storms, for STORM_SECONDS=$(STORM_SECONDS) each'
+	@echo 'make mutants break the code on purpose, in many ways; the tests have to notice (tests/mutants.toml)'
 	@echo 'make bench   measure plait beside its peers into build/bench.tsv; with ROWS="queue lock" only rows that begin so'
 	@echo 'make curves  measure how costs grow with length, members and size, into docs/; with CURVES="length" only that one'
 	@echo 'make install install the library into $$(DESTDIR)$(PREFIX): PREFIX=..., DESTDIR=..., LIBC=musl; uninstall takes it away'

@@ -18,7 +18,7 @@ static size_t blocks_before;
 static struct member dead;
 
 static struct notes {
-    _Atomic int there;
+    _Atomic int there, third_done;
     _Atomic long got[2];
     _Atomic uint32_t attempts;
     void *block;
@@ -178,6 +178,66 @@ static const struct preempt_case repair_lease = {
     .regions = all_regions, .stride = 53,
 };
 
+/* Two leases, and two who wait for them.  One is woken when the repairer unlocks the pulse at its end; so the other must have been
+ * woken before, and after there was something to find. */
+static int stay_with_leases(void)
+{
+    plait_lease lease;
+    for (int i = 1; i <= 2; i++) CHECK(lease_number(queue, &lease, PLAIT_NOW) == i);
+    stay_here();
+    return 0;
+}
+
+static void set_up_leases(void)
+{
+    die_in(1, stay_with_leases);
+}
+
+static void lease_one(void)
+{
+    plait_lease lease = { 0 };
+    long got = lease_number(queue, &lease, PLAIT_FOREVER);
+    notes->got[got == 2] = got;
+    CHECK(plait_queue_ack(queue, lease) == 0);
+}
+
+static int lease_the_other(void)
+{
+    lease_one();
+    notes->third_done = 1;
+    return 0;
+}
+
+static bool third_is_done_or_sleeps(void *third)
+{
+    return notes->third_done || member_sleeps(third);
+}
+
+static struct member third;
+
+static void start_third(void)
+{
+    third = member_start(lease_the_other);
+    test_soon(third_is_done_or_sleeps, &third, "the third");
+}
+
+static void wait_for_third(void)
+{
+    MUST(member_wait(&third, "the third") == 0);
+}
+
+static void check_leases(void)
+{
+    MUST(notes->got[0] == 1 && notes->got[1] == 2);
+    must_be_repaired();
+    MUST(get_number(queue, PLAIT_NOW) == -ETIMEDOUT);
+}
+
+static const struct preempt_case repair_two_leases = {
+    .first = { .run = repair }, .second = lease_one, .set_up = set_up_leases, .held = start_third,
+    .both_done = wait_for_third, .check = check_leases, .tear_down = tear_down, .regions = all_regions, .stride = 211,
+};
+
 /* ---- memory ---- */
 
 static int stay_with_blocks(void)
@@ -229,6 +289,7 @@ static const struct CMUnitTest tests[] = {
     PREEMPT_TEST(repair_put),
     PREEMPT_TEST(repair_get),
     PREEMPT_TEST(repair_lease),
+    PREEMPT_TEST(repair_two_leases),
     PREEMPT_TEST(repair_alloc),
 };
 

@@ -111,6 +111,23 @@ static void take_over(int members, unsigned without, enum awake awake)
     assert_int_equal(told, 1);
 }
 
+/* The first eight slots are full of sleepers when the next ones are made: they have to be told, for nobody else watches those. */
+static void who_sleeps_notices_those_who_join_later(void **state)
+{
+    struct scene *scene = test_shared(sizeof *scene);
+    assert_non_null(scene->lock = plait_lock_new());
+    assert_non_null(scene->queue = plait_queue_new(NULL));
+    for (int i = 0; i < 7; i++) scene->pids[i] = test_fork(gets, scene);
+    for (int i = 0; i < 7; i++) test_until_watches(scene->pids[i]);
+    scene->victim = test_fork(holds, scene);
+    test_until_set(&scene->held);
+    for (int i = 0; i < 7; i++) test_until_watches(scene->pids[i]);
+    test_kill(scene->victim);
+    test_until_no_member(scene->victim);
+    for (int i = 0; i < 7; i++) assert_int_equal(plait_queue_put(scene->queue, "x", 1, PLAIT_FOREVER), 0);
+    for (int i = 0; i < 7; i++) assert_int_equal(test_wait_exit(scene->pids[i]), 0);
+}
+
 /* --- a test for each combination --- */
 
 #define TEST(what, n, kernel, without, who, awake)                                                    \
@@ -140,5 +157,5 @@ static void take_over(int members, unsigned without, enum awake awake)
 
 FOR_EACH(TEST)
 
-static const struct CMUnitTest tests[] = { FOR_EACH(ROW) };
+static const struct CMUnitTest tests[] = { FOR_EACH(ROW) cmocka_unit_test(who_sleeps_notices_those_who_join_later) };
 TEST_MAIN(tests)

@@ -390,6 +390,37 @@ static void a_late_repair_leaves_the_memory_of_a_freed_queue_alone(void **state)
     words_are_untouched(words, header, slot);
 }
 
+/* Short owners have three bits of a life.  When eight lives of the slot have passed, they are those of the dead one again; by then
+ * nothing may name it any more. */
+static int leaves(void *unused)
+{
+    CHECK(plait_init(NULL, NULL) == 0);
+    plait_leave();
+    return 0;
+}
+
+static void the_eighth_life_after_a_death_owns_nothing_of_it(void **state)
+{
+    new_scene();
+    scene->dead = test_fork(stays_in_a_put, NULL);
+    test_until_set(&scene->there);
+    const uint32_t slot = test_slot_of(scene->dead), life = atomic_load(&plait__slot(slot)->life);
+    test_kill(scene->dead);
+    test_notice_deaths();
+    for (uint32_t lives = 1; lives < 8; lives++) {
+        assert_int_equal(atomic_load(&plait__slot(slot)->life), life + lives);
+        assert_int_equal(test_wait_exit(test_fork(leaves, NULL)), 0);
+    }
+    atomic_store(&scene->there, 0);
+    const pid_t next = test_fork(stays_with_the_lock, NULL);
+    test_until_set(&scene->there);
+    assert_int_equal(test_slot_of(next), slot);
+    assert_int_equal(plait_queue_put(scene->queue, "whole", 6, plait_after(10)), 0);
+    test_kill(next);
+    test_notice_deaths();
+    assert_int_equal(plait_queue_free(scene->queue), 0);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_stopped_repairer_keeps_no_lock),
     cmocka_unit_test(a_repairer_stopped_later_keeps_no_lock),
@@ -405,5 +436,6 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_repair_is_redone_after_the_death_of_a_raw_child),
     cmocka_unit_test(who_frees_a_queue_repairs_first_what_died_in_it),
     cmocka_unit_test(a_late_repair_leaves_the_memory_of_a_freed_queue_alone),
+    cmocka_unit_test(the_eighth_life_after_a_death_owns_nothing_of_it),
 };
 TEST_MAIN(tests)

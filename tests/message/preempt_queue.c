@@ -2,6 +2,7 @@
  * order, and neither waits for ever for the other. */
 #include "numbers.h"
 
+#include "base/fault.h"
 #include "preempt.h"
 
 #define SOON plait_after(10)
@@ -414,6 +415,52 @@ static const struct preempt_case ack_get_of_a_closed_queue = {
     .set_up = set_up_one_and_close, .check = check_close_waiting, .tear_down = tear_down,
 };
 
+/* The first is woken twice, in vain: others were faster.  The second time nobody seemed to sleep, so that the flag is down when it
+ * looks again; and it does not sleep shortly, which would hide what it forgets to look at. */
+static void sleep_long_at_once(void)
+{
+    plait__test_short_sleep = 1;
+}
+
+static void put_and_get_twice(void)
+{
+    for (int i = 0; i < 2; i++) MUST(put_number(queue, 5, PLAIT_NOW) == 0 && get_number(queue, PLAIT_NOW) == 5);
+}
+
+static const struct preempt_case woken_in_vain_put = {
+    .first = { .prepare = sleep_long_at_once, .run = first_gets, .wake = put_and_get_twice }, .second = second_puts,
+    .set_up = set_up_empty, .check = check_handed_over, .tear_down = tear_down,
+    .regions = queue_and_family, .stride = 29,
+};
+
+/* The first owns the head for a moment and finds nothing; the second sleeps until it gives the head up. */
+static void first_polls(void) { notes->first = get_number(queue, PLAIT_NOW); }
+static void tester_puts(void) { MUST(put_number(queue, 7, PLAIT_NOW) == 0); }
+
+static void check_polled(void)
+{
+    MUST(notes->first == -ETIMEDOUT && notes->second == 7);
+    must_hold(0, 0, 0);
+}
+
+static const struct preempt_case poll_get = {
+    .first = { .run = first_polls }, .second = second_gets,
+    .set_up = set_up_empty, .first_done = tester_puts, .check = check_polled, .tear_down = tear_down,
+    LONG_ONE,
+};
+
+/* Somebody has ended, so the first looks over the leases; it must not miss what comes back while it looks. */
+static void hear_of_an_end(void)
+{
+    atomic_fetch_add(&plait__roster->endings, 1);
+}
+
+static const struct preempt_case look_giveback = {
+    .first = { .prepare = hear_of_an_end, .run = first_leases }, .second = second_gives_back, .prepare_second = second_leases,
+    .set_up = set_up_one_leasable, .check = check_lease_giveback, .tear_down = tear_down,
+    LONG_ONE,
+};
+
 static const struct CMUnitTest tests[] = {
     PREEMPT_TEST(put_put),
     PREEMPT_TEST(get_get),
@@ -422,6 +469,8 @@ static const struct CMUnitTest tests[] = {
     PREEMPT_TEST(put_get_on_a_full_queue),
     PREEMPT_TEST(get_put_on_a_full_queue),
     PREEMPT_TEST(woken_get_get),
+    PREEMPT_TEST(woken_in_vain_put),
+    PREEMPT_TEST(poll_get),
     PREEMPT_TEST(close_put),
     PREEMPT_TEST(close_get),
     PREEMPT_TEST(close_put_on_a_full_queue),
@@ -432,6 +481,7 @@ static const struct CMUnitTest tests[] = {
     PREEMPT_TEST(ack_ack),
     PREEMPT_TEST(ack_put_on_a_full_queue),
     PREEMPT_TEST(lease_giveback),
+    PREEMPT_TEST(look_giveback),
     PREEMPT_TEST(giveback_lease),
     PREEMPT_TEST(ack_get_of_a_closed_queue),
 };

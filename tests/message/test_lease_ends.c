@@ -180,6 +180,11 @@ static void a_stopped_taker_keeps_its_lease(void **state)
     test_until_set(&scene->leased);
     test_stop(taker);
     assert_int_equal(get_next(plait_after(0.02)), -ETIMEDOUT);
+    put(2);
+    assert_int_equal(test_wait_exit(test_fork(leases_and_dies, NULL)), 0);
+    test_notice_deaths();
+    assert_int_equal(get_next(PLAIT_FOREVER), 2);          /* another's death makes it look over all leases */
+    assert_int_equal(get_next(plait_after(0.02)), -ETIMEDOUT);
     test_kill(taker);
     assert_int_equal(get_next(PLAIT_FOREVER), 1);
 }

@@ -186,6 +186,45 @@ static void the_lock_of_one_who_left_is_released_by_another(void **state)
     member_all_leave();
 }
 
+/* ---- several who sleep ---- */
+
+/* All of them stay members when they have had it: whoever leaves wakes others, too. */
+static void a_release_wakes_one_after_the_other(void **state)
+{
+    struct member waiters[3];
+    test_family();
+    set_up();
+    MUST(plait_lock_acquire(lock, PLAIT_NOW) == 0);
+    for (int i = 0; i < 3; i++) {
+        waiters[i] = member_start(wait_plainly);
+        member_until_sleeps(&waiters[i]);
+    }
+    MUST(plait_lock_release(lock) == 0);
+    for (int i = 0; i < 3; i++) MUST(member_wait(&waiters[i], "a waiter") == 0);
+    member_all_leave();
+}
+
+/* The holder has left, which wakes one who watches it, and that is the bystander.  Somebody else who only tries makes the lock
+ * nobody's; that must not make it forget the one who sleeps. */
+static void whoever_only_tries_forgets_nobody(void **state)
+{
+    test_family();
+    set_up();
+    struct member bystander = member_bystander();
+    member_until_sleeps(&bystander);
+    struct member holder = member_start(leave_with_lock);
+    MUST(member_wait(&holder, "the holder") == 0);
+    struct member waiter = member_start(wait_plainly);
+    member_until_sleeps(&waiter);
+    member_leave(&holder);
+    MUST(plait_lock_acquire(lock, PLAIT_NOW) == -ETIMEDOUT);
+    MUST(plait_lock_release(lock) == 0);
+    MUST(member_wait(&waiter, "the waiter") == 0);
+    member_kill(&bystander);
+    member_all_leave();
+    member_until_repaired(bystander.slot);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(holder_dies_before_the_sleep),
     cmocka_unit_test(holder_dies_and_is_repaired_before_the_sleep),
@@ -195,6 +234,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_death_is_known_after_forty_lives_of_both_kinds),
     cmocka_unit_test(a_clean_end_is_known_after_forty_lives),
     cmocka_unit_test(the_lock_of_one_who_left_is_released_by_another),
+    cmocka_unit_test(a_release_wakes_one_after_the_other),
+    cmocka_unit_test(whoever_only_tries_forgets_nobody),
 };
 
 TEST_MAIN(tests)

@@ -194,6 +194,38 @@ static const struct preempt_case repair_use = {
     .regions = lock_and_family, .stride = 13,
 };
 
+/* ---- one falls asleep, and whoever it waits for dies meanwhile ---- */
+
+static struct member holder;
+
+static void set_up_holder(void)
+{
+    set_up();
+    holder = member_start(hold);
+    test_soon(is_there, NULL, "the holder");
+}
+
+static void do_nothing(void)
+{
+}
+
+static void kill_holder(void)
+{
+    member_kill(&holder);
+}
+
+static void check_told_first(void)
+{
+    MUST(notes->first == PLAIT_OWNER_DIED);
+    member_until_repaired(holder.slot);
+    must_be_free();
+}
+
+static const struct preempt_case sleep_die = {
+    .first = { .run = use_first }, .second = do_nothing, .set_up = set_up_holder, .held = kill_holder, .check = check_told_first,
+    .regions = lock_and_family, .stride = 17,
+};
+
 static const struct CMUnitTest tests[] = {
     PREEMPT_TEST(use_use),
     PREEMPT_TEST(release_use),
@@ -202,6 +234,7 @@ static const struct CMUnitTest tests[] = {
     PREEMPT_TEST(release_release),
     PREEMPT_TEST(disown_use),
     PREEMPT_TEST(repair_use),
+    PREEMPT_TEST(sleep_die),
 };
 
 TEST_MAIN(tests)
