@@ -3,7 +3,7 @@
 # How long `make storm` lets each storm test rage, in seconds.
 STORM_SECONDS ?= 600
 
-.PHONY: all demo check storm mutants bench curves install uninstall clean help
+.PHONY: all demo check storm mutants model tsan valgrind bench curves install uninstall clean help
 
 all:
 	@tools/build gcc
@@ -28,6 +28,22 @@ mutants:
 	@tools/setup
 	@tools/build gcc
 	@tools/mutants $(NAMES)
+
+# make model NAMES='lock': only the searches with one of these in their name.
+model:
+	@tools/setup packages.txt packages-model.txt
+	@tools/model $(NAMES)
+
+# All test programs that they can watch; NAMES as for tools/run-tests.
+tsan:
+	@tools/setup
+	@tools/build tsan
+	@tools/run-tests -j 2 --plan tests/sanitizers.toml --suite tsan $(NAMES)
+
+valgrind:
+	@tools/setup
+	@tools/build gcc
+	@tools/run-tests -j 2 --plan tests/sanitizers.toml --suite valgrind $(NAMES)
 
 # make bench ROWS='queue lock': only the rows that begin so.
 bench:
@@ -59,9 +75,11 @@ help:
 	@echo 'make check   build, and run every test and check'
 	@echo 'make storm   the kill storms, for STORM_SECONDS=$(STORM_SECONDS) each'
 	@echo 'make mutants break the code on purpose, in many ways; the tests have to notice (tests/mutants.toml)'
+	@echo 'make model   search the models of models/ exhaustively'
+	@echo 'make tsan    the tests under ThreadSanitizer; make valgrind: under memcheck (tests/sanitizers.toml)'
 	@echo 'make bench   measure plait beside its peers into build/bench.tsv; with ROWS="queue lock" only rows that begin so'
 	@echo 'make curves  measure how costs grow with length, members and size, into docs/; with CURVES="length" only that one'
 	@echo 'make install install the library into $$(DESTDIR)$(PREFIX): PREFIX=..., DESTDIR=..., LIBC=musl; uninstall takes it away'
 	@echo 'make clean   remove build/'
-	@echo '(demo, check and storm first install the Debian packages of packages.txt that are missing)'
+	@echo '(all but make itself and clean first install the Debian packages of packages*.txt that they need and that are missing)'
 	@echo 'tools/run-tests --help says how to run some of the tests'

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-void (*plait__point_hook)(enum plait__point point);
+void (*_Atomic plait__point_hook)(enum plait__point point);
 unsigned long plait__test_arena_size;
 long plait__test_backup_interval;
 long plait__test_short_sleep;

@@ -28,8 +28,14 @@ enum plait__without {                  /* PLAIT_TEST_WITHOUT=waitv,pidfd,robust,
 
 #ifdef PLAIT_TESTING
 
-extern void (*plait__point_hook)(enum plait__point point);
-#define PLAIT__POINT(name) do { if (plait__point_hook) plait__point_hook(PLAIT__POINT_##name); } while (0)
+extern void (*_Atomic plait__point_hook)(enum plait__point point);
+#define PLAIT__POINT(name) plait__at_point(PLAIT__POINT_##name)
+
+static inline void plait__at_point(enum plait__point point)
+{
+    void (*hook)(enum plait__point) = plait__point_hook;
+    if (hook) hook(point);
+}
 
 /* What this process pretends to lack; starts as PLAIT_TEST_WITHOUT says. */
 extern unsigned plait__without_mask(void);

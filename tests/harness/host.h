@@ -50,8 +50,8 @@ static inline bool has_no_child(void)
     return waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD;
 }
 
-/* The letter that /proc/PID/stat gives a process, or 0 if there is none. */
-static inline char state_of(pid_t pid)
+/* The letter that /proc/PID/stat gives a process, or 0 if there is none; and how many threads it still has. */
+static inline char state_and_threads_of(pid_t pid, long *threads)
 {
     char path[64], text[512] = "";
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
@@ -60,7 +60,17 @@ static inline char state_of(pid_t pid)
     const ssize_t length = read(fd, text, sizeof text - 1);
     close(fd);
     const char *end = length > 0 ? strrchr(text, ')') : NULL;
-    return end ? end[2] : 0;
+    if (!end) return 0;
+    const char *field = end + 2;
+    for (int i = 0; i < 17 && field; i++) field = strchr(field + 1, ' ');
+    *threads = field ? strtol(field, NULL, 10) : 0;
+    return end[2];
+}
+
+static inline char state_of(pid_t pid)
+{
+    long threads;
+    return state_and_threads_of(pid, &threads);
 }
 
 static inline bool has_stopped(void *pid)
@@ -68,9 +78,11 @@ static inline bool has_stopped(void *pid)
     return state_of(*(pid_t *)pid) == 'T';
 }
 
+/* The first thread is one, too, while another is still coming to its end (sanitizers have one of their own). */
 static inline bool is_zombie(void *pid)
 {
-    return state_of(*(pid_t *)pid) == 'Z';
+    long threads;
+    return state_and_threads_of(*(pid_t *)pid, &threads) == 'Z' && threads <= 1;
 }
 
 static inline bool is_gone(void *pid)
