@@ -58,24 +58,29 @@ static struct stepped preempt_once(const struct preempt_case *of, long k, bool b
     return first;
 }
 
-/* Of the points, each is so many instructions or changes after the last. */
-static void preempt_all(const struct preempt_case *of, bool by_change, long stride)
+/* From point `from` on, each is so many instructions or changes after the last.  The first process in the last round. */
+static struct stepped preempt_all(const struct preempt_case *of, bool by_change, long from, long stride)
 {
     long points = 0, sleeps = 0;
     struct stepped first;
     do {
         bool slept;
-        first = preempt_once(of, points++ * stride, by_change, &slept);
+        first = preempt_once(of, from + points++ * stride, by_change, &slept);
         sleeps += slept;
         if (!by_change && of->most && !step_all() && points * stride > of->most) break;
     } while (!first.finished && !first.asleep);
     printf("%ld instructions, held %ld times, the second slept %ld times\n", first.instructions, points, sleeps);
+    return first;
 }
 
 void preempt_at_every_point(void **state)
 {
+    long from = 0;
     the_case = *state;
     test_family();
-    if (the_case->regions) preempt_all(the_case, true, 1);
-    preempt_all(the_case, false, the_case->stride && !step_all() ? the_case->stride : 1);
+    if (the_case->regions) {
+        const struct stepped first = preempt_all(the_case, true, 0, 1);
+        if (the_case->when_woken && !step_all()) from = first.woken_at;
+    }
+    preempt_all(the_case, false, from, the_case->stride && !step_all() ? the_case->stride : 1);
 }

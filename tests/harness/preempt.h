@@ -25,6 +25,7 @@ struct preempt_case {
      * `most`, if that is not 0).  Any other is held after every instruction. */
     const struct step_region *(*regions)(void);
     long stride, most;
+    bool when_woken;                                       /* of its instructions, only those after its wake() */
 };
 
 #define PREEMPT_TEST(of) { #of, preempt_at_every_point, NULL, NULL, (void *)&(of) }

@@ -135,6 +135,7 @@ static enum step advance(struct stepped *stepped, const struct step_operation *o
         if (stepped->asleep) return kind;
         operation->wake();
         *woken = true;
+        stepped->woken_at = stepped->instructions;
         test_soon(has_stopped, &stepped->pid, "the sleeper");
     }
     stepped->instructions++;

@@ -34,6 +34,7 @@ struct stepped {
     uint32_t slot;
     uint64_t owner;                                        /* how words name it */
     long instructions;                                     /* so many were run */
+    long woken_at;                                         /* so many of them before wake(); 0: it was not needed */
     bool finished;                                         /* run() has returned */
     bool asleep;                                           /* it sleeps in the kernel, and nobody has woken it */
 };

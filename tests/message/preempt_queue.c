@@ -162,7 +162,7 @@ static void check_taken_away(void)
 static const struct preempt_case woken_get_get = {
     .first = { .run = first_gets, .wake = put_one_more }, .second = second_gets_now_and_puts,
     .set_up = set_up_empty, .check = check_taken_away, .tear_down = tear_down,
-    .regions = queue_and_family, .stride = 13,
+    .regions = queue_and_family, .stride = 11, .most = 600, .when_woken = true,
 };
 
 /* ---- close ---- */
@@ -430,7 +430,7 @@ static void put_and_get_twice(void)
 static const struct preempt_case woken_in_vain_put = {
     .first = { .prepare = sleep_long_at_once, .run = first_gets, .wake = put_and_get_twice }, .second = second_puts,
     .set_up = set_up_empty, .check = check_handed_over, .tear_down = tear_down,
-    .regions = queue_and_family, .stride = 13,
+    .regions = queue_and_family, .stride = 11, .most = 600, .when_woken = true,
 };
 
 /* The first owns the head for a moment and finds nothing; the second sleeps until it gives the head up. */
