@@ -60,6 +60,15 @@ static void get_batches(void *queue, size_t size, long n)
     for (ssize_t got; n > 0; n -= got) NEED((got = plait_queue_get_many(queue, messages, size, NULL, BATCH, PLAIT_FOREVER)) > 0);
 }
 
+/* As many blocks on the way as in the other kinds; or a fast producer fills the memory. */
+static void *open_for_blocks(size_t size)
+{
+    (void)size;
+    plait_queue *queue = plait_queue_new(&(plait_queue_options){ .maxsize = 16 });
+    NEED(queue);
+    return queue;
+}
+
 /* The block goes from hand to hand: the producer writes something into it, the consumer looks and frees it. */
 static void give_all(void *queue, size_t size, long n)
 {
@@ -131,7 +140,7 @@ static void close_round_trip(void *of)
 
 static const struct stream by_segments = { open_unbounded, put_all, get_all, close_queue };
 static const struct stream by_batches = { open_queue, put_batches, get_batches, close_queue };
-static const struct stream by_blocks = { open_queue, give_all, take_all, close_queue };
+static const struct stream by_blocks = { open_for_blocks, give_all, take_all, close_queue };
 static const struct stream by_same_blocks = { open_round_trip, give_round, take_round, close_round_trip };
 
 /* ---- descriptors ---- */
