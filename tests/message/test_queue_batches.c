@@ -184,7 +184,7 @@ static void start_three(int (*body)(void *), pid_t *pids)
         scene->joined[i] = 0;
         pids[i] = test_fork(body, &places[i]);
         test_until_set(&scene->joined[i]);
-        test_until_sleeps(pids[i]);
+        test_until_watches(pids[i]);                       /* asleep for long: who has just fallen asleep looks again by itself */
     }
 }
 
