@@ -88,7 +88,8 @@ static void make_room(unsigned owner)
     unsigned place = atomic_fetch_add(&plait__arena->kept_next, 1) % PLAIT__KEPT_PLACES;
     uint32_t there = atomic_load(&plait__arena->kept[place]);
     if (!there || !plait__span_change(there, KEPT, claimed_by(owner))) return;
-    atomic_compare_exchange_strong(&plait__arena->kept[place], &there, 0);
+    uint32_t entry = there;
+    atomic_compare_exchange_strong(&plait__arena->kept[place], &entry, 0);
     plait__run_unmake(there);
 }
 
@@ -135,7 +136,8 @@ static uint32_t take_kept(uint32_t count, unsigned owner)
             atomic_store(state_of(there), KEPT);
             continue;
         }
-        atomic_compare_exchange_strong(&plait__arena->kept[i], &there, 0);
+        uint32_t entry = there;                            /* it may have been struck out, or taken for another run, by now */
+        atomic_compare_exchange_strong(&plait__arena->kept[i], &entry, 0);
         return there;
     }
     return 0;
