@@ -3,7 +3,7 @@
 # How long `make storm` lets each storm test rage, in seconds.
 STORM_SECONDS ?= 600
 
-.PHONY: all demo check storm mutants model tsan valgrind bench curves install uninstall clean help
+.PHONY: all demo check storm steps mutants model tsan valgrind bench curves install uninstall clean help
 
 all:
 	@tools/build gcc
@@ -22,6 +22,12 @@ storm:
 	@tools/setup
 	@tools/build gcc
 	@PLAIT_STORM_SECONDS=$(STORM_SECONDS) tools/run-tests --suite plain --timeout $$(($(STORM_SECONDS) + 120)) '*/storm*/*'
+
+# The tests that kill or stop somebody at points of an operation, at each single instruction: takes an hour.
+steps:
+	@tools/setup
+	@tools/build gcc
+	@PLAIT_STEP_ALL=1 tools/run-tests -j 2 --suite plain --timeout 3600 '*/kill_*/*' '*/preempt_*/*' '*/directed_*/*'
 
 # make mutants NAMES='lock repair': only those with one of these in their name.
 mutants:
@@ -74,6 +80,7 @@ help:
 	@echo 'make demo    build, and run an example'
 	@echo 'make check   build, and run every test and check'
 	@echo 'make storm   the kill storms, for STORM_SECONDS=$(STORM_SECONDS) each'
+	@echo 'make steps   the kill tests at every single instruction, also of long operations'
 	@echo 'make mutants break the code on purpose, in many ways; the tests have to notice (tests/mutants.toml)'
 	@echo 'make model   search the models of models/ exhaustively'
 	@echo 'make tsan    the tests under ThreadSanitizer; make valgrind: under memcheck (tests/sanitizers.toml)'

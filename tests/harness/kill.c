@@ -26,10 +26,13 @@ static void kill_all(const struct kill_case *of, bool every_instruction)
     const int members = plait_member_count();
     const uint32_t slots = atomic_load(&plait__roster->made);
     struct stepped victim;
-    long k = 0;
-    do victim = kill_once(of, k++, every_instruction);
-    while (!victim.finished && !victim.asleep);
-    printf("%ld instructions, %ld deaths\n", victim.instructions, k);
+    long k = 0, deaths = 0;
+    for (;; k = every_instruction ? step_next(k) : k + 1) {
+        victim = kill_once(of, k, every_instruction);
+        deaths++;
+        if (victim.finished || victim.asleep) break;
+    }
+    printf("%ld instructions, %ld deaths\n", victim.instructions, deaths);
     assert_int_equal(plait_member_count(), members);
     assert_int_equal(atomic_load(&plait__roster->made), slots);
 }

@@ -24,7 +24,8 @@ struct kill_case {
     { #of, kill_at_every_point, NULL, NULL, (void *)&(of) },                                          \
     { #of "_beside_a_stopped_member", kill_beside_a_stopped_member, NULL, NULL, (void *)&(of) }
 
-/* The first kills after every instruction, or of long ones after every change; the second after every change. */
+/* The first kills after every instruction (see step_next), or of long ones after every change; the second after every change.
+ * With PLAIT_STEP_ALL=1 (make steps) all of them do so after every single instruction. */
 void kill_at_every_point(void **state);
 void kill_beside_a_stopped_member(void **state);
 

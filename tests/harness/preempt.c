@@ -61,14 +61,16 @@ static struct stepped preempt_once(const struct preempt_case *of, long k, bool b
 /* From point `from` on, each is so many instructions or changes after the last.  The first process in the last round. */
 static struct stepped preempt_all(const struct preempt_case *of, bool by_change, long from, long stride)
 {
-    long points = 0, sleeps = 0;
+    long points = 0, sleeps = 0, k = 0;
     struct stepped first;
-    do {
+    for (;; k = by_change || stride > 1 ? k + stride : step_next(k)) {
         bool slept;
-        first = preempt_once(of, from + points++ * stride, by_change, &slept);
+        first = preempt_once(of, from + k, by_change, &slept);
+        points++;
         sleeps += slept;
-        if (!by_change && of->most && !step_all() && points * stride > of->most) break;
-    } while (!first.finished && !first.asleep);
+        if (!by_change && of->most && !step_all() && k + stride > of->most) break;
+        if (first.finished || first.asleep) break;
+    }
     printf("%ld instructions, held %ld times, the second slept %ld times\n", first.instructions, points, sleeps);
     return first;
 }

@@ -196,6 +196,14 @@ bool step_all(void)
     return wish && *wish == '1';
 }
 
+long step_next(long k)
+{
+    static uint64_t random;
+    if (step_all() || k < 64) return k + 1;
+    if (!random) random = test_seed();
+    return k + 1 + (long)(test_random(&random) % (uint64_t)(1 + k / 12));
+}
+
 /* ---- the end ---- */
 
 void step_kill(const struct stepped *stepped)

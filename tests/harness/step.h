@@ -62,4 +62,8 @@ const struct step_region *step_family_regions(void);
 /* PLAIT_STEP_ALL=1: the long operations too are stopped after every single instruction. */
 bool step_all(void);
 
+/* The point after point k: the next instruction, or in long operations, where each point costs as many steps as its number says, a
+ * random one soon after it. */
+long step_next(long k);
+
 #endif
