@@ -1,6 +1,7 @@
 #include "arena/spans.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "arena/heap.h"
 #include "arena/limit.h"
@@ -79,10 +80,17 @@ bool plait__span_is_empty(uint32_t span, unsigned class)
     return true;
 }
 
+/* The tags of a free span are all zero: give their pages back.  Where pages are larger than that, others' tags lie in them too. */
+static void empty_tags(uint32_t span)
+{
+    const size_t size = PLAIT__SPAN_BLOCKS * sizeof(uint16_t);
+    if ((size_t)sysconf(_SC_PAGESIZE) <= size) madvise((void *)(uintptr_t)plait__tags_of(span), size, MADV_REMOVE);
+}
+
 void plait__span_release(uint32_t span, unsigned owner)
 {
     atomic_store(state_of(span), plait__span_state(PLAIT__CLAIM, 0, owner));
-    madvise((void *)(uintptr_t)plait__tags_of(span), PLAIT__SPAN_BLOCKS * sizeof(uint16_t), MADV_REMOVE);      /* all zero */
+    empty_tags(span);
     plait__run_unmake(span);
 }
 

@@ -32,11 +32,16 @@ static void have_heap(void)
     CHECK(plait_message_alloc(16384) != NULL);
 }
 
+static void must_have_no_claims(void)
+{
+    for (uint32_t span = 1; span < atomic_load(&plait__arena->top); span++)
+        MUST(plait__span_kind(plait__arena->table[span].state) != PLAIT__CLAIM);
+}
+
 static void must_be_clean(void)
 {
     MUST(plait__heap_count(0) == blocks_before);
-    for (uint32_t span = 1; span < atomic_load(&plait__arena->top); span++)
-        MUST(plait__span_kind(plait__arena->table[span].state) != PLAIT__CLAIM);
+    must_have_no_claims();
 }
 
 /* ---- both allocate ---- */
@@ -119,6 +124,37 @@ static void check_both_kept(void)
 static const struct preempt_case keep_keep = {
     .first = { .prepare = have_first, .run = keep_first }, .second = keep_second, .prepare_second = have_second,
     .set_up = set_up, .check = check_both_kept,
+};
+
+/* One takes a kept run; meanwhile the other takes it too, keeps another one in its place, and gives it back. */
+#define SMALLER (2 * PLAIT__SPAN_SIZE - 100)
+
+static void keep_one_have_another(void)
+{
+    set_up();
+    CHECK((notes->both = plait_alloc(SMALLER)) && (notes->first = plait_alloc(LARGE)));
+    CHECK(plait_free(notes->first) == 0);
+}
+
+static void take_first(void) { CHECK((notes->first = plait_message_alloc(LARGE))); }             /* not zeroed: that is long */
+
+static void take_and_replace(void)
+{
+    CHECK((notes->second = plait_alloc(LARGE)) && plait_free(notes->both) == 0 && plait_free(notes->second) == 0);
+}
+
+static void check_taken(void)
+{
+    must_have_no_claims();
+    MUST((notes->second = plait_alloc(SMALLER)));
+    MUST(plait_block_size(notes->first) >= LARGE && plait_block_size(notes->second) >= SMALLER);
+    MUST(notes->first + LARGE <= notes->second || notes->second + SMALLER <= notes->first);
+    MUST(plait_free(notes->second) == 0);
+}
+
+static const struct preempt_case take_replace = {
+    .first = { .prepare = have_heap, .run = take_first }, .second = take_and_replace, .prepare_second = have_heap,
+    .set_up = keep_one_have_another, .both_done = check_taken, .check = must_be_clean,
 };
 
 /* ---- both free the same block ---- */
@@ -207,6 +243,7 @@ static const struct CMUnitTest tests[] = {
     PREEMPT_TEST(alloc_alloc_large),
     PREEMPT_TEST(take_take_kept),
     PREEMPT_TEST(keep_keep),
+    PREEMPT_TEST(take_replace),
     PREEMPT_TEST(free_free_large),
     PREEMPT_TEST(free_alloc_large),
     PREEMPT_TEST(leave_alloc),

@@ -201,7 +201,7 @@ long step_next(long k)
     static uint64_t random;
     if (step_all() || k < 64) return k + 1;
     if (!random) random = test_seed();
-    return k + 1 + (long)(test_random(&random) % (uint64_t)(1 + k / 12));
+    return k + 1 + (long)(test_random(&random) % (uint64_t)(1 + k / 6));
 }
 
 /* ---- the end ---- */
