@@ -353,6 +353,37 @@ static const struct kill_case message_alloc_a_kept_run = {
     .regions = step_family_regions,
 };
 
+/* ---- giving kept runs back ---- */
+
+static int leave_large_run(void)
+{
+    void *block = plait_message_alloc(LARGE);
+    CHECK(block && plait_free(block) == 0);
+    return 0;
+}
+
+static void set_up_large_run(void)
+{
+    set_up();
+    member_run(leave_large_run, "who leaves a kept run");
+    MUST(kept() == 3 * PLAIT__SPAN_SIZE);
+    remember();
+}
+
+static void trim(void)
+{
+    CHECK(plait_arena_trim() == 0);
+}
+
+static const struct kill_case trim_a_large_run = {
+    .operation = { .prepare = have_heap, .run = trim },
+    .set_up = set_up_large_run,
+    .look = nothing_to_see,
+    .check = check_gone,
+    .regions = step_family_regions,
+    .long_one = true,
+};
+
 /* ---- plait_free ---- */
 
 static void free_it(void)
@@ -535,6 +566,7 @@ static const struct CMUnitTest tests[] = {
     KILL_TESTS(message_alloc_a_large_block),
     KILL_TESTS(alloc_a_kept_run),
     KILL_TESTS(message_alloc_a_kept_run),
+    KILL_TESTS(trim_a_large_run),
     KILL_TESTS(free_an_own_block),
     KILL_TESTS(free_an_own_large_block),
     KILL_TESTS(free_with_all_places_taken),
