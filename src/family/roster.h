@@ -84,6 +84,8 @@ struct plait__self {
     uint32_t spin_limit, parks, try_after;                 /* see wait.c */
     uint32_t linger;                                       /* see wait.h */
     const void *stream;
+    const void *known;                                     /* the cursor that we left as known_word, see message/quick.h */
+    uint64_t known_word;
     uint32_t leases;                                       /* leases not yet acknowledged */
     uint32_t asked;                                        /* the member that plait__ask_kernel asked about last */
     int64_t look_at, ask_at;                               /* when to look, and to ask, next before giving up; see wait.c */

@@ -13,7 +13,6 @@
  * has only spun in vain, because they share a CPU or the other side is slow, spins no more, but for one long try now and then. */
 #define SPIN_START 200u                                    /* pauses of the CPU */
 #define SPIN_MAX 2000u
-#define LINGER_MAX 256u
 #define TRY_FIRST 64u                                      /* so many sleeps after the last success; then twice as many, ... */
 #define TRY_LAST 8192u
 
@@ -35,8 +34,8 @@ static void spinning_failed(void)
 
 void plait__wait_learn(const struct plait__wait *wait)
 {
-    uint32_t linger = plait__self.linger * 2 + 8, limit = wait->spins * 2 + 20;
-    if (wait->streams) plait__self.linger = wait->slept ? 0 : linger < LINGER_MAX ? linger : LINGER_MAX;
+    uint32_t limit = wait->spins * 2 + 20;
+    if (wait->linger_most) plait__linger_learn(true, wait->slept ? 0 : wait->linger_most);
     if (wait->slept) return;
     plait__self.parks = 0;
     plait__self.try_after = TRY_FIRST;
@@ -62,12 +61,13 @@ static int64_t ask_again_after(const struct plait__wait *wait, int64_t now)
     return lasted < ASK_KERNEL_FIRST ? ASK_KERNEL_FIRST : lasted > ASK_KERNEL_LAST ? ASK_KERNEL_LAST : lasted;
 }
 
-/* The first milliseconds, however often they are interrupted: cheap, and blind for deaths. */
+/* The first milliseconds, however often they are interrupted: cheap, and blind for deaths.  Who was woken has not looked at the
+ * clock; if they are over by then, the next one ends at once. */
 static void short_sleep(struct plait__wait *wait, plait__word *word, uint32_t expected)
 {
     if (!wait->since) wait->since = plait__now();
     int64_t until = wait->since + SHORT_SLEEP;
-    plait__futex_wait(word, expected, plait__earlier(wait->deadline, until));
+    if (plait__futex_wait(word, expected, plait__earlier(wait->deadline, until)) != -ETIMEDOUT) return;
     int64_t now = plait__now();
     wait->watching = now >= until;
     wait->ask_kernel_at = now + ask_again_after(wait, now);

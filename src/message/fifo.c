@@ -70,6 +70,25 @@ void plait__fifo_free(plait_queue *queue)
     free_messages(queue);
 }
 
+/* ---- streams ---- */
+
+/* To wait in a stream through this cursor.  Or `looks` is true: by our note there is nothing to do, and we are going to see whether
+ * there is. */
+static inline struct plait__wait begin_wait(const plait_queue *queue, const struct plait__cursor *cursor, bool looks,
+                                            plait_deadline deadline)
+{
+    struct plait__wait wait = plait__wait_until(deadline);
+    plait__in_stream(cursor);
+    wait.linger_most = queue->linger_most;
+    if (PLAIT__UNLIKELY(looks)) plait__linger();
+    return wait;
+}
+
+static inline void learn_from_look(const plait_queue *queue, uint64_t units)
+{
+    if (units) plait__linger_learn(units < 4 * queue->linger_most, queue->linger_most);
+}
+
 /* ---- room ---- */
 
 static inline _Atomic uint64_t *room_word(plait_queue *queue)
@@ -89,18 +108,25 @@ static inline bool fits(const plait_queue *queue, uint64_t tail, uint64_t freed,
     return !has_maxsize(queue) || queued < queue->maxsize;
 }
 
-/* The tail is ours, and the next message is to lie at `place`, as the one of this number.  Ask the note of the last owner first: to
- * read the other side's cursor costs a cache miss. */
-static inline bool has_room(plait_queue *queue, uint64_t place, uint32_t number, uint32_t units)
+/* The next message is to lie at `place`, as the one of this number.  As far as the last owner of the tail saw, is there room? */
+static inline bool noted_room(const plait_queue *queue, uint64_t place, uint32_t number, uint32_t units)
 {
     uint64_t seen = atomic_load_explicit(&queue->tail.seen, memory_order_relaxed);
-    uint32_t seen_number = atomic_load_explicit(&queue->tail.seen_number, memory_order_relaxed);
-    if (PLAIT__LIKELY(fits(queue, place, seen, number - seen_number, units))) return true;
+    return fits(queue, place, seen, number - atomic_load_explicit(&queue->tail.seen_number, memory_order_relaxed), units);
+}
+
+/* The same for the owner of the tail, who looks if need be: to read the other side's cursor costs a cache miss. */
+static inline bool has_room(plait_queue *queue, uint64_t place, uint32_t number, uint32_t units)
+{
+    if (PLAIT__LIKELY(noted_room(queue, place, number, units))) return true;
     uint64_t freed = atomic_load_explicit(room_word(queue), memory_order_acquire), taken;
+    learn_from_look(queue, plait__units_between(atomic_load_explicit(&queue->tail.seen, memory_order_relaxed), freed));
     atomic_store_explicit(&queue->tail.seen, freed, memory_order_relaxed);
-    if (has_maxsize(queue)) seen_number = plait__look_at_number(&queue->head, &taken);
-    atomic_store_explicit(&queue->tail.seen_number, seen_number, memory_order_relaxed);
-    return fits(queue, place, freed, number - seen_number, units);
+    if (has_maxsize(queue)) {
+        uint32_t first = plait__look_at_number(&queue->head, &taken);
+        atomic_store_explicit(&queue->tail.seen_number, first, memory_order_relaxed);
+    }
+    return noted_room(queue, place, number, units);
 }
 
 /* There may be room that somebody else can use who sleeps. */
@@ -140,13 +166,20 @@ static int wait_for_room(plait_queue *queue, uint32_t units, struct plait__wait 
 
 /* ---- putting ---- */
 
+static inline struct plait__wait begin_put(const plait_queue *queue, uint32_t units, plait_deadline deadline)
+{
+    uint64_t tail = atomic_load_explicit(&queue->tail.word, memory_order_relaxed);
+    bool looks = !noted_room(queue, tail, plait__number_at(&queue->tail, tail), units);      /* it need not be exact */
+    return begin_wait(queue, &queue->tail, looks, deadline);
+}
+
 /* The tail was closed while we owned it: those who looked meanwhile sleep until they know whether we put something. */
 static void tell_of_the_end(plait_queue *queue)
 {
     if (PLAIT__UNLIKELY(atomic_load(&queue->tail.word) & PLAIT__CLOSED)) plait__cursor_ring_all(&queue->tail);
 }
 
-static void give_tail_up(plait_queue *queue)
+void plait__give_tail_up(plait_queue *queue)
 {
     plait__cursor_disown(&queue->tail);
     tell_of_the_end(queue);
@@ -163,7 +196,7 @@ static inline int own_tail(plait_queue *queue, uint32_t units, uint64_t *tail, s
         }
         uint32_t number = has_maxsize(queue) ? plait__number_at(&queue->tail, *tail) : 0;
         if (PLAIT__LIKELY(has_room(queue, *tail, number, units))) break;
-        give_tail_up(queue);
+        plait__give_tail_up(queue);
         if ((error = wait_for_room(queue, units, wait))) return error;
     }
     PLAIT__POINT(QUEUE_OWNED);
@@ -196,18 +229,17 @@ static inline void commit_tail(plait_queue *queue, uint64_t tail, const struct p
 
 int plait__fifo_put(plait_queue *queue, struct plait__message *message, plait_deadline deadline)
 {
-    struct plait__wait wait = plait__wait_until(deadline);
     const struct plait__block block = { message->block, message->size };
     bool in_block = message->block != NULL;
     size_t size = in_block ? sizeof block : message->size;
     uint32_t units = plait__units_for(queue, size);
     uint64_t tail = 0;
-    plait__wait_in_stream(&wait, &queue->tail);
+    struct plait__wait wait = begin_put(queue, units, deadline);
     int error = own_tail(queue, units, &tail, &wait);
     if (PLAIT__UNLIKELY(error)) return error;
     struct plait__walk walk = plait__walk_from(queue, &queue->tail, tail);
     if (PLAIT__UNLIKELY(make_segment(queue, &walk, units))) {
-        give_tail_up(queue);
+        plait__give_tail_up(queue);
         pass_room_on(queue);
         return -ENOMEM;
     }
@@ -238,16 +270,17 @@ ssize_t plait__fifo_put_many(plait_queue *queue, const char *data, size_t size, 
 {
     size_t done = 0;
     while (done < n) {
-        struct plait__wait wait = plait__wait_until(deadline);
+        uint32_t units = plait__units_for(queue, size);
+        struct plait__wait wait = begin_put(queue, units, deadline);
         uint64_t tail = 0;
-        int error = own_tail(queue, plait__units_for(queue, size), &tail, &wait);
+        int error = own_tail(queue, units, &tail, &wait);
         if (error) return done ? (ssize_t)done : error;
         struct plait__walk walk = plait__walk_from(queue, &queue->tail, tail);
         size_t written = write_many(queue, tail, &walk, data + done * size, size, n - done);
         if (written) {
             commit_tail(queue, tail, &walk, (uint32_t)written, &wait);
         } else {
-            give_tail_up(queue);
+            plait__give_tail_up(queue);
             pass_room_on(queue);
             return done ? (ssize_t)done : -ENOMEM;
         }
@@ -326,8 +359,16 @@ static inline bool has_message(plait_queue *queue, uint64_t place)
     uint64_t tail = atomic_load_explicit(&queue->head.seen, memory_order_relaxed);
     if (PLAIT__LIKELY(!plait__same_place(tail, place))) return true;
     tail = atomic_load_explicit(&queue->tail.word, memory_order_acquire);
+    learn_from_look(queue, plait__units_between(place, tail));
     atomic_store_explicit(&queue->head.seen, tail, memory_order_relaxed);
     return !plait__same_place(tail, place);
+}
+
+static inline struct plait__wait begin_get(const plait_queue *queue, plait_deadline deadline)
+{
+    uint64_t head = atomic_load_explicit(&queue->head.word, memory_order_relaxed);
+    bool looks = plait__same_place(head, atomic_load_explicit(&queue->head.seen, memory_order_relaxed));
+    return begin_wait(queue, &queue->head, looks, deadline);
 }
 
 /* Nothing more can come: closed, no putter in the middle, and no lease that could come back. */
@@ -378,10 +419,9 @@ static inline int own_head(plait_queue *queue, const struct plait__taking *takin
 
 ssize_t plait__fifo_take(plait_queue *queue, const struct plait__taking *taking, plait_deadline deadline)
 {
-    struct plait__wait wait = plait__wait_until(deadline);
+    struct plait__wait wait = begin_get(queue, deadline);
     uint64_t head = 0;
     ssize_t result = 0;
-    plait__wait_in_stream(&wait, &queue->head);
     int error = own_head(queue, taking, &head, &result, &wait);
     if (PLAIT__UNLIKELY(error < 0)) return error;
     if (PLAIT__LIKELY(!error)) result = take_head(queue, head, taking);
@@ -412,11 +452,10 @@ static ssize_t read_many(plait_queue *queue, struct plait__walk *walk, char *buf
 
 ssize_t plait__fifo_get_many(plait_queue *queue, char *buffer, size_t size, size_t *sizes, size_t n, plait_deadline deadline)
 {
-    struct plait__wait wait = plait__wait_until(deadline);
+    struct plait__wait wait = begin_get(queue, deadline);
     uint64_t head = 0;
     ssize_t result = 0;
     const struct plait__taking one = { .buffer = buffer, .size = size };
-    plait__wait_in_stream(&wait, &queue->head);
     int error = own_head(queue, &one, &head, &result, &wait);
     if (error < 0) return error;
     struct plait__walk walk = plait__walk_from(queue, &queue->head, head);

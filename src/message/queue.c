@@ -5,12 +5,13 @@
 
 #include "base/error.h"
 #include "family/repair.h"
-#include "message/place.h"
+#include "message/quick.h"
 
 #define UNITS_MIN 64u
 #define UNITS_MAX (1u << 26)
 #define CAPACITY_DEFAULT (1u << 20)
 #define SEGMENT_INLINE_MAX (8u << 10)
+#define LINGER_MOST 256u                                   /* some 10 us */
 
 _Static_assert(sizeof(plait_queue_options) == 64 && sizeof(plait_lease) == 16, "part of the ABI");
 
@@ -67,6 +68,11 @@ plait_queue *plait_queue_new(const plait_queue_options *options)
     queue->leases = options->leases != 0;
     queue->header = queue->leases ? 16 : 8;
     queue->inline_max = units ? units * PLAIT__UNIT - queue->header : options->order == PLAIT_FIFO ? SEGMENT_INLINE_MAX : 0;
+    queue->quick_below = options->order == PLAIT_FIFO && !queue->leases ? queue->inline_max + 1 : 0;
+    queue->mask = units ? units - 1 : PLAIT__SEGMENT_UNITS - 1;
+    queue->linger_most = LINGER_MOST;
+    if (units && units / 8 < queue->linger_most) queue->linger_most = units / 8;
+    if (queue->maxsize / 4 < queue->linger_most) queue->linger_most = queue->maxsize / 4;
     queue->owned.words = 3;
     queue->owned.offset = offsetof(struct plait_queue, tail);
     queue->owned.stride = sizeof(struct plait__cursor);
@@ -120,6 +126,15 @@ int plait__too_short(size_t message, size_t buffer)
     return plait__fail(-EMSGSIZE, "the message has %zu bytes, the buffer %zu", message, buffer);
 }
 
+/* ---- the quick road ---- */
+
+__attribute__((noinline)) void plait__quick_told(struct plait__cursor *cursor, uint64_t flags)
+{
+    plait__self.known = NULL;
+    plait__cursor_ring_flagged(cursor, flags);
+    if (flags & PLAIT__CLOSED) plait__cursor_ring_all(cursor);
+}
+
 /* ---- putting ---- */
 
 static int put_inside(plait_queue *queue, struct plait__message *message, plait_deadline deadline)
@@ -156,6 +171,9 @@ int plait_queue_put_priority(plait_queue *queue, int64_t priority, const void *d
 
 int plait_queue_put(plait_queue *queue, const void *data, size_t size, plait_deadline deadline)
 {
+    if (PLAIT__LIKELY(plait__is_queue(queue) && size < queue->quick_below && data && plait__is_member()) &&
+        PLAIT__LIKELY(plait__quick_put(queue, data, size)))
+        return 0;
     return plait_queue_put_priority(queue, 0, data, size, deadline);
 }
 
@@ -221,6 +239,10 @@ static ssize_t take_and_ack(plait_queue *queue, struct plait__taking *taking, pl
 
 ssize_t plait_queue_get(plait_queue *queue, void *buffer, size_t size, plait_deadline deadline)
 {
+    if (PLAIT__LIKELY(plait__is_queue(queue) && queue->quick_below && buffer && plait__is_member())) {
+        ssize_t result = plait__quick_get(queue, buffer, size);
+        if (PLAIT__LIKELY(result >= 0)) return result;
+    }
     if (PLAIT__UNLIKELY(!plait__is_queue(queue))) return plait__not_a_queue(queue);
     if (PLAIT__UNLIKELY(!buffer && size)) return plait__fail(-EINVAL, "the buffer is NULL, its size %zu", size);
     struct plait__taking taking = { .buffer = buffer, .size = size };

@@ -44,6 +44,9 @@ struct plait_queue {
     uint32_t maxsize;                                      /* messages; UINT32_MAX: as many as there is room for */
     uint32_t header;                                       /* bytes before a message: 8, or 16 with leases */
     uint32_t leases;
+    uint32_t quick_below;                                  /* bytes; as quick.h has it, only smaller messages: 0: none */
+    uint32_t mask;                                         /* how many units the ring or a segment has, less one */
+    uint32_t linger_most;                                  /* as plait__linger_learn has it */
     uint32_t inline_max;                                   /* bytes; larger messages lie in blocks */
     _Atomic uint32_t givebacks;                            /* how many messages were given back */
     _Atomic uint64_t settled;                              /* lease.c: no lease was open to take over when this was the state */
@@ -105,6 +108,9 @@ ssize_t plait__ordered_take(plait_queue *queue, const struct plait__taking *taki
 /* Many of them of one size each, side by side, with one commit for as many as fit at a time; only where they need no blocks. */
 ssize_t plait__fifo_put_many(plait_queue *queue, const char *data, size_t size, size_t n, plait_deadline deadline);
 ssize_t plait__fifo_get_many(plait_queue *queue, char *buffer, size_t size, size_t *sizes, size_t n, plait_deadline deadline);
+
+/* We owned the tail and put nothing. */
+void plait__give_tail_up(plait_queue *queue);
 
 /* We were woken for a message and leave it there: whoever else sleeps may take it. */
 void plait__pass_message_on(plait_queue *queue);

@@ -416,6 +416,83 @@ static const struct kill_case close_beside_sleeping_putters = {
     .regions = queue_and_family,
 };
 
+/* ---- by the quick road: no message runs over the end of the ring ---- */
+
+static void set_up_past_the_end(void)
+{
+    set_up(0);
+    MUST(put_number(queue, 9, PLAIT_NOW) == 0 && get_number(queue, PLAIT_NOW) == 9);
+    remember();
+}
+
+static void set_up_two_past_the_end(void)
+{
+    set_up_past_the_end();
+    MUST(put_number(queue, 1, PLAIT_NOW) == 0 && put_number(queue, 2, PLAIT_NOW) == 0);
+    remember();
+}
+
+static void set_up_getters_past_the_end(void)
+{
+    set_up_past_the_end();
+    start_others(get_one, get_one);
+}
+
+static const struct kill_case quick_put_to_sleepers = {
+    .operation = { .run = put_3 },
+    .set_up = set_up_getters_past_the_end,
+    .look = has_put,
+    .check = check_put_to_sleepers,
+    .tear_down = tear_down,
+    .regions = queue_and_family,
+};
+
+static const struct kill_case quick_get = {
+    .operation = { .run = get_1 },
+    .set_up = set_up_two_past_the_end,
+    .look = has_got,
+    .check = check_get,
+    .tear_down = tear_down,
+    .regions = queue_and_family,
+};
+
+/* The second of two puts, by what the thread remembers of the first. */
+static void put_2_and_3(void)
+{
+    CHECK(put_number(queue, 2, PLAIT_FOREVER) == 0 && put_number(queue, 3, PLAIT_FOREVER) == 0);
+}
+
+static void set_up_one_past_the_end(void)
+{
+    set_up_past_the_end();
+    MUST(put_number(queue, 1, PLAIT_NOW) == 0);
+    remember();
+    puts_before++;
+}
+
+static bool has_put_both(const struct stepped *victim)
+{
+    return puts_of(queue) == puts_before + 1;
+}
+
+static void check_put_both(const struct stepped *victim, bool done)
+{
+    bool one = done || puts_of(queue) == puts_before;
+    MUST(put_number(queue, 4, SOON) == 0);
+    MUST(get_number(queue, SOON) == 1);
+    if (one) MUST(get_number(queue, SOON) == 2);
+    must_hold(done ? 3 : 0, 4, 0);
+}
+
+static const struct kill_case quick_put_put = {
+    .operation = { .run = put_2_and_3 },
+    .set_up = set_up_one_past_the_end,
+    .look = has_put_both,
+    .check = check_put_both,
+    .tear_down = tear_down,
+    .regions = queue_and_family,
+};
+
 static const struct CMUnitTest tests[] = {
     KILL_TESTS(put),
     KILL_TESTS(put_to_sleepers),
@@ -427,6 +504,9 @@ static const struct CMUnitTest tests[] = {
     KILL_TESTS(get_into_a_short_buffer),
     KILL_TESTS(close_beside_sleeping_getters),
     KILL_TESTS(close_beside_sleeping_putters),
+    KILL_TESTS(quick_put_to_sleepers),
+    KILL_TESTS(quick_get),
+    KILL_TESTS(quick_put_put),
 };
 
 TEST_MAIN(tests)
