@@ -21,7 +21,8 @@ check:
 storm:
 	@tools/setup
 	@tools/build gcc
-	@PLAIT_STORM_SECONDS=$(STORM_SECONDS) tools/run-tests --suite plain --timeout $$(($(STORM_SECONDS) + 120)) '*/storm*/*'
+	@PLAIT_STORM_SECONDS=$(STORM_SECONDS) tools/run-tests --suite plain --count kills \
+		--timeout $$(($(STORM_SECONDS) + 120)) '*/storm*/*'
 
 # The tests that kill or stop somebody at points of an operation, at each single instruction: takes an hour.
 steps:

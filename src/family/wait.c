@@ -61,13 +61,13 @@ static int64_t ask_again_after(const struct plait__wait *wait, int64_t now)
     return lasted < ASK_KERNEL_FIRST ? ASK_KERNEL_FIRST : lasted > ASK_KERNEL_LAST ? ASK_KERNEL_LAST : lasted;
 }
 
-/* The first milliseconds, however often they are interrupted: cheap, and blind for deaths.  Who was woken has not looked at the
- * clock; if they are over by then, the next one ends at once. */
+/* The first milliseconds, however often they are interrupted: cheap, and blind for deaths.  Who was woken need not look at the
+ * clock: if they are over, the next one ends at once. */
 static void short_sleep(struct plait__wait *wait, plait__word *word, uint32_t expected)
 {
     if (!wait->since) wait->since = plait__now();
     int64_t until = wait->since + SHORT_SLEEP;
-    if (plait__futex_wait(word, expected, plait__earlier(wait->deadline, until)) != -ETIMEDOUT) return;
+    if (plait__futex_wait(word, expected, plait__earlier(wait->deadline, until)) == 0) return;
     int64_t now = plait__now();
     wait->watching = now >= until;
     wait->ask_kernel_at = now + ask_again_after(wait, now);

@@ -95,17 +95,30 @@ static inline struct plait__bytes plait__bytes_at(plait_queue *queue, const stru
     return bytes;
 }
 
+/* As memcpy, without a call for what is small. */
+static inline void plait__copy_few(void *to, const void *from, size_t size)
+{
+    if (PLAIT__LIKELY(size == 8)) {
+        memcpy(to, from, 8);
+    } else if (PLAIT__LIKELY(size >= 16 && size <= 128)) {
+        for (size_t i = 0; i + 16 < size; i += 16) memcpy((char *)to + i, (const char *)from + i, 16);
+        memcpy((char *)to + size - 16, (const char *)from + size - 16, 16);
+    } else {
+        memcpy(to, from, size);
+    }
+}
+
 static inline void plait__copy_in(const struct plait__bytes *to, const void *data, size_t size)
 {
     size_t first = size < to->room ? size : to->room;
-    if (PLAIT__LIKELY(first)) memcpy(to->at, data, first);
+    if (PLAIT__LIKELY(first)) plait__copy_few(to->at, data, first);
     if (PLAIT__UNLIKELY(first < size)) memcpy(to->rest, (const char *)data + first, size - first);
 }
 
 static inline void plait__copy_out(void *buffer, const struct plait__bytes *from, size_t size)
 {
     size_t first = size < from->room ? size : from->room;
-    if (PLAIT__LIKELY(first)) memcpy(buffer, from->at, first);
+    if (PLAIT__LIKELY(first)) plait__copy_few(buffer, from->at, first);
     if (PLAIT__UNLIKELY(first < size)) memcpy((char *)buffer + first, from->rest, size - first);
 }
 

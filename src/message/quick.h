@@ -26,19 +26,6 @@ static inline void plait__will_write(const void *at)
 #endif
 }
 
-/* As memcpy, without a call for what is small. */
-static inline void plait__copy_few(void *to, const void *from, size_t size)
-{
-    if (PLAIT__LIKELY(size == 8)) {
-        memcpy(to, from, 8);
-    } else if (PLAIT__LIKELY(size >= 16 && size <= 128)) {
-        for (size_t i = 0; i + 16 < size; i += 16) memcpy((char *)to + i, (const char *)from + i, 16);
-        memcpy((char *)to + size - 16, (const char *)from + size - 16, 16);
-    } else {
-        memcpy(to, from, size);
-    }
-}
-
 /* ---- the cursor ---- */
 
 /* It moved while others waited for that, or after it was closed.  In queue.c. */
