@@ -51,7 +51,7 @@ typedef struct plait_map_options {
     size_t chunk;             /* tasks that a worker takes at a time; 0: about a quarter of an even share */
     void *context;            /* third argument of every task */
     size_t context_size;      /* > 0: so many bytes at context are copied, and the tasks share that copy.  0: the pointer itself is
-                                 passed; with processes it must point to shared memory */
+                                 passed; with processes it must point into a block of plait_alloc */
     plait_deadline deadline;  /* when to give up: -ETIMEDOUT; the workers still busy with this map are killed and replaced */
     int retries;              /* how often the tasks of a killed worker are tried again; 0: twice; -1: never */
     int reserved_int;
@@ -81,9 +81,9 @@ PLAIT_BEGIN
 PLAIT_API plait_pool *plait_pool_new(const plait_pool_options *options);
 
 /* Run task(in + i * in_size, out + i * out_size, context) for each i < n and wait for all of them.
- * in or out may be NULL when its size is 0.  Arrays in shared memory (plait_alloc) are used in place; others are copied into
- * shared memory (in) and back (out), as bytes: pointers inside must point to shared memory.  What a task does not write of its
- * out is not defined.
+ * in or out may be NULL when its size is 0.  Arrays in blocks of plait_alloc are used in place; others, private ones of
+ * plait_message_alloc too, are copied into shared memory (in) and back (out), as bytes: pointers inside must point to shared
+ * memory.  What a task does not write of its out is not defined.
  * Returns 0; the code of the failing task with the lowest index (the others have run all the same); PLAIT_EWORKERDIED when a
  * task kept killing its workers (the detail says which tasks, the process and the signal); -ETIMEDOUT; -ENOMEM; -EINVAL; or the
  * error of fork when no worker could be started any more.  After an error, the out of tasks that failed or did not run is not
@@ -93,7 +93,7 @@ PLAIT_API plait_pool *plait_pool_new(const plait_pool_options *options);
  * workers: its worker takes part in the nested map, and sleeps only while other workers are at it.  The deadline is then looked at
  * between the chunks that the worker runs itself.  When that worker dies the nested map is gone, and whoever was working on it is
  * ended and replaced, before the task is tried again.  Private blocks (plait_message_alloc) die with the worker: what the arrays
- * of a nested map point to must not lie in those.  Other processes, such as a fork that a task has made: -EINVAL.
+ * of a map point to must not lie in those.  Other processes, such as a fork that a task has made: -EINVAL.
  * Python: pool.map(function, iterable, chunksize); there a task can't. */
 PLAIT_API PLAIT_MUST_CHECK int plait_pool_map(plait_pool *pool, plait_task task, const void *in, size_t in_size,
                                               void *out, size_t out_size, size_t n, const plait_map_options *options);

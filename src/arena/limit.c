@@ -2,8 +2,9 @@
  *
  * `used` is a number of spans (the low half; the high half counts its changes).  It is counted up before a span is taken and down
  * after it is free, so it is never too low; but whoever is killed in between leaves it too high.  So before anybody is refused, it
- * is counted anew: the spans that are not free, and those that living members are about to take (`reserving`).  The new number
- * stands only if nothing has changed `used` meanwhile.
+ * is counted anew: the spans that are not free, and those that members are about to take, or to count down (`reserving`; a span
+ * may be in both, which makes it too high until the next time).  The new number stands only if nothing has changed `used`
+ * meanwhile; so who begins to free spans changes it.
  */
 #include "arena/limit.h"
 
@@ -37,11 +38,16 @@ static void count_anew(void)
     }
 }
 
+static void unreserve(uint32_t count)
+{
+    atomic_fetch_add(&plait__arena->used, CHANGE - count);
+}
+
 static bool try_to_reserve(uint32_t count)
 {
     uint64_t before = atomic_fetch_add(&plait__arena->used, CHANGE + count);
     if ((uint32_t)before + (uint64_t)count <= atomic_load(&plait__arena->limit)) return true;
-    plait__unreserve(count);
+    unreserve(count);
     return false;
 }
 
@@ -58,14 +64,22 @@ bool plait__reserve(uint32_t count, unsigned owner)
     return false;
 }
 
-void plait__reserved(unsigned owner)
+void plait__reserved(uint32_t left, unsigned owner)
 {
+    if (left) unreserve(left);
     atomic_store(&plait__arena->reserving[owner], 0);
 }
 
-void plait__unreserve(uint32_t count)
+void plait__unreserve_begin(uint32_t count, unsigned owner)
 {
-    atomic_fetch_add(&plait__arena->used, CHANGE - count);
+    atomic_store(&plait__arena->reserving[owner], count);
+    atomic_fetch_add(&plait__arena->used, CHANGE);         /* a count that has begun may have missed that, and may miss the spans */
+}
+
+void plait__unreserve_end(uint32_t count, unsigned owner)
+{
+    unreserve(count);
+    atomic_store(&plait__arena->reserving[owner], 0);
 }
 
 /* ---- the limit to begin with ---- */

@@ -17,11 +17,12 @@ uint64_t plait__cgroup_limit(const char *proc_file, const char *mount);
 uint64_t plait__parse_size(const char *text);
 
 /* Count `count` spans as used before they are; false: that would be more than may be.  Until plait__reserved is called, when the
- * spans are taken, nobody else's count of what is used can miss them. */
+ * spans are taken but for `left` of them, nobody else's count of what is used can miss them. */
 bool plait__reserve(uint32_t count, unsigned owner);
-void plait__reserved(unsigned owner);
+void plait__reserved(uint32_t left, unsigned owner);
 
-/* So many are used no more.  After they are free. */
-void plait__unreserve(uint32_t count);
+/* Around the freeing of so many spans: they are used no more. */
+void plait__unreserve_begin(uint32_t count, unsigned owner);
+void plait__unreserve_end(uint32_t count, unsigned owner);
 
 #endif

@@ -50,16 +50,18 @@ static void lower_run_lows(uint32_t first)
     }
 }
 
-void plait__run_unmake(uint32_t first)
+void plait__run_unmake(uint32_t first, unsigned owner)
 {
     uint32_t last = first;
     while (last + 1 < plait__arena->spans && atomic_load(state_of(last + 1)) == TAIL) last++;
-    empty_memory(first, last - first + 1);
+    uint32_t count = last - first + 1;
+    empty_memory(first, count);
+    plait__unreserve_begin(count, owner);
     for (uint32_t span = last; span >= first; span--) {
         plait__tsan_release(state_of(span));
         atomic_store_explicit(state_of(span), 0, memory_order_release);
     }
-    plait__unreserve(last - first + 1);
+    plait__unreserve_end(count, owner);
     plait__lower_low(first);
     lower_run_lows(first);
 }
@@ -90,7 +92,7 @@ static void make_room(unsigned owner)
     if (!there || !plait__span_change(there, KEPT, claimed_by(owner))) return;
     uint32_t entry = there;
     atomic_compare_exchange_strong(&plait__arena->kept[place], &entry, 0);
-    plait__run_unmake(there);
+    plait__run_unmake(there, owner);
 }
 
 /* How many spans may be kept. */
@@ -158,7 +160,7 @@ bool plait__kept_release(unsigned owner)
     for (uint32_t span = 1; span < top; span++) {
         if (atomic_load(state_of(span)) != KEPT || !plait__span_change(span, KEPT, claimed_by(owner))) continue;
         strike_out(span);
-        plait__run_unmake(span);
+        plait__run_unmake(span, owner);
         any = true;
     }
     return any;
@@ -214,9 +216,8 @@ static uint32_t take_fresh(uint32_t count, unsigned owner)
     if (!plait__reserve(count, owner)) return 0;
     uint32_t first = find_and_claim(low, count, owner);
     if (!first && low > 1) first = find_and_claim(1, count, owner);      /* the hint may have been wrong */
-    plait__reserved(owner);
-    if (!first) plait__unreserve(count);
-    else atomic_compare_exchange_strong(hint, &low, first + count);
+    plait__reserved(first ? 0 : count, owner);
+    if (first) atomic_compare_exchange_strong(hint, &low, first + count);
     return first;
 }
 
@@ -234,6 +235,6 @@ uint32_t plait__run_take(uint32_t count, unsigned tag, unsigned owner, size_t ze
 bool plait__run_release(uint32_t first, uint64_t state, unsigned owner)
 {
     if (!plait__span_change(first, state, claimed_by(owner))) return false;
-    if (!keep(first, owner)) plait__run_unmake(first);
+    if (!keep(first, owner)) plait__run_unmake(first, owner);
     return true;
 }

@@ -12,8 +12,8 @@ uint32_t plait__run_take(uint32_t count, unsigned tag, unsigned owner, size_t ze
 /* Unmake a large block whose first span is in `state` (LARGE).  False: somebody else changed it meanwhile. */
 bool plait__run_release(uint32_t first, uint64_t state, unsigned owner);
 
-/* From CLAIM, and the TAILs behind it, to FREE. */
-void plait__run_unmake(uint32_t first);
+/* From CLAIM, and the TAILs behind it, to FREE; by `owner`, whosever claim it was. */
+void plait__run_unmake(uint32_t first, unsigned owner);
 
 /* Give the pages of all kept runs back.  False: there was none. */
 bool plait__kept_release(unsigned owner);

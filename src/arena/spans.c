@@ -66,8 +66,7 @@ uint32_t plait__span_take(unsigned class, unsigned owner)
     uint32_t span = take_between(low, end, class, owner, &reserved, &new_low);
     if (span) atomic_compare_exchange_strong(&plait__arena->low, &low, new_low);
     else span = take_between(1, low < end ? low : end, class, owner, &reserved, &new_low);      /* the hint may have been wrong */
-    plait__reserved(owner);
-    if (reserved) plait__unreserve(1);
+    plait__reserved(reserved, owner);
     return span;
 }
 
@@ -91,7 +90,7 @@ void plait__span_release(uint32_t span, unsigned owner)
 {
     atomic_store(state_of(span), plait__span_state(PLAIT__CLAIM, 0, owner));
     empty_tags(span);
-    plait__run_unmake(span);
+    plait__run_unmake(span, owner);
 }
 
 bool plait__span_adopt(uint32_t span, unsigned class, unsigned owner)
@@ -129,13 +128,13 @@ static void sweep_small(uint32_t span, uint64_t state, unsigned me)
 void plait__spans_sweep(unsigned dead, unsigned me)
 {
     uint32_t top = atomic_load(&plait__arena->top);
-    plait__reserved(dead);
+    plait__reserved(0, dead);
     for (uint32_t span = 1; span < top; span++) {
         uint64_t state = atomic_load(state_of(span));
         if (plait__span_owner(state) != dead) continue;
         switch (plait__span_kind(state)) {
         case PLAIT__SMALL: sweep_small(span, state, me); break;
-        case PLAIT__CLAIM: plait__run_unmake(span); break;
+        case PLAIT__CLAIM: plait__run_unmake(span, me); break;
         case PLAIT__LARGE: plait__run_release(span, state, me); break;
         case PLAIT__FREE:
         case PLAIT__TAIL:

@@ -71,6 +71,14 @@ struct plait__roster {
     _Alignas(256) struct plait__slot slots[PLAIT__MEMBERS_MAX + 1];      /* number 0 is nobody's */
 };
 
+/* What a thread remembers of the cursor that it used last; see message/stream.h. */
+struct plait__stream {
+    const void *cursor;
+    const void *known;                                     /* the cursor, if it was left as `word`; else NULL */
+    uint64_t word;
+    uint32_t linger;
+};
+
 /* What a thread knows about itself as a member.  All of it is void when `incarnation` differs from *plait__fork_mark. */
 struct plait__self {
     uint32_t incarnation;
@@ -82,10 +90,7 @@ struct plait__self {
     struct plait__heap *heap;                              /* NULL until it allocates */
     const struct plait__parker *parker;                    /* NULL: the thread itself sleeps; see wait.h */
     uint32_t spin_limit, parks, try_after;                 /* see wait.c */
-    uint32_t linger;                                       /* see wait.h */
-    const void *stream;
-    const void *known;                                     /* the cursor that we left as known_word, see message/quick.h */
-    uint64_t known_word;
+    struct plait__stream stream;
     uint32_t leases;                                       /* leases not yet acknowledged */
     uint32_t asked;                                        /* the member that plait__ask_kernel asked about last */
     int64_t look_at, ask_at;                               /* when to look, and to ask, next before giving up; see wait.c */

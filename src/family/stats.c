@@ -45,7 +45,7 @@ static bool is_leaked(uint32_t slot, uint32_t span, const _Atomic uint16_t *tag)
 
 static void count_block(struct tally *tally, unsigned owner, size_t size, uint32_t span, const _Atomic uint16_t *tag)
 {
-    if (owner == PLAIT__TAG_SHARED) {
+    if (owner == PLAIT__TAG_SHARED || owner == PLAIT__TAG_STAMPED) {
         tally->all.shared += size;
         tally->all.shared_blocks++;
     } else if (is_leaked(owner, span, tag)) {

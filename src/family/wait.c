@@ -34,9 +34,8 @@ static void spinning_failed(void)
 
 void plait__wait_learn(const struct plait__wait *wait)
 {
-    uint32_t limit = wait->spins * 2 + 20;
-    if (wait->linger_most) plait__linger_learn(true, wait->slept ? 0 : wait->linger_most);
     if (wait->slept) return;
+    uint32_t limit = wait->spins * 2 + 20;
     plait__self.parks = 0;
     plait__self.try_after = TRY_FIRST;
     if (limit > plait__self.spin_limit) plait__self.spin_limit = limit < SPIN_MAX ? limit : SPIN_MAX;

@@ -30,7 +30,6 @@ struct plait__wait {
     int64_t ask_unpulsed_at;                               /* about those without a pulse; 0: there are none */
     uint32_t spins;
     uint32_t epoch;
-    uint32_t linger_most;                                  /* not 0: it is part of a stream */
     bool slept, watching;
 };
 
@@ -50,29 +49,6 @@ struct plait__parker {
 int plait__give_up(uint32_t owner);
 
 int plait__park(struct plait__wait *wait, plait__word *word, uint32_t expected, uint32_t owner);
-
-/* A thread that does the same with the same cursor again and again works in a *stream*.  If it has to look at the other side's
- * cursor after every few messages, it is the faster side, and its looks slow the other one down, as each takes the cache line
- * away.  So it lingers before it looks, longer each time, until many messages have gathered; `most` bounds that, in pauses.
- * Whoever does something else in between, as in a dialogue, does not. */
-static inline void plait__in_stream(const void *stream)
-{
-    if (PLAIT__LIKELY(plait__self.stream == stream)) return;
-    plait__self.stream = stream;
-    plait__self.linger = 0;
-}
-
-static inline void plait__linger(void)
-{
-    for (uint32_t i = 0; i < plait__self.linger; i++) plait__relax();
-}
-
-/* The look found few messages: linger longer next time.  Or many. */
-static inline void plait__linger_learn(bool few, uint32_t most)
-{
-    uint32_t longer = plait__self.linger * 2 + 8;
-    plait__self.linger = !few ? plait__self.linger / 2 : plait__self.spin_limit ? longer < most ? longer : most : 0;
-}
 
 /* One turn of the spin that comes before every sleep, each somewhat longer than the last.  False: it has lasted long enough. */
 static inline bool plait__spin(struct plait__wait *wait)

@@ -6,6 +6,7 @@
 #include "family/handover.h"
 #include "family/repair.h"
 #include "message/place.h"
+#include "message/stream.h"
 
 /* ---- segments ---- */
 
@@ -74,19 +75,12 @@ void plait__fifo_free(plait_queue *queue)
 
 /* To wait in a stream through this cursor.  Or `looks` is true: by our note there is nothing to do, and we are going to see whether
  * there is. */
-static inline struct plait__wait begin_wait(const plait_queue *queue, const struct plait__cursor *cursor, bool looks,
-                                            plait_deadline deadline)
+static inline struct plait__wait wait_at(const struct plait__cursor *cursor, bool looks, plait_deadline deadline)
 {
-    struct plait__wait wait = plait__wait_until(deadline);
-    plait__in_stream(cursor);
-    wait.linger_most = queue->linger_most;
-    if (PLAIT__UNLIKELY(looks)) plait__linger();
-    return wait;
-}
-
-static inline void learn_from_look(const plait_queue *queue, uint64_t units)
-{
-    if (units) plait__linger_learn(units < 4 * queue->linger_most, queue->linger_most);
+    plait__stream_enter(cursor);
+    plait__self.stream.known = NULL;
+    if (PLAIT__UNLIKELY(looks)) plait__stream_linger(deadline);
+    return plait__wait_until(deadline);
 }
 
 /* ---- room ---- */
@@ -120,7 +114,7 @@ static inline bool has_room(plait_queue *queue, uint64_t place, uint32_t number,
 {
     if (PLAIT__LIKELY(noted_room(queue, place, number, units))) return true;
     uint64_t freed = atomic_load_explicit(room_word(queue), memory_order_acquire), taken;
-    learn_from_look(queue, plait__units_between(atomic_load_explicit(&queue->tail.seen, memory_order_relaxed), freed));
+    plait__stream_looked(queue, plait__units_between(atomic_load_explicit(&queue->tail.seen, memory_order_relaxed), freed));
     atomic_store_explicit(&queue->tail.seen, freed, memory_order_relaxed);
     if (has_maxsize(queue)) {
         uint32_t first = plait__look_at_number(&queue->head, &taken);
@@ -166,11 +160,11 @@ static int wait_for_room(plait_queue *queue, uint32_t units, struct plait__wait 
 
 /* ---- putting ---- */
 
-static inline struct plait__wait begin_put(const plait_queue *queue, uint32_t units, plait_deadline deadline)
+static inline struct plait__wait wait_to_put(const plait_queue *queue, uint32_t units, plait_deadline deadline)
 {
     uint64_t tail = atomic_load_explicit(&queue->tail.word, memory_order_relaxed);
     bool looks = !noted_room(queue, tail, plait__number_at(&queue->tail, tail), units);      /* it need not be exact */
-    return begin_wait(queue, &queue->tail, looks, deadline);
+    return wait_at(&queue->tail, looks, deadline);
 }
 
 /* The tail was closed while we owned it: those who looked meanwhile sleep until they know whether we put something. */
@@ -224,7 +218,7 @@ static inline void commit_tail(plait_queue *queue, uint64_t tail, const struct p
     if (PLAIT__UNLIKELY(grew)) plait__handed_over(PLAIT__NOTE_SEGMENT);
     if (PLAIT__UNLIKELY(flags & PLAIT__CLOSED)) plait__cursor_ring_all(&queue->tail);
     if (PLAIT__UNLIKELY(wait->slept)) pass_room_on(queue); /* we slept for room and had some: there may be more */
-    plait__wait_end(wait);
+    plait__stream_waited(queue, wait);
 }
 
 int plait__fifo_put(plait_queue *queue, struct plait__message *message, plait_deadline deadline)
@@ -234,7 +228,7 @@ int plait__fifo_put(plait_queue *queue, struct plait__message *message, plait_de
     size_t size = in_block ? sizeof block : message->size;
     uint32_t units = plait__units_for(queue, size);
     uint64_t tail = 0;
-    struct plait__wait wait = begin_put(queue, units, deadline);
+    struct plait__wait wait = wait_to_put(queue, units, deadline);
     int error = own_tail(queue, units, &tail, &wait);
     if (PLAIT__UNLIKELY(error)) return error;
     struct plait__walk walk = plait__walk_from(queue, &queue->tail, tail);
@@ -271,7 +265,7 @@ ssize_t plait__fifo_put_many(plait_queue *queue, const char *data, size_t size, 
     size_t done = 0;
     while (done < n) {
         uint32_t units = plait__units_for(queue, size);
-        struct plait__wait wait = begin_put(queue, units, deadline);
+        struct plait__wait wait = wait_to_put(queue, units, deadline);
         uint64_t tail = 0;
         int error = own_tail(queue, units, &tail, &wait);
         if (error) return done ? (ssize_t)done : error;
@@ -359,16 +353,16 @@ static inline bool has_message(plait_queue *queue, uint64_t place)
     uint64_t tail = atomic_load_explicit(&queue->head.seen, memory_order_relaxed);
     if (PLAIT__LIKELY(!plait__same_place(tail, place))) return true;
     tail = atomic_load_explicit(&queue->tail.word, memory_order_acquire);
-    learn_from_look(queue, plait__units_between(place, tail));
+    plait__stream_looked(queue, plait__units_between(place, tail));
     atomic_store_explicit(&queue->head.seen, tail, memory_order_relaxed);
     return !plait__same_place(tail, place);
 }
 
-static inline struct plait__wait begin_get(const plait_queue *queue, plait_deadline deadline)
+static inline struct plait__wait wait_to_get(const plait_queue *queue, plait_deadline deadline)
 {
     uint64_t head = atomic_load_explicit(&queue->head.word, memory_order_relaxed);
     bool looks = plait__same_place(head, atomic_load_explicit(&queue->head.seen, memory_order_relaxed));
-    return begin_wait(queue, &queue->head, looks, deadline);
+    return wait_at(&queue->head, looks, deadline);
 }
 
 /* Nothing more can come: closed, no putter in the middle, and no lease that could come back. */
@@ -419,14 +413,14 @@ static inline int own_head(plait_queue *queue, const struct plait__taking *takin
 
 ssize_t plait__fifo_take(plait_queue *queue, const struct plait__taking *taking, plait_deadline deadline)
 {
-    struct plait__wait wait = begin_get(queue, deadline);
+    struct plait__wait wait = wait_to_get(queue, deadline);
     uint64_t head = 0;
     ssize_t result = 0;
     int error = own_head(queue, taking, &head, &result, &wait);
     if (PLAIT__UNLIKELY(error < 0)) return error;
     if (PLAIT__LIKELY(!error)) result = take_head(queue, head, taking);
     if (PLAIT__UNLIKELY(wait.slept)) pass_more_on(queue);
-    plait__wait_end(&wait);
+    plait__stream_waited(queue, &wait);
     return result;
 }
 
@@ -452,7 +446,7 @@ static ssize_t read_many(plait_queue *queue, struct plait__walk *walk, char *buf
 
 ssize_t plait__fifo_get_many(plait_queue *queue, char *buffer, size_t size, size_t *sizes, size_t n, plait_deadline deadline)
 {
-    struct plait__wait wait = begin_get(queue, deadline);
+    struct plait__wait wait = wait_to_get(queue, deadline);
     uint64_t head = 0;
     ssize_t result = 0;
     const struct plait__taking one = { .buffer = buffer, .size = size };
@@ -470,6 +464,6 @@ ssize_t plait__fifo_get_many(plait_queue *queue, char *buffer, size_t size, size
         count = result < 0 ? result : 1;
     }
     if (wait.slept) pass_more_on(queue);
-    plait__wait_end(&wait);
+    plait__stream_waited(queue, &wait);
     return count;
 }

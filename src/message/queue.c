@@ -11,7 +11,6 @@
 #define UNITS_MAX (1u << 26)
 #define CAPACITY_DEFAULT (1u << 20)
 #define SEGMENT_INLINE_MAX (8u << 10)
-#define LINGER_MOST 256u                                   /* some 10 us */
 
 _Static_assert(sizeof(plait_queue_options) == 64 && sizeof(plait_lease) == 16, "part of the ABI");
 
@@ -70,9 +69,7 @@ plait_queue *plait_queue_new(const plait_queue_options *options)
     queue->inline_max = units ? units * PLAIT__UNIT - queue->header : options->order == PLAIT_FIFO ? SEGMENT_INLINE_MAX : 0;
     queue->quick_below = options->order == PLAIT_FIFO && !queue->leases ? queue->inline_max + 1 : 0;
     queue->mask = units ? units - 1 : PLAIT__SEGMENT_UNITS - 1;
-    queue->linger_most = LINGER_MOST;
-    if (units && units / 8 < queue->linger_most) queue->linger_most = units / 8;
-    if (queue->maxsize / 4 < queue->linger_most) queue->linger_most = queue->maxsize / 4;
+    queue->linger_most = plait__linger_most(units, queue->maxsize);
     queue->owned.words = 3;
     queue->owned.offset = offsetof(struct plait_queue, tail);
     queue->owned.stride = sizeof(struct plait__cursor);
@@ -128,9 +125,9 @@ int plait__too_short(size_t message, size_t buffer)
 
 /* ---- the quick road ---- */
 
-__attribute__((noinline)) void plait__quick_told(struct plait__cursor *cursor, uint64_t flags)
+__attribute__((noinline)) void plait__quick_wake(struct plait__cursor *cursor, uint64_t flags)
 {
-    plait__self.known = NULL;
+    plait__self.stream.known = NULL;
     plait__cursor_ring_flagged(cursor, flags);
     if (flags & PLAIT__CLOSED) plait__cursor_ring_all(cursor);
 }

@@ -44,9 +44,9 @@ struct plait_queue {
     uint32_t maxsize;                                      /* messages; UINT32_MAX: as many as there is room for */
     uint32_t header;                                       /* bytes before a message: 8, or 16 with leases */
     uint32_t leases;
-    uint32_t quick_below;                                  /* bytes; as quick.h has it, only smaller messages: 0: none */
+    uint32_t quick_below;                                  /* bytes: smaller messages may take the road of quick.h */
     uint32_t mask;                                         /* how many units the ring or a segment has, less one */
-    uint32_t linger_most;                                  /* as plait__linger_learn has it */
+    uint32_t linger_most;                                  /* pauses, see stream.h */
     uint32_t inline_max;                                   /* bytes; larger messages lie in blocks */
     _Atomic uint32_t givebacks;                            /* how many messages were given back */
     _Atomic uint64_t settled;                              /* lease.c: no lease was open to take over when this was the state */

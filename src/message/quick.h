@@ -12,6 +12,7 @@
 
 #include "base/fault.h"
 #include "message/place.h"
+#include "message/stream.h"
 
 /* How far ahead of us, in units, we ask for the cache line that we are going to use: without that each commit waits until the line
  * of its record has come over from the other side. */
@@ -28,14 +29,14 @@ static inline void plait__will_write(const void *at)
 
 /* ---- the cursor ---- */
 
-/* It moved while others waited for that, or after it was closed.  In queue.c. */
-void plait__quick_told(struct plait__cursor *cursor, uint64_t flags);
+/* It has moved, and these flags say that others wait for that, or that it was closed: wake them.  In queue.c. */
+void plait__quick_wake(struct plait__cursor *cursor, uint64_t flags);
 
 /* What it is, or was when we left it. */
 static inline uint64_t plait__quick_word(const struct plait__cursor *cursor)
 {
-    return PLAIT__LIKELY(plait__self.known == cursor) ? plait__self.known_word
-                                                      : atomic_load_explicit(&cursor->word, memory_order_relaxed);
+    return PLAIT__LIKELY(plait__self.stream.known == cursor) ? plait__self.stream.word
+                                                             : atomic_load_explicit(&cursor->word, memory_order_relaxed);
 }
 
 static inline bool plait__quick_own(struct plait__cursor *cursor, uint64_t *word)
@@ -56,12 +57,12 @@ static inline void plait__quick_commit(struct plait__cursor *cursor, uint64_t wo
     plait__cursor_mark(cursor, position, position + units, 1);
     plait__tsan_release(&cursor->word);
     uint64_t old = atomic_fetch_add(&cursor->word, step);
-    plait__self.known_word = old + step;
-    if (PLAIT__UNLIKELY(plait__self.known != cursor)) {
-        plait__self.known = cursor;
-        plait__in_stream(cursor);
+    if (PLAIT__UNLIKELY(plait__self.stream.known != cursor)) {
+        plait__stream_enter(cursor);
+        plait__self.stream.known = cursor;
     }
-    if (PLAIT__UNLIKELY(old & PLAIT__FLAGS)) plait__quick_told(cursor, old & PLAIT__FLAGS);
+    plait__self.stream.word = old + step;
+    if (PLAIT__UNLIKELY(old & PLAIT__FLAGS)) plait__quick_wake(cursor, old & PLAIT__FLAGS);
 }
 
 /* Where it stands: units of the ring, or of the segment, from `base` on. */
@@ -75,8 +76,9 @@ static inline char *plait__quick_at(const plait_queue *queue, char *base, uint64
     return base + ((plait__position_in(word) + ahead) & queue->mask) * PLAIT__UNIT;
 }
 
-/* The first unit of a segment is its header, and who gets there has a segment to make, or to free. */
-static inline bool plait__in_one_piece(const plait_queue *queue, uint64_t word, uint32_t units)
+/* So many units from here on lie side by side.  Not at the first unit of a segment, its header: who gets there has a segment to
+ * make, or to free. */
+static inline bool plait__quick_fits(const plait_queue *queue, uint64_t word, uint32_t units)
 {
     uint32_t at = (uint32_t)plait__position_in(word) & queue->mask;
     return at + units <= queue->mask + 1 && (PLAIT__LIKELY(queue->units) || at);
@@ -115,7 +117,7 @@ static inline bool plait__quick_put(plait_queue *queue, const void *data, size_t
     uint32_t units = (uint32_t)((sizeof(uint64_t) + size + PLAIT__UNIT - 1) / PLAIT__UNIT);
     bool done = false;
     struct plait__owned *before = plait__enter_object(&queue->owned);
-    if (PLAIT__LIKELY(!(word & (PLAIT__CLOSED | 0xffff)) && plait__in_one_piece(queue, word, units) &&
+    if (PLAIT__LIKELY(!(word & (PLAIT__CLOSED | 0xffff)) && plait__quick_fits(queue, word, units) &&
                       plait__quick_room(queue, word, units) && plait__quick_own(tail, &word))) {
         if (PLAIT__LIKELY(!plait__quick_too_many(queue, word))) {
             plait__quick_write(queue, word, data, size);
@@ -126,7 +128,7 @@ static inline bool plait__quick_put(plait_queue *queue, const void *data, size_t
         }
     }
     plait__leave_object(before);
-    if (PLAIT__UNLIKELY(!done)) plait__self.known = NULL;
+    if (PLAIT__UNLIKELY(!done)) plait__self.stream.known = NULL;
     return done;
 }
 
@@ -150,7 +152,7 @@ static inline ssize_t plait__quick_get(plait_queue *queue, void *buffer, size_t 
         __builtin_prefetch(plait__quick_at(queue, base, word, PLAIT__AHEAD));
         uint32_t has = ((struct plait__record *)at)->size;
         uint32_t units = (uint32_t)((sizeof(uint64_t) + has + PLAIT__UNIT - 1) / PLAIT__UNIT);
-        if (PLAIT__LIKELY(has <= size && has < queue->quick_below && plait__in_one_piece(queue, word, units))) {
+        if (PLAIT__LIKELY(has <= size && has < queue->quick_below && plait__quick_fits(queue, word, units))) {
             plait__copy_few(buffer, at + sizeof(uint64_t), has);
             plait__quick_commit(head, word, units);
             result = has;
@@ -159,7 +161,7 @@ static inline ssize_t plait__quick_get(plait_queue *queue, void *buffer, size_t 
         }
     }
     plait__leave_object(before);
-    if (PLAIT__UNLIKELY(result < 0)) plait__self.known = NULL;
+    if (PLAIT__UNLIKELY(result < 0)) plait__self.stream.known = NULL;
     return result;
 }
 

@@ -174,6 +174,9 @@ int plait__worker(void *start);
 
 /* ---- job.c: what hangs on the board ---- */
 
+/* Whether it lies in the family's shared memory, in a block that does not end with a thread. */
+bool plait__is_lasting(const void *address);
+
 /* What the workers need, in shared memory; `what` has the caller's own arrays.  NULL: errno. */
 struct plait__job *plait__make_job(const plait_pool *pool, const struct plait__job *what, const plait_map_options *options);
 

@@ -3,6 +3,7 @@
 #include "pool/board.h"
 
 #include <limits.h>
+#include <sched.h>
 #include <string.h>
 
 #include <plait/arena.h>
@@ -13,16 +14,21 @@
 
 #define RETRIES_DEFAULT 2
 #define ALIGNMENT 64u
+#define UNSEEN_TRIES 4096                                  /* some 200 us */
 
 /* ---- making ---- */
 
-/* Where workers can see this as it is: in shared memory that does not end with the calling thread.  If the pool's owner maps, that
- * is so anyway, as its death is theirs; a nested map's caller may die alone, and its chunks still be running. */
-static bool is_seen(const struct plait__job *job, const void *data, size_t size)
+bool plait__is_lasting(const void *address)
 {
-    if (!size) return true;
-    if (!plait_is_shared(data) || !plait_is_shared((const char *)data + size - 1)) return false;
-    return !job->caller || plait__heap_tag_at(data) != plait__self.slot;
+    if (!plait_is_shared(address)) return false;
+    unsigned tag = plait__heap_tag_at(address);
+    return tag == PLAIT__TAG_SHARED || tag == PLAIT__TAG_STAMPED;
+}
+
+/* Where workers can see this as it is. */
+static bool is_seen(const void *data, size_t size)
+{
+    return !size || (plait__is_lasting(data) && plait__is_lasting((const char *)data + size - 1));
 }
 
 /* A part of the block, behind `*total` bytes: its offset, or 0 if none is needed.  *total is SIZE_MAX if that is too much. */
@@ -45,8 +51,8 @@ static struct layout lay_out(const struct plait__job *job, const plait_map_optio
     if (job->chunks > SIZE_MAX / 2 / sizeof job->table[0]) return layout;
     size_t in_size = job->n * job->in_size, out_size = (job->reduce ? job->chunks : job->n) * job->out_size;
     layout.total = sizeof *job + job->chunks * sizeof job->table[0];
-    layout.in = reserve(&layout.total, !is_seen(job, job->in, in_size), in_size);
-    layout.out = reserve(&layout.total, job->reduce || !is_seen(job, job->out, out_size), out_size);
+    layout.in = reserve(&layout.total, !is_seen(job->in, in_size), in_size);
+    layout.out = reserve(&layout.total, job->reduce || !is_seen(job->out, out_size), out_size);
     layout.context = reserve(&layout.total, options->context_size > 0, options->context_size);
     layout.neutral = reserve(&layout.total, job->reduce != NULL, job->out_size);
     reserve(&layout.total, true, sizeof(struct plait__stamp));
@@ -147,9 +153,19 @@ static bool is_looked_at(const struct plait__board *board, const struct plait__j
     return false;
 }
 
+/* The last worker has told us of the end, and is about to let go of the job.  It may have been stopped there, so not for long. */
+static void wait_until_unseen(const struct plait__board *board, const struct plait__job *job)
+{
+    for (int tries = 0; tries < UNSEEN_TRIES && is_looked_at(board, job); tries++) {
+        if (tries % 64 == 63) sched_yield();
+        else plait__relax();
+    }
+}
+
 void plait__retire(struct plait__board *board, struct plait__job **retired, struct plait__job *job)
 {
     if (job) {
+        wait_until_unseen(board, job);
         job->next_retired = *retired;
         *retired = job;
     }

@@ -34,14 +34,14 @@ static bool is_nested(const plait_pool *pool)
     return plait__at_work.pool == pool && plait__member() == 0 && plait__at_work.owner == plait__self.owner;
 }
 
-static int check_context(const plait_pool *pool, bool nested, const plait_map_options *options)
+static int check_context(const plait_pool *pool, const plait_map_options *options)
 {
     if (!options->context && options->context_size) return plait__fail(-EINVAL, "the context is NULL, its size is not 0");
     if (pool->kind != PLAIT_PROCESSES || !options->context || options->context_size) return 0;
     if (!plait_is_shared(options->context))
         return plait__fail(-EINVAL, "the context is not in shared memory: give its context_size, or make it by plait_alloc");
-    if (nested && plait__heap_tag_at(options->context) == plait__self.slot)
-        return plait__fail(-EINVAL, "the context dies with this worker: give its context_size, or make it by plait_alloc");
+    if (!plait__is_lasting(options->context))
+        return plait__fail(-EINVAL, "the context belongs to one thread: give its context_size, or make it by plait_alloc");
     return 0;
 }
 
@@ -53,7 +53,7 @@ static int check(const plait_pool *pool, plait_task task, const plait_map_option
     if (options->retries < -1 || options->retries > 200) return plait__fail(-EINVAL, "retries %d; -1 to 200", options->retries);
     for (unsigned i = 0; i < sizeof options->reserved / sizeof options->reserved[0]; i++)
         if (options->reserved[i] || options->reserved_int) return plait__fail(-EINVAL, "a reserved field is not zero");
-    return check_context(pool, *nested, options);
+    return check_context(pool, options);
 }
 
 /* ---- waiting, as the pool's owner ---- */

@@ -209,6 +209,40 @@ static const struct preempt_case free_alloc_large = {
     .first = { .run = free_first }, .second = alloc_zeroed_second, .set_up = set_up_large, .check = check_reused,
 };
 
+/* ---- one frees while the other is refused, and so counts what is used ---- */
+
+#define LIMIT ((uint64_t)8 << 20)
+#define NOT_KEPT ((size_t)LIMIT / 8)                       /* too large to be kept */
+
+static int make_what_is_not_kept(void)
+{
+    notes->both = plait_alloc(NOT_KEPT);
+    CHECK(notes->both);
+    return 0;
+}
+
+static void set_up_limit(void)
+{
+    set_up();
+    MUST(plait_arena_set_limit(LIMIT) == 0);
+    member_run(make_what_is_not_kept, "who makes a block");
+}
+
+static void be_refused(void) { CHECK(!plait_alloc(LIMIT)); }
+
+/* Or the family could get more than it may. */
+static void check_used(void)
+{
+    plait_arena_figures figures;
+    MUST(notes->freed[0] == 0 && plait_arena_stats(&figures) == 0);
+    MUST((int32_t)atomic_load(&plait__arena->used) * (int64_t)PLAIT__SPAN_SIZE >= (int64_t)figures.used);
+    must_be_clean();
+}
+
+static const struct preempt_case free_refuse = {
+    .first = { .run = free_first }, .second = be_refused, .set_up = set_up_limit, .check = check_used,
+};
+
 /* One leaves the family; the other takes over the span that it had, in which a block of the family's lies. */
 static void have_blocks(void)
 {
@@ -246,6 +280,7 @@ static const struct CMUnitTest tests[] = {
     PREEMPT_TEST(take_replace),
     PREEMPT_TEST(free_free_large),
     PREEMPT_TEST(free_alloc_large),
+    PREEMPT_TEST(free_refuse),
     PREEMPT_TEST(leave_alloc),
 };
 

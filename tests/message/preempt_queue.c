@@ -24,6 +24,18 @@ static const struct preempt_case put_put = {
     .set_up = set_up_one, .check = check_put_put, .tear_down = tear_down,
 };
 
+static void check_both(void)
+{
+    MUST(notes->first == 0 && notes->second == 0);
+    must_hold_both(7, 8);
+}
+
+/* The first message runs over the end of the ring. */
+static const struct preempt_case put_put_over_the_end = {
+    .first = { .run = first_puts }, .second = second_puts,
+    .set_up = set_up_empty, .check = check_both, .tear_down = tear_down,
+};
+
 static void check_get_get(void)
 {
     MUST(notes->first + notes->second == 1 + 2 && notes->first && notes->second);
@@ -352,6 +364,7 @@ static const struct preempt_case quick_get_drain_and_put = {
 
 static const struct CMUnitTest tests[] = {
     PREEMPT_TEST(put_put),
+    PREEMPT_TEST(put_put_over_the_end),
     PREEMPT_TEST(get_get),
     PREEMPT_TEST(get_put_on_an_empty_queue),
     PREEMPT_TEST(put_get_on_an_empty_queue),

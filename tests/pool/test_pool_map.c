@@ -270,6 +270,39 @@ static void without_a_context_it_is_NULL(void **state)
     for (int i = 0; i < 10; i++) assert_null(seen[i]);
 }
 
+/* A block of the caller's would be freed, and somebody else's, while workers that outlive him still write to it. */
+static void private_blocks_are_copied_or_refused(void **state)
+{
+    enum { N = 100 };
+    int *in = plait_message_alloc(N * sizeof *in);
+    struct seen *out = plait_message_alloc(N * sizeof *out);
+    assert_int_equal(plait_pool_map(pool, note_addresses, in, sizeof *in, out, sizeof *out, N, NULL), 0);
+    for (int i = 0; i < N; i++) {
+        assert_false((const int *)out[i].in >= in && (const int *)out[i].in < in + N);
+        assert_false((struct seen *)out[i].out >= out && (struct seen *)out[i].out < out + N);
+    }
+    const plait_map_options options = { .context = in };
+    assert_int_equal(plait_pool_map(pool, note_addresses, NULL, 0, out, sizeof *out, N, &options), -EINVAL);
+    assert_non_null(strstr(plait_error_detail(), "belongs to one thread"));
+    plait_free(in);
+    plait_free(out);
+}
+
+static int tell_leaks(const void *in, void *out, void *context)
+{
+    plait_arena_figures figures;
+    int error = plait_arena_stats(&figures);
+    *(uint64_t *)out = figures.leaked;
+    return error;
+}
+
+static void nothing_is_leaked_while_a_map_runs(void **state)
+{
+    uint64_t leaked[20];
+    assert_int_equal(plait_pool_map(pool, tell_leaks, NULL, 0, leaked, sizeof leaked[0], 20, NULL), 0);
+    for (int i = 0; i < 20; i++) assert_int_equal(leaked[i], 0);
+}
+
 #define BOTH(test)                                                                                    \
     cmocka_unit_test_setup_teardown(test, make_processes, end_pool),                                  \
     { #test "_inline", test, make_inline, end_pool, NULL }
@@ -282,6 +315,8 @@ static const struct CMUnitTest tests[] = {
     BOTH(no_task_is_nothing_to_do),
     BOTH(shared_arrays_are_used_in_place),
     cmocka_unit_test_setup_teardown(a_private_in_is_copied_in_a_pool_of_processes, make_processes, end_pool),
+    cmocka_unit_test_setup_teardown(private_blocks_are_copied_or_refused, make_processes, end_pool),
+    BOTH(nothing_is_leaked_while_a_map_runs),
     BOTH(what_a_task_does_not_write_of_a_shared_out_stays),
     BOTH(in_and_out_may_be_the_same_array),
     BOTH(arrays_may_end_where_memory_ends),
