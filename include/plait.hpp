@@ -44,8 +44,10 @@
 #include <plait/deadline.hpp>
 #include <plait/owned.hpp>
 #include <plait/arena.hpp>
+#include <plait/block.hpp>
 #include <plait/lock.hpp>
 #include <plait/lease.hpp>
+#include <plait/message.hpp>
 #include <plait/queue.hpp>
 #include <plait/process.hpp>
 #include <plait/pool.hpp>

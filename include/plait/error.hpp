@@ -19,6 +19,7 @@
 #define PLAIT_ERROR_HPP
 
 #include <cerrno>
+#include <cstddef>
 #include <exception>
 #include <stdexcept>
 #include <string>
@@ -107,6 +108,17 @@ public:
 
 private:
     ssize_t code_;
+};
+
+/* The same for a call with several messages.  A put is true when all were put; else count() were, the first ones, and code() says
+ * what stopped it.  A get is true when it took any. */
+class batch : public outcome {
+public:
+    batch(ssize_t code, std::size_t count) noexcept : outcome(code), count_(count) {}
+    std::size_t count() const noexcept { return count_; }
+
+private:
+    std::size_t count_;
 };
 
 namespace detail {
