@@ -27,14 +27,17 @@
  * throw.  With -fno-exceptions std::terminate() is called in place of a throw.
  *
  * No exception passes through C code, nor from one process to another.  One that leaves the function of a plait::process ends that
- * process through std::terminate(), as it does with a std::thread; its exit code is then -SIGABRT.  One that a pool's task throws
- * fails the task, and map throws a plait::task_error with its text.
+ * process through std::terminate(), as it does with a std::thread; its exit code is then -SIGABRT.  One that a pool's task or its
+ * reduce function throws fails the task, and the map throws a plait::task_error with its text; so it is with maps in tasks.
  *
  * Owners are made and freed by the same process: in a fork their destructors do nothing.  An owner can be moved, not copied.  What
- * is shared outside of owners are `queue_ref`s and plain pointers; handle() is the C object, for everything that is not here.
- * Threads: as the C calls say; the owner itself is no more than a pointer, to be moved or assigned by one thread at a time.
+ * is shared outside of owners are `queue_ref`s, `pool_ref`s and plain pointers; handle() is the C object, for all that is not
+ * here.  Threads: as the C calls say; the owner itself is no more than a pointer, to be moved or assigned by one thread at a time.
+ * The memory of a `block` belongs to one thread, and ends with it.
  *
- * This is all of it.  Each part can be included alone, and opens with a program that uses it. */
+ * This is all of it.  Each part can be included alone, and opens with a program that uses it: error.hpp (outcomes and errors),
+ * deadline.hpp, arena.hpp (shared<T>, the memory as a whole), block.hpp (arrays that are handed over without a copy), lock.hpp,
+ * queue.hpp, message.hpp, lease.hpp, process.hpp, pool.hpp (map, map_results, map_reduce, maps in tasks). */
 #ifndef PLAIT_HPP
 #define PLAIT_HPP
 
@@ -50,6 +53,7 @@
 #include <plait/message.hpp>
 #include <plait/queue.hpp>
 #include <plait/process.hpp>
+#include <plait/task.hpp>
 #include <plait/pool.hpp>
 
 #endif
