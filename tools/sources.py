@@ -24,9 +24,14 @@ def public_headers():
     return sorted(INCLUDE.glob("plait.h")) + sorted(INCLUDE.glob("plait/*.h"))
 
 
+def cpp_headers():
+    """plait.hpp and its parts in include/plait/, as paths."""
+    return sorted(INCLUDE.glob("plait.hpp")) + sorted(INCLUDE.glob("plait/*.hpp"))
+
+
 def installed_headers():
     """All that users include: those above, and what is for C++ only."""
-    return sorted([*public_headers(), *INCLUDE.glob("*.hpp")])
+    return sorted([*public_headers(), *cpp_headers()])
 
 
 def c_files(*folders):

@@ -1,37 +1,14 @@
 /* include/plait.hpp: what it adds to the C calls, which have tests of their own. */
-#include "harness.h"
-
 #include <csignal>
 #include <limits>
 #include <memory>
 
 #include <fcntl.h>
-#include <sys/wait.h>
 
-#include <plait.hpp>
+#include "cpp.h"
 
 using std::chrono::milliseconds;
 using clock_type = std::chrono::steady_clock;
-
-/* The code of the plait::error that body() throws, 0 if it throws nothing. */
-template <class Body> static int code_of(Body body)
-{
-    try {
-        body();
-    } catch (const plait::error &error) {
-        return error.code().value();
-    }
-    return 0;
-}
-
-/* Fork without plait: the child has copies of all owners, and runs body() and their destructors. */
-template <class Body> static int raw_fork(Body body)
-{
-    const pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) _exit(body());
-    return test_wait_exit(child);
-}
 
 /* ---- deadlines ---- */
 
