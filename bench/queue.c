@@ -207,11 +207,11 @@ static const struct stream by_socket = { open_stream_sockets, write_all, read_al
 
 #define MIB ((size_t)1 << 20)
 
-static double plait_8(void) { return stream_rate(&by_plait, 1, 8, 2000000); }
-static double plait_64(void) { return stream_rate(&by_plait, 1, 64, 2000000); }
-static double plait_64_2(void) { return stream_rate(&by_plait, 2, 64, 1000000); }
+static double plait_8(void) { return stream_rate(&by_plait, 1, 8, 6000000); }
+static double plait_64(void) { return stream_rate(&by_plait, 1, 64, 6000000); }
+static double plait_64_2(void) { return stream_rate(&by_plait, 2, 64, 3000000); }
 static double plait_mib(void) { return stream_rate(&by_plait, 1, MIB, 600); }
-static double unbounded_8(void) { return stream_rate(&by_segments, 1, 8, 2000000); }
+static double unbounded_8(void) { return stream_rate(&by_segments, 1, 8, 6000000); }
 static double batches_8(void) { return stream_rate(&by_batches, 1, 8, 64 * 80000); }
 static double given_mib(void) { return stream_rate(&by_blocks, 1, MIB, 100000); }
 static double given_again_mib(void) { return stream_rate(&by_same_blocks, 1, MIB, 300000); }
