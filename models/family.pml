@@ -168,7 +168,6 @@ active proctype outside()
 inline wake_family()
 {
     TELL(epoch_news);
-#ifndef MUTANT_REPAIR_WAKES_NOBODY
     atomic {
         if :: asleep[1] == LONG -> awake(1) :: else fi;
         if :: asleep[2] == LONG -> awake(2) :: else fi;
@@ -179,7 +178,6 @@ inline wake_family()
         if :: asleep[4] == LONG -> awake(4) :: else fi;
 #endif
     }
-#endif
 }
 
 /* Unlocking wakes one, as the pulse says that somebody sleeps on it. */
@@ -213,15 +211,9 @@ inline reap(slot)
     :: !locked
     :: else ->
         NOTE_DEATH_AND_COUNT_UP(slot);
-#ifdef MUTANT_REPAIR_WAKES_FIRST
-        wake_family();
-        UNOWN(slot);
-        COUNT_ENDING();
-#else
         UNOWN(slot);
         COUNT_ENDING();
         wake_family();
-#endif
         atomic { unlock_pulse(slot); repaired = true }
     fi
 }

@@ -6,7 +6,10 @@
 #include <plait/error.h>
 #include <plait/lock.h>
 
+enum { MANY = 6 };
+
 struct scene {
+    plait_lock many[MANY];
     plait_lock lock, other;                             /* embedded: all-zero bytes are unlocked */
     _Atomic int ready, end, signals;
     long counter, rounds;
@@ -189,6 +192,42 @@ static void one_of_many_waiters_is_told(void **state)
     assert_int_equal(scene->counter, 10);
 }
 
+static int holds_many(void *unused)
+{
+    for (int i = 0; i < MANY; i++) CHECK(plait_lock_acquire(&scene->many[i], PLAIT_FOREVER) == 0);
+    scene->ready = 1;
+    for (;;) pause();
+    return 0;
+}
+
+/* And stays a member: whose end would wake another. */
+static int acquires_this(void *lock)
+{
+    const int got = plait_lock_acquire(lock, PLAIT_FOREVER);
+    scene->signals++;
+    test_until_set(&scene->end);
+    return got;
+}
+
+static bool all_have_theirs(void *unused)
+{
+    return scene->signals == MANY;
+}
+
+/* The kernel wakes one of them, and so does who gives the pulse of the dead one up; that leaves some whom the repairer has to wake. */
+static void all_who_wait_for_locks_of_a_dead_one_get_them(void **state)
+{
+    pid_t waiters[MANY];
+    const pid_t holder = test_fork(holds_many, NULL);
+    test_until_set(&scene->ready);
+    for (int i = 0; i < MANY; i++) waiters[i] = test_fork(acquires_this, &scene->many[i]);
+    for (int i = 0; i < MANY; i++) test_until_watches(waiters[i]);
+    test_kill(holder);
+    test_until(all_have_theirs, NULL);
+    scene->end = 1;
+    for (int i = 0; i < MANY; i++) assert_int_equal(test_wait_exit(waiters[i]), PLAIT_OWNER_DIED);
+}
+
 static void the_death_of_a_waiter_changes_nothing(void **state)
 {
     pid_t children[6];
@@ -346,6 +385,7 @@ static const struct CMUnitTest tests[] = {
     TEST(the_death_of_a_disowner_frees_nothing),
     TEST(a_death_is_told_once),
     TEST(one_of_many_waiters_is_told),
+    TEST(all_who_wait_for_locks_of_a_dead_one_get_them),
     TEST(the_death_of_a_waiter_changes_nothing),
     TEST(a_clean_end_keeps_it_locked_for_waiters_too),
     TEST(a_lock_remembers_how_its_holder_ended),
