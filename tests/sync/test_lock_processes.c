@@ -214,7 +214,7 @@ static bool all_have_theirs(void *unused)
     return scene->signals == MANY;
 }
 
-/* The kernel wakes one of them, and so does who gives the pulse of the dead one up; that leaves some whom the repairer has to wake. */
+/* The kernel wakes one of them, and so does who gives the pulse of the dead one up; the others are left to the repairer. */
 static void all_who_wait_for_locks_of_a_dead_one_get_them(void **state)
 {
     pid_t waiters[MANY];
