@@ -52,6 +52,8 @@ public:
     T *begin() const noexcept { return data(); }
     T *end() const noexcept { return data() + size_; }
 
+    /* Whether this process made it: false in a fork. */
+    bool is_mine() const noexcept { return memory_.is_mine(); }
     /* Whether it has memory, if only for no element: false after a move or release(). */
     explicit operator bool() const noexcept { return data() != nullptr; }
 

@@ -67,6 +67,7 @@ private:
 /* The family's from now on: it no longer dies with the thread, only with its new owner.  If this throws, `block` keeps it. */
 template <class T> shared<T[]> share(block<T> &&block)
 {
+    if (block && !block.is_mine()) detail::raise(error(-EPERM, "the block belongs to another process"));
     detail::check(plait_block_share(block.data()));
     const std::size_t count = block.size();
     return shared<T[]>::adopt(block.release(), count);

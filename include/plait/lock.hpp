@@ -22,6 +22,7 @@
 #include <plait/deadline.hpp>
 #include <plait/error.hpp>
 #include <plait/lock.h>
+#include <plait/owned.hpp>
 
 namespace plait {
 
@@ -51,10 +52,14 @@ class guard {
 public:
     explicit guard(lock &lock, deadline until = {}) : guard(*lock.handle(), until) {}
     explicit guard(plait_lock &lock, deadline until = {})
-        : outcome_(detail::expected(plait_lock_acquire(&lock, until))), held_(outcome_ ? &lock : nullptr) {}
+        : outcome_(detail::expected(plait_lock_acquire(&lock, until))), held_(outcome_ ? &lock : nullptr),
+          owner_(detail::this_process()) {}
     guard(const guard &) = delete;
     guard &operator=(const guard &) = delete;
-    ~guard() { release(); }
+    ~guard()
+    {
+        if (owner_ == detail::this_process()) release();    /* not in a fork: the lock is its parent's */
+    }
 
     /* Whether it holds the lock.  Without a deadline it does. */
     explicit operator bool() const noexcept { return held_ != nullptr; }
@@ -73,6 +78,7 @@ public:
 private:
     outcome outcome_;
     plait_lock *held_;
+    pid_t owner_;
 };
 
 }  // namespace plait

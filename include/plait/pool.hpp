@@ -53,8 +53,8 @@ private:
 /* A pool that somebody else owns.
  *
  * The inputs and the function, with what it captures, are copied as bytes into the workers: capture values, or pointers to shared
- * memory, never references.  Arrays in shared memory are used in place.  A function may run more than once for an input, if its
- * worker was killed.
+ * memory, never references.  Arrays of shared<T[]> are used in place; those of block<T> are copied, too.  A function may run more
+ * than once for an input, if its worker was killed.
  *
  * What fails is thrown: a task_error when a task threw, with its text; else an error: PLAIT_EWORKERDIED, -ETIMEDOUT, -ENOMEM,
  * -EINVAL.  `context` of the options is not looked at, it is what the function captures. */
@@ -76,7 +76,7 @@ public:
     {
         check_plain<In>();
         check_plain<Out>();
-        detail::running_map<Function> running(pool_, function);
+        detail::running_map<Function> running(function);
         const plait_map_options all = running.options(options);
         running.finish(plait_pool_map(pool_, detail::map_task<Function, In, Out>, in, sizeof(In), out, sizeof(Out), count, &all));
     }
@@ -131,7 +131,8 @@ public:
         using folding = detail::folding<Function, Reduce>;
         check_plain<In>();
         check_plain<Value>();
-        detail::running_map<folding> running(pool_, folding{ function, reduce });
+        static_assert(alignof(Value) <= 16, "what is folded is aligned to 16 bytes");
+        detail::running_map<folding> running(folding{ function, reduce });
         const plait_map_options all = running.options(options);
         running.finish(plait_pool_map_reduce(pool_, detail::folded_task<folding, Function, In, Value>, in, sizeof(In), count,
                                              detail::fold_two<folding, Reduce, Value>, &neutral, sizeof neutral, &all));
@@ -153,6 +154,7 @@ private:
     template <class T> static void check_plain() noexcept
     {
         static_assert(std::is_trivially_copyable<T>::value, "inputs and outputs are copied as bytes");
+        static_assert(alignof(T) <= 64, "the copies are aligned to 64 bytes");
     }
 
     /* Everything that can throw comes before there are results: whatever happens then, each has its owner. */
@@ -161,7 +163,7 @@ private:
                                   const plait_map_options &options) const
     {
         check_plain<In>();
-        detail::running_map<Function> running(pool_, function);
+        detail::running_map<Function> running(function);
         std::vector<plait_result> results(count);
         std::vector<block<T>> blocks(count);
         const plait_map_options all = running.options(options);

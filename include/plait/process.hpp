@@ -13,6 +13,8 @@
 #ifndef PLAIT_PROCESS_HPP
 #define PLAIT_PROCESS_HPP
 
+#include <cstddef>
+#include <memory>
 #include <type_traits>
 #include <utility>
 
@@ -32,12 +34,13 @@ public:
     template <class Function,
               class = typename std::enable_if<!std::is_same<typename std::decay<Function>::type, process>::value>::type>
     explicit process(Function &&function, const plait_process_options &options = plait_process_options())
-        : owned_(start(std::forward<Function>(function), options)), daemon_(options.daemon != 0) {}
+        : process(copied(std::forward<Function>(function)), options, nullptr) {}
     process(process &&) noexcept = default;
     process &operator=(process &&other) noexcept
     {
         owned_ = std::move(other.owned_);
         std::swap(daemon_, other.daemon_);
+        std::swap(function_, other.function_);
         return *this;
     }
     ~process()
@@ -76,15 +79,22 @@ private:
         return call(*static_cast<Function *>(function), std::is_void<decltype(std::declval<Function &>()())>());
     }
 
-    /* The child finds the copy where it is here: its memory is a copy of ours.  (What is given may be a function, no object.) */
-    template <class Function> static plait_process *start(Function &&function, const plait_process_options &options)
+    /* (What is given may be a function, no object.) */
+    template <class Function> static std::unique_ptr<typename std::decay<Function>::type> copied(Function &&function)
     {
-        typename std::decay<Function>::type copy(std::forward<Function>(function));
-        return detail::check_made(plait_start(run<decltype(copy)>, &copy, 0, &options));
+        using copy = typename std::decay<Function>::type;
+        return std::unique_ptr<copy>(new copy(std::forward<Function>(function)));
     }
+
+    /* The child finds the copy where it is here: its memory is a copy of ours. */
+    template <class Function>
+    process(std::unique_ptr<Function> function, const plait_process_options &options, std::nullptr_t)
+        : owned_(detail::check_made(plait_start(run<Function>, function.get(), 0, &options))), daemon_(options.daemon != 0),
+          function_(std::move(function)) {}
 
     detail::owned<plait_process> owned_;
     bool daemon_;
+    std::shared_ptr<void> function_;    /* what was moved into it stays ours, for the child to use, until the end of this object */
 };
 
 }  // namespace plait

@@ -114,8 +114,8 @@ template <class Function> class running_map {
     static_assert(alignof(Function) <= 16, "the copy is aligned to 16 bytes");
 
 public:
-    running_map(plait_pool *pool, const Function &function)
-        : own_(notes_for(pool) ? shared<notes>::adopt(nullptr) : shared<notes>()),
+    explicit running_map(const Function &function)
+        : own_(notes_of_task() ? shared<notes>::adopt(nullptr) : shared<notes>()),
           job_{ { own_.get() ? own_.get() : notes_here(), 0, 0 }, function }
     {
         job_.head.map = job_.head.texts->number();
@@ -137,7 +137,7 @@ public:
 
 private:
     /* Those of the task that this map is in, if it is in one. */
-    static notes *notes_for(plait_pool *pool) noexcept { return pool && plait_pool_current() == pool ? notes_here() : nullptr; }
+    static notes *notes_of_task() noexcept { return plait_pool_current() ? notes_here() : nullptr; }
 
     shared<notes> own_;
     job<Function> job_;

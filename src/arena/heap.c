@@ -385,6 +385,17 @@ size_t plait_block_size(const void *block)
     return sizes[plait__span_class(place.state)];
 }
 
+/* The first span of the large block that this one belongs to.  By the hint, if it is true; a block may have many thousands. */
+static uint32_t first_of_run(uint32_t span)
+{
+    const struct plait__span *table = plait__arena->table;
+    if (plait__span_kind(atomic_load(&table[span].state)) != PLAIT__TAIL) return span;
+    uint32_t back = atomic_load(&table[span].run), first = back < span ? span - back : span;
+    if (plait__span_kind(atomic_load(&table[first].state)) == PLAIT__LARGE && atomic_load(&table[first].run) > back) return first;
+    while (plait__span_kind(atomic_load(&table[span].state)) == PLAIT__TAIL) span--;
+    return span;
+}
+
 unsigned plait__heap_tag_at(const void *address)
 {
     uintptr_t offset = plait__arena ? (uintptr_t)address - (uintptr_t)plait__arena->memory : UINTPTR_MAX;
@@ -393,7 +404,7 @@ unsigned plait__heap_tag_at(const void *address)
     uint64_t state = atomic_load(&plait__arena->table[span].state);
     if (plait__span_kind(state) == PLAIT__SMALL)
         return atomic_load(plait__tags_of(span) + index_of((unsigned)(offset % PLAIT__SPAN_SIZE), plait__span_class(state)));
-    while (plait__span_kind(state) == PLAIT__TAIL) state = atomic_load(&plait__arena->table[--span].state);
+    state = atomic_load(&plait__arena->table[first_of_run(span)].state);
     return plait__span_kind(state) == PLAIT__LARGE ? plait__span_owner(state) : PLAIT__TAG_FREE;
 }
 

@@ -2,9 +2,9 @@
  *
  * `used` is a number of spans (the low half; the high half counts its changes).  It is counted up before a span is taken and down
  * after it is free, so it is never too low; but whoever is killed in between leaves it too high.  So before anybody is refused, it
- * is counted anew: the spans that are not free, and those that members are about to take, or to count down (`reserving`; a span
- * may be in both, which makes it too high until the next time).  The new number stands only if nothing has changed `used`
- * meanwhile; so who begins to free spans changes it.
+ * is counted anew: the spans that are not free, and those that members are about to take, or to count down (`reserving`).  Some
+ * may be in both, which makes it too high as long as that lasts: a few spans for each member.  The new number stands only if
+ * nothing has changed `used` meanwhile; so who begins to free spans changes it.
  */
 #include "arena/limit.h"
 

@@ -25,7 +25,8 @@
 struct plait__span {
     _Atomic uint64_t state;
     uint32_t next;                                         /* the owner's list of spans of one class; 0 ends it */
-    _Atomic uint32_t run;                                  /* first span of a large block: how many spans */
+    _Atomic uint32_t run;                                  /* first span of a large block: how many spans; the others: a hint, the
+                                                              how manieth it is */
 };
 
 /* The first page.  Everything up to the counters is written before the arena is used and never again. */

@@ -17,6 +17,7 @@
 #include "base/atomics.h"
 
 #define KEPT_MAX 512u                                      /* spans: 32 MiB; or an eighth of the limit, if that is less */
+#define UNMADE_AT_ONCE 64u                                 /* so few may be counted twice, see limit.c */
 #define TAIL plait__span_state(PLAIT__TAIL, 0, 0)
 #define KEPT plait__span_state(PLAIT__KEPT, 0, 0)
 
@@ -50,18 +51,26 @@ static void lower_run_lows(uint32_t first)
     }
 }
 
-void plait__run_unmake(uint32_t first, unsigned owner)
+/* These spans of a run, whose memory is empty. */
+static void unmake_part(uint32_t first, uint32_t last, unsigned owner)
 {
-    uint32_t last = first;
-    while (last + 1 < plait__arena->spans && atomic_load(state_of(last + 1)) == TAIL) last++;
-    uint32_t count = last - first + 1;
-    empty_memory(first, count);
-    plait__unreserve_begin(count, owner);
+    plait__unreserve_begin(last - first + 1, owner);
     for (uint32_t span = last; span >= first; span--) {
         plait__tsan_release(state_of(span));
         atomic_store_explicit(state_of(span), 0, memory_order_release);
     }
-    plait__unreserve_end(count, owner);
+    plait__unreserve_end(last - first + 1, owner);
+}
+
+void plait__run_unmake(uint32_t first, unsigned owner)
+{
+    uint32_t last = first;
+    while (last + 1 < plait__arena->spans && atomic_load(state_of(last + 1)) == TAIL) last++;
+    empty_memory(first, last - first + 1);
+    for (uint32_t end = last + 1, begin; end > first; end = begin) {
+        begin = end - first > UNMADE_AT_ONCE ? end - UNMADE_AT_ONCE : first;
+        unmake_part(begin, end - 1, owner);
+    }
     plait__lower_low(first);
     lower_run_lows(first);
 }
@@ -173,7 +182,10 @@ static bool claim(uint32_t first, uint32_t count, unsigned owner, uint32_t *next
 {
     plait__raise_top(first + count);
     for (uint32_t i = 0; i < count; i++) {
-        if (plait__span_change(first + i, 0, i ? TAIL : claimed_by(owner))) continue;
+        if (plait__span_change(first + i, 0, i ? TAIL : claimed_by(owner))) {
+            atomic_store_explicit(&plait__arena->table[first + i].run, i, memory_order_relaxed);
+            continue;
+        }
         *next = first + i + 1;
         while (i-- > 0) atomic_store(state_of(first + i), 0);
         return false;

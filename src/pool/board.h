@@ -186,6 +186,9 @@ bool plait__hang_up(struct plait__board *board, struct plait__job *job);
 /* Take it down, if it hangs there. */
 void plait__take_down(struct plait__board *board, const struct plait__job *job);
 
+/* A worker, or a caller, still has it in its cell. */
+bool plait__is_looked_at(const struct plait__board *board, const struct plait__job *job);
+
 /* It is off the board (or NULL): add it to the list, and free those in there that no worker looks at any more. */
 void plait__retire(struct plait__board *board, struct plait__job **retired, struct plait__job *job);
 

@@ -3,7 +3,6 @@
 #include "pool/board.h"
 
 #include <limits.h>
-#include <sched.h>
 #include <string.h>
 
 #include <plait/arena.h>
@@ -14,7 +13,6 @@
 
 #define RETRIES_DEFAULT 2
 #define ALIGNMENT 64u
-#define UNSEEN_TRIES 4096                                  /* some 200 us */
 
 /* ---- making ---- */
 
@@ -146,32 +144,22 @@ void plait__take_chunks_away(struct plait__job *job)
 
 /* ---- off the board ---- */
 
-static bool is_looked_at(const struct plait__board *board, const struct plait__job *job)
+bool plait__is_looked_at(const struct plait__board *board, const struct plait__job *job)
 {
     for (int i = 0; i <= board->size; i++)
         if (atomic_load(&board->cells[i].job) == job) return true;
     return false;
 }
 
-/* The last worker has told us of the end, and is about to let go of the job.  It may have been stopped there, so not for long. */
-static void wait_until_unseen(const struct plait__board *board, const struct plait__job *job)
-{
-    for (int tries = 0; tries < UNSEEN_TRIES && is_looked_at(board, job); tries++) {
-        if (tries % 64 == 63) sched_yield();
-        else plait__relax();
-    }
-}
-
 void plait__retire(struct plait__board *board, struct plait__job **retired, struct plait__job *job)
 {
     if (job) {
-        wait_until_unseen(board, job);
         job->next_retired = *retired;
         *retired = job;
     }
     while (*retired) {
         struct plait__job *old = *retired;
-        if (is_looked_at(board, old)) {
+        if (plait__is_looked_at(board, old)) {
             retired = &old->next_retired;
         } else {
             *retired = old->next_retired;

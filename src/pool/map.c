@@ -12,6 +12,7 @@
 #include "family/repair.h"
 #include "family/wait.h"
 
+#define UNSEEN_WAIT 30000                                  /* nanoseconds; afterwards the job is freed at the next map */
 #define JOIN_SLICE (10 * PLAIT__MILLISECOND)               /* how often to look for workers that have not joined yet */
 
 _Static_assert(sizeof(plait_result) == 16, "part of the ABI");
@@ -206,9 +207,17 @@ static int deliver(struct plait__job *job, const struct plait__job *what, void *
     return error;
 }
 
+/* The last worker has told us of the end, and is about to let go of the job; unless it was stopped there, or has no CPU. */
+static void wait_until_unseen(const struct plait__board *board, const struct plait__job *job)
+{
+    int64_t until = plait__now() + UNSEEN_WAIT;
+    while (plait__is_looked_at(board, job) && plait__now() < until) plait__relax();
+}
+
 static void done_with(plait_pool *pool, struct plait__job *job)
 {
     plait__take_down(pool->board, job);
+    wait_until_unseen(pool->board, job);
     if (job->caller) {
         plait__retire(pool->board, &plait__at_work.retired, job);
         return;

@@ -172,6 +172,8 @@ static void a_fork_frees_no_block(void **)
     });
     assert_int_equal(result, 0);
     assert_true(is_live(numbers.data()) && numbers[4] == 1);
+    const int sharing = raw_fork([&] { return code_of([&] { plait::share(std::move(numbers)); }) == -EPERM && numbers ? 0 : 1; });
+    assert_int_equal(sharing, 0);
     const int joined = raw_fork([&] {
         plait::block<int> own(3, 2);
         plait::block<int> copy(std::move(numbers));

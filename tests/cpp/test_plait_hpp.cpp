@@ -1,4 +1,5 @@
 /* include/plait.hpp: what it adds to the C calls, which have tests of their own. */
+#include <atomic>
 #include <csignal>
 #include <limits>
 #include <memory>
@@ -236,7 +237,43 @@ static void leases_come_back(void **)
     assert_true(queue.get(got, lease, plait::deadline::now()).timed_out());
 }
 
+static void a_fork_releases_no_lock(void **)
+{
+    plait::shared<plait::lock> lock;
+    std::unique_ptr<plait::guard> guard(new plait::guard(*lock));
+    assert_int_equal(raw_fork([&] { guard.reset(); return 0; }), 0);
+    assert_true(lock->locked());
+    guard.reset();
+    assert_false(lock->locked());
+}
+
 /* ---- processes ---- */
+
+/* What it captured is its child's as long as that runs, though it was moved there. */
+static void what_is_moved_into_a_process_stays(void **)
+{
+    plait::shared<long[]> numbers(1);
+    plait::shared<std::atomic<int>> go;
+    numbers[0] = 42;
+    const long *const address = numbers.data();
+    std::atomic<int> *const going = go.get();
+    struct body {
+        plait::shared<long[]> numbers;
+        std::atomic<int> *going;
+        int operator()()
+        {
+            while (!*going) usleep(100);
+            return static_cast<int>(numbers[0]);
+        }
+    };
+    plait::process child(body{ std::move(numbers), going });
+    assert_int_equal(plait_block_size(address), 16);
+    plait::shared<long[]> another(1);
+    another[0] = 7;
+    *going = 1;
+    child.join();
+    assert_int_equal(child.exitcode(), 42);
+}
 
 static int plain_function()
 {
@@ -357,6 +394,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_message_of_another_size_is_an_error),
     cmocka_unit_test(queues_move_and_refs_follow),
     cmocka_unit_test(leases_come_back),
+    cmocka_unit_test(a_fork_releases_no_lock),
+    cmocka_unit_test(what_is_moved_into_a_process_stays),
     cmocka_unit_test(processes),
     cmocka_unit_test(a_process_is_ended),
     cmocka_unit_test(the_end_of_a_daemons_owner_ends_it),
