@@ -129,7 +129,7 @@ static void nap(uint64_t microseconds)
 void storm_rage(struct storm *storm)
 {
     const char *wish = getenv("PLAIT_STORM_SECONDS");
-    const int64_t end = plait__now() + (int64_t)((wish ? atof(wish) : 3) * 1e9);
+    const int64_t end = plait__now() + (int64_t)((wish ? atof(wish) : 2) * 1e9);
     static struct storm_state state;
     state = (struct storm_state){ .random = test_seed(), .progress_at = plait__now() };
     storm->state = &state;

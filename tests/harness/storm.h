@@ -1,7 +1,7 @@
 /* storm.h - members that work, are killed at random moments and replaced; others that only sleep are stopped and continued.
  *
  *     struct storm storm = { .workers = 6, .body = work, .progress = &shared->count };
- *     storm_rage(&storm);              for PLAIT_STORM_SECONDS (3)
+ *     storm_rage(&storm);              for PLAIT_STORM_SECONDS (2)
  *     ... make the workers end, e.g. by closing their queue; storm_is_over() tells them ...
  *     storm_end(&storm);
  */
