@@ -137,18 +137,12 @@ void plait__cursor_pass_on(struct plait__cursor *cursor, uint64_t flag);
 
 void plait__cursor_ring_flagged(struct plait__cursor *cursor, uint64_t flags);
 
-/* The cursor is ours and goes on from one position to another one, so many messages later. */
-static inline void plait__cursor_mark(struct plait__cursor *cursor, uint64_t position, uint64_t to, uint32_t messages)
-{
-    unsigned mark = plait__mark_of(cursor, position);
-    uint32_t number = (uint32_t)(atomic_load_explicit(&cursor->marks[mark], memory_order_relaxed) >> 32) + messages;
-    atomic_store_explicit(&cursor->marks[!mark], plait__mark(to, number), memory_order_relaxed);
-}
-
 /* Move our cursor on to `position`, `messages` later, publishing what lies before it, and give it up.  The flags that were set. */
 static inline uint64_t plait__cursor_commit(struct plait__cursor *cursor, uint64_t word, uint64_t position, uint32_t messages)
 {
-    plait__cursor_mark(cursor, plait__position_in(word), position, messages);
+    unsigned mark = plait__mark_of(cursor, plait__position_in(word));
+    uint32_t number = (uint32_t)(atomic_load_explicit(&cursor->marks[mark], memory_order_relaxed) >> 32) + messages;
+    atomic_store_explicit(&cursor->marks[!mark], plait__mark(position, number), memory_order_relaxed);
     plait__tsan_release(&cursor->word);
     uint64_t from = word & ~PLAIT__FLAGS, to = position << PLAIT__PLACE_SHIFT;
     uint64_t old = atomic_fetch_add(&cursor->word, to - from);       /* exact: nobody else changes these fields meanwhile */

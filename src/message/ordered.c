@@ -242,12 +242,6 @@ static int wait_for_room(plait_queue *queue, struct plait__wait *wait)
     return error ? plait__fail(error, "the queue is full") : 0;
 }
 
-static void give_tail_up(plait_queue *queue)
-{
-    plait__cursor_disown(&queue->tail);
-    if (atomic_load(&queue->tail.word) & PLAIT__CLOSED) plait__cursor_ring_all(&queue->tail);
-}
-
 static void pass_room_on(plait_queue *queue)
 {
     plait__cursor_pass_on(&queue->head, PLAIT__WANT_MOVE);
@@ -263,7 +257,7 @@ static int own_with_room(plait_queue *queue, uint64_t *word, struct plait__wait 
             return error;
         }
         if (count_in(*word) < queue->maxsize) break;
-        give_tail_up(queue);
+        plait__give_tail_up(queue);
         if ((error = wait_for_room(queue, wait))) return error;
     }
     PLAIT__POINT(QUEUE_OWNED);
@@ -281,7 +275,7 @@ int plait__ordered_put(plait_queue *queue, struct plait__message *message, plait
     if (error) return error;
     uint64_t i = count_in(word);
     if ((error = make_place(tree, i))) {
-        give_tail_up(queue);
+        plait__give_tail_up(queue);
         pass_room_on(queue);
         return error;
     }
@@ -320,7 +314,7 @@ static int own_with_message(plait_queue *queue, uint64_t *word, struct plait__wa
             return error;
         }
         if (count_in(*word)) break;
-        give_tail_up(queue);
+        plait__give_tail_up(queue);
         if ((error = wait_for_message(queue, wait))) return error;
     }
     PLAIT__POINT(QUEUE_OWNED);
@@ -337,7 +331,7 @@ static ssize_t take_first(plait_queue *queue, uint64_t word, const struct plait_
     bool too_short = !taking->only_look && !taking->block && block.size > taking->size;
     if (taking->only_look || taking->stays || too_short) {
         if (taking->stays && !too_short && block.size) memcpy(taking->buffer, block.data, block.size);
-        give_tail_up(queue);
+        plait__give_tail_up(queue);
         plait__pass_message_on(queue);
         return too_short ? plait__too_short(block.size, taking->size) : (ssize_t)block.size;
     }

@@ -123,15 +123,6 @@ int plait__too_short(size_t message, size_t buffer)
     return plait__fail(-EMSGSIZE, "the message has %zu bytes, the buffer %zu", message, buffer);
 }
 
-/* ---- the quick road ---- */
-
-__attribute__((noinline)) void plait__quick_wake(struct plait__cursor *cursor, uint64_t flags)
-{
-    plait__self.stream.known = NULL;
-    plait__cursor_ring_flagged(cursor, flags);
-    if (flags & PLAIT__CLOSED) plait__cursor_ring_all(cursor);
-}
-
 /* ---- putting ---- */
 
 static int put_inside(plait_queue *queue, struct plait__message *message, plait_deadline deadline)

@@ -29,9 +29,6 @@ static inline void plait__will_write(const void *at)
 
 /* ---- the cursor ---- */
 
-/* It has moved, and these flags say that others wait for that, or that it was closed: wake them.  In queue.c. */
-void plait__quick_wake(struct plait__cursor *cursor, uint64_t flags);
-
 /* What it is, or was when we left it. */
 static inline uint64_t plait__quick_word(const struct plait__cursor *cursor)
 {
@@ -50,19 +47,17 @@ static inline bool plait__quick_own(struct plait__cursor *cursor, uint64_t *word
     return true;
 }
 
-/* One message further, by so many units. */
+/* One message further, by so many units.  Who was woken may have changed the flags, so then nothing is known. */
 static inline void plait__quick_commit(struct plait__cursor *cursor, uint64_t word, uint32_t units)
 {
-    uint64_t position = plait__position_in(word), step = ((uint64_t)units << PLAIT__PLACE_SHIFT) - plait__owner_in(word);
-    plait__cursor_mark(cursor, position, position + units, 1);
-    plait__tsan_release(&cursor->word);
-    uint64_t old = atomic_fetch_add(&cursor->word, step);
+    uint64_t position = plait__position_in(word) + units, flags = plait__cursor_commit(cursor, word, position, 1);
     if (PLAIT__UNLIKELY(plait__self.stream.known != cursor)) {
         plait__stream_enter(cursor);
         plait__self.stream.known = cursor;
     }
-    plait__self.stream.word = old + step;
-    if (PLAIT__UNLIKELY(old & PLAIT__FLAGS)) plait__quick_wake(cursor, old & PLAIT__FLAGS);
+    plait__self.stream.word = position << PLAIT__PLACE_SHIFT;
+    if (PLAIT__UNLIKELY(flags)) plait__self.stream.known = NULL;
+    if (PLAIT__UNLIKELY(flags & PLAIT__CLOSED)) plait__cursor_ring_all(cursor);
 }
 
 /* Where it stands: units of the ring, or of the segment, from `base` on. */
@@ -106,7 +101,7 @@ static inline void plait__quick_write(plait_queue *queue, uint64_t word, const v
     plait__will_write(plait__quick_at(queue, base, word, PLAIT__AHEAD));
     plait__tsan_acquire(&queue->head.word);
     ((struct plait__record *)at)->size = (uint32_t)size;
-    plait__copy_few(at + sizeof(uint64_t), data, size);
+    plait__copy_few(at + queue->header, data, size);
 }
 
 /* True: it was put. */
@@ -114,7 +109,7 @@ static inline bool plait__quick_put(plait_queue *queue, const void *data, size_t
 {
     struct plait__cursor *tail = &queue->tail;
     uint64_t word = plait__quick_word(tail);
-    uint32_t units = (uint32_t)((sizeof(uint64_t) + size + PLAIT__UNIT - 1) / PLAIT__UNIT);
+    uint32_t units = plait__units_for(queue, size);
     bool done = false;
     struct plait__owned *before = plait__enter_object(&queue->owned);
     if (PLAIT__LIKELY(!(word & (PLAIT__CLOSED | 0xffff)) && plait__quick_fits(queue, word, units) &&
@@ -150,10 +145,9 @@ static inline ssize_t plait__quick_get(plait_queue *queue, void *buffer, size_t 
         plait__tsan_acquire(&queue->tail.word);
         char *base = plait__quick_base(queue, head, word), *at = plait__quick_at(queue, base, word, 0);
         __builtin_prefetch(plait__quick_at(queue, base, word, PLAIT__AHEAD));
-        uint32_t has = ((struct plait__record *)at)->size;
-        uint32_t units = (uint32_t)((sizeof(uint64_t) + has + PLAIT__UNIT - 1) / PLAIT__UNIT);
+        uint32_t has = ((struct plait__record *)at)->size, units = plait__units_for(queue, has);
         if (PLAIT__LIKELY(has <= size && has < queue->quick_below && plait__quick_fits(queue, word, units))) {
-            plait__copy_few(buffer, at + sizeof(uint64_t), has);
+            plait__copy_few(buffer, at + queue->header, has);
             plait__quick_commit(head, word, units);
             result = has;
         } else {
