@@ -19,7 +19,12 @@
 #include <plait/family.h>
 #include <plait/lock.h>
 #include <plait/queue.h>
+#include <plait/kind.h>
 #include <plait/process.h>
+#include <plait/init.h>
+#include <plait/start_method.h>
+#include <plait/thread.h>
+#include <plait/program.h>
 #include <plait/pool.h>
 
 #endif

@@ -1,18 +1,10 @@
 /* plait/family.h - the processes that share one arena.
  *
  * A program and the processes it starts are one family.  A thread becomes a member by its first call that needs it; nothing
- * has to be set up.  plait_init only does it early, so that an error is told at once.
+ * has to be set up (<plait/init.h> only does it early).
  *
  * ```c
- * int main(int argc, char **argv)
- * {
- *     int error = plait_init(&argc, &argv);
- *     if (error) {
- *         fprintf(stderr, "plait: %s: %s\n", plait_strerror(error), plait_error_detail());
- *         return 1;
- *     }
- *     return 0;
- * }
+ * printf("%d members are alive\n", plait_member_count());
  * ```
  */
 #ifndef PLAIT_FAMILY_H
@@ -23,11 +15,6 @@
 #include <plait/export.h>
 
 PLAIT_BEGIN
-
-/* Make the family, as the first line of main.  argc and argv may be NULL and are left alone by this version.
- * Returns 0, PLAIT_ENOARENA (no shared memory; the detail says which call failed and why) or PLAIT_ETOOMANY.
- * It may be called again; it does not block. */
-PLAIT_API int plait_init(int *argc, char ***argv);
 
 /* The calling thread leaves the family: it gives back its slot, its private blocks and its leases, and disowns its locks.
  * The end of a thread and exit() do that by themselves; _exit and exec do not, and count as a death.  The next call that needs

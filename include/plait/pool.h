@@ -29,18 +29,13 @@
 
 #include <plait/deadline.h>
 #include <plait/export.h>
+#include <plait/kind.h>
 
 typedef struct plait_pool plait_pool;
 
-/* Where the tasks run. */
-enum plait_kind {
-    PLAIT_PROCESSES = 0,      /* in processes: a task that crashes costs a worker, not the program */
-    PLAIT_INLINE = 1          /* in the calling thread, in order: for debugging, and to compare with */
-};
-
 /* All zero, or NULL instead of the struct: the defaults. */
 typedef struct plait_pool_options {
-    int kind;                 /* enum plait_kind */
+    int kind;                 /* PLAIT_PROCESSES or PLAIT_INLINE, see kind.h */
     int workers;              /* 0: as many as CPUs this process may run on.  At most 1024 */
     const char *name;         /* workers are called name-N; NULL: "PoolWorker".  Copied */
     uint64_t reserved[6];     /* zero */

@@ -146,6 +146,36 @@ int plait__arena_make(void)
     return 0;
 }
 
+/* Written by this library, or by an older or newer one that is installed at the same time. */
+static int check_header(const struct plait__arena *header, int fd, struct stat *status)
+{
+    if (pread(fd, (void *)(uintptr_t)header, sizeof *header, 0) != sizeof *header || fstat(fd, status) < 0)
+        return plait__fail(PLAIT_ENOARENA, "descriptor %d can't be read", fd);
+    if (header->magic != PLAIT__ARENA_MAGIC || header->version != PLAIT__ARENA_VERSION || header->size != (uint64_t)status->st_size)
+        return plait__fail(PLAIT_ENOARENA, "descriptor %d is not the shared memory of a family of this version", fd);
+    return 0;
+}
+
+int plait__arena_attach(int fd)
+{
+    struct plait__arena *header = malloc(sizeof *header);
+    int error = header ? check_header(header, fd, &made) : plait__fail(-ENOMEM, "no private memory for a page");
+    void *base = error ? NULL : (void *)header->base, *got = MAP_FAILED;
+    size_t size = error ? 0 : header->size;
+    free(header);
+    if (error) return error;
+    got = mmap(base, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED_NOREPLACE, fd, 0);
+    if (got != base) {
+        error = got == MAP_FAILED ? -errno : -EEXIST;
+        if (got != MAP_FAILED) munmap(got, size);
+        return plait__fail(PLAIT_ENOARENA, "mapping %zu MiB at %p: %s", size >> 20, base, plait_strerror(error));
+    }
+    madvise(got, size, MADV_DONTDUMP);
+    plait__arena = got;
+    plait__arena_fd = fd;
+    return 0;
+}
+
 /* The program may have closed all descriptors, and opened something else. */
 uint64_t plait__arena_resident(void)
 {

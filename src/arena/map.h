@@ -59,6 +59,9 @@ extern int plait__arena_fd;                                /* the memfd, -1 with
 /* Make and map the arena.  0, or PLAIT_ENOARENA with a detail.  The caller sees to it that this runs once per process. */
 int plait__arena_make(void);
 
+/* Map the arena of a family that is there, by its memfd, which becomes plait__arena_fd.  As above. */
+int plait__arena_attach(int fd);
+
 /* How many bytes of the memfd exist; 0 if it is not open any more. */
 uint64_t plait__arena_resident(void);
 

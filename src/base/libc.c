@@ -1,6 +1,7 @@
 #include "base/libc.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -34,6 +35,20 @@ static const char *const names[] = {
 const char *plait__errno_name(int number)
 {
     return number > 0 && number < (int)(sizeof names / sizeof names[0]) ? names[number] : NULL;
+}
+
+#define SIGNAL(signal) [signal] = #signal
+
+const char *plait__signal_name(int number)
+{
+    static const char *const signals[] = {
+        SIGNAL(SIGHUP), SIGNAL(SIGINT), SIGNAL(SIGQUIT), SIGNAL(SIGILL), SIGNAL(SIGTRAP), SIGNAL(SIGABRT), SIGNAL(SIGBUS),
+        SIGNAL(SIGFPE), SIGNAL(SIGKILL), SIGNAL(SIGUSR1), SIGNAL(SIGSEGV), SIGNAL(SIGUSR2), SIGNAL(SIGPIPE), SIGNAL(SIGALRM),
+        SIGNAL(SIGTERM), SIGNAL(SIGCHLD), SIGNAL(SIGCONT), SIGNAL(SIGSTOP), SIGNAL(SIGTSTP), SIGNAL(SIGTTIN), SIGNAL(SIGTTOU),
+        SIGNAL(SIGURG), SIGNAL(SIGXCPU), SIGNAL(SIGXFSZ), SIGNAL(SIGVTALRM), SIGNAL(SIGPROF), SIGNAL(SIGWINCH), SIGNAL(SIGIO),
+        SIGNAL(SIGPWR), SIGNAL(SIGSYS),
+    };
+    return number > 0 && number < (int)(sizeof signals / sizeof signals[0]) ? signals[number] : NULL;
 }
 
 #ifdef __GLIBC__

@@ -8,6 +8,9 @@
 const char *plait__errno_text(int number);
 const char *plait__errno_name(int number);
 
+/* "SIGTERM"; NULL for a number that has no name. */
+const char *plait__signal_name(int number);
+
 /* Whether this is the only thread, so that nobody else holds a lock of the C library.  false: perhaps not. */
 bool plait__single_threaded(void);
 

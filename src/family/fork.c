@@ -103,19 +103,21 @@ static bool is_made(void)
     return atomic_load(&plait__fork_mark) != &no_mark;     /* the last thing to be made */
 }
 
-/* With `making` locked.  Whoever fails leaves nothing behind: the arena is the last that can. */
-static int make_all(void)
+/* With `making` locked.  Whoever fails leaves nothing behind: the arena is the last that can.  fd: an arena that is there; -1: make
+ * one. */
+static int make_all(int fd)
 {
     void *mark;
     int error = make_thread_key();
     if (!error) error = make_mark(&mark);
     if (error) return error;
-    error = plait__arena_make();
+    error = fd < 0 ? plait__arena_make() : plait__arena_attach(fd);
     if (error) {
         munmap(mark, MARK_SIZE);
         return error;
     }
-    plait__roster_make();
+    if (fd < 0) plait__roster_make();
+    else plait__roster = plait__arena->roster;
     places = mark;
     atomic_store(&plait__fork_mark, (_Atomic uint32_t *)mark);
     return 0;
@@ -125,7 +127,15 @@ int plait__family_make(void)
 {
     if (is_made()) return 0;
     pthread_mutex_lock(&making);
-    int error = is_made() ? 0 : make_all();
+    int error = is_made() ? 0 : make_all(-1);
+    pthread_mutex_unlock(&making);
+    return error;
+}
+
+int plait__family_attach(int fd)
+{
+    pthread_mutex_lock(&making);
+    int error = is_made() ? plait__fail(-EALREADY, "there is a family already") : make_all(fd);
     pthread_mutex_unlock(&making);
     return error;
 }

@@ -332,12 +332,6 @@ void plait__describe_member(uint32_t number, char *text, size_t size)
     snprintf(text, size, "%.*s (pid %d)", (int)PLAIT__NAME_SIZE - 1, slot->name, (int)atomic_load(&slot->pid));
 }
 
-int plait_init(int *argc, char ***argv)
-{
-    (void)argc, (void)argv;
-    return plait__member();
-}
-
 int plait_member_count(void)
 {
     int count = 0;

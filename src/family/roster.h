@@ -198,6 +198,7 @@ void plait__describe_member(uint32_t slot, char *text, size_t size);
 
 /* In fork.c */
 int plait__family_make(void);                              /* arena, roster and fork mark of this process; once */
+int plait__family_attach(int fd);                          /* instead, of a process that begins anew, by its family's descriptor */
 uint32_t plait__begin_incarnation(void);                   /* the mark to join under, made anew after a fork */
 void plait__keep_thread_key(void);                         /* have plait_leave called at the end of this thread */
 uint32_t plait__pid_namespace(void);

@@ -226,20 +226,26 @@ int plait__park(struct plait__wait *wait, plait__word *word, uint32_t expected, 
 
 /* ---- file descriptors ---- */
 
-static int park_thread_fd(int fd, short events, plait_deadline deadline)
+static int park_thread_fds(struct pollfd *fds, unsigned count, plait_deadline deadline)
 {
     for (;;) {
-        struct pollfd ready = { .fd = fd, .events = events };
         struct timespec left = plait__timespec(deadline.at - (plait__is_forever(deadline) ? 0 : plait__now()));
-        int count = ppoll(&ready, 1, plait__is_forever(deadline) ? NULL : &left, NULL);
-        if (count > 0) return ready.revents;
-        if (count < 0 && errno != EINTR) return -errno;
+        int ready = ppoll(fds, count, plait__is_forever(deadline) ? NULL : &left, NULL);
+        if (ready > 0) return ready;
+        if (ready < 0 && errno != EINTR) return -errno;
         if (plait__expired(deadline)) return -ETIMEDOUT;
     }
 }
 
-int plait__wait_fd(int fd, short events, plait_deadline deadline)
+int plait__wait_fds(struct pollfd *fds, unsigned count, plait_deadline deadline)
 {
     const struct plait__parker *parker = plait__self.parker;
-    return parker ? parker->park_fd(fd, events, deadline) : park_thread_fd(fd, events, deadline);
+    return parker ? parker->park_fds(fds, count, deadline) : park_thread_fds(fds, count, deadline);
+}
+
+int plait__wait_fd(int fd, short events, plait_deadline deadline)
+{
+    struct pollfd ready = { .fd = fd, .events = events };
+    int count = plait__wait_fds(&ready, 1, deadline);
+    return count > 0 ? ready.revents : count;
 }

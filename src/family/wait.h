@@ -15,6 +15,7 @@
 #ifndef PLAIT_FAMILY_WAIT_H
 #define PLAIT_FAMILY_WAIT_H
 
+#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -41,7 +42,7 @@ static inline struct plait__wait plait__wait_until(plait_deadline deadline)
 /* How a thread or, later, a coroutine gives up the processor. */
 struct plait__parker {
     int (*park)(struct plait__wait *wait, plait__word *word, uint32_t expected, uint32_t owner);
-    int (*park_fd)(int fd, short events, plait_deadline deadline);
+    int (*park_fds)(struct pollfd *fds, unsigned count, plait_deadline deadline);
 };
 
 /* The deadline is over, or was PLAIT_NOW, and slot `owner` (or 0) has what was wanted: -ETIMEDOUT; or 0, because somebody turned
@@ -82,6 +83,9 @@ static inline int plait__wake(plait__word *word, int count)
 
 /* Wait until poll() would report one of `events` (or an error) for fd.  What it reported (> 0), -ETIMEDOUT, -errno. */
 int plait__wait_fd(int fd, short events, plait_deadline deadline);
+
+/* The same for several, negative ones among them are left out: how many have something to report, in their revents. */
+int plait__wait_fds(struct pollfd *fds, unsigned count, plait_deadline deadline);
 
 /* A new member: how long it spins. */
 void plait__wait_init(void);

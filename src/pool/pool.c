@@ -15,6 +15,7 @@
 #include "family/claim.h"
 #include "family/repair.h"
 #include "family/wait.h"
+#include "process/process_internal.h"
 
 _Static_assert(sizeof(plait_pool_options) == 64 && sizeof(plait_map_options) == 88, "part of the ABI");
 
@@ -37,8 +38,7 @@ static int start_worker(plait_pool *pool, int number)
     struct plait__cell *cell = &pool->board->cells[number];
     atomic_store(&cell->job, NULL);
     atomic_store(&cell->owner, 0);
-    plait_process_options options = { .class_name = pool->name, .daemon = 1 };
-    pool->workers[number] = plait_start(plait__worker, &start, sizeof start, &options);
+    pool->workers[number] = plait__start_worker(plait__worker, &start, sizeof start, pool->name);
     return pool->workers[number] ? 0 : -errno;
 }
 

@@ -1,8 +1,6 @@
-/* process/child.c - what happens between the fork and the child's end. */
+/* process/child.c - what happens between the start of a child and its end. */
 #include "process/process_internal.h"
 
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,11 +8,12 @@
 #include <unistd.h>
 
 #include <plait/family.h>
+#include <plait/start_method.h>
 
-#include "base/deadline.h"
 #include "base/libc.h"
 #include "family/roster.h"
-#include "family/wait.h"
+#include "process/children.h"
+#include "process/exit.h"
 
 static struct {
     pid_t pid;                                             /* whose this is: a fork of the child inherits it */
@@ -27,8 +26,13 @@ static struct {
  * library's destructors run, and whoever joins it learns the status from the kernel. */
 static void end(int status)
 {
+    bool ours = self.pid == getpid();
+    if (ours) {
+        plait__shut_down();
+        plait__log(PLAIT_LOG_INFO, "process exiting with exitcode %d", status & 0xff);
+    }
     plait__flush_streams(self.flush_all);
-    if (self.pid == getpid()) {
+    if (ours) {
         self.record->code = status & 0xff;
         atomic_store(&self.record->has_ended, 1);
     }
@@ -36,73 +40,37 @@ static void end(int status)
     _exit(status);
 }
 
-__attribute__((noreturn)) void plait__child_run(const struct plait__birth *birth)
+void plait__birth_fill(struct plait__birth *birth, const plait_process *process)
+{
+    birth->plan = process->plan;
+    birth->function = process->plan->function;
+    birth->record = process->record;
+    birth->parent = getpid();
+    birth->parent_pidfd = -1;
+    birth->from_main_thread = plait__is_main_thread();
+    birth->method = plait_get_start_method();
+    birth->is_served = false;
+    plait__log_get_state(&birth->log);
+    memcpy(birth->name, process->name, sizeof birth->name);
+    memcpy(birth->class_name, process->class_name, sizeof birth->class_name);
+    memcpy(birth->identity, process->identity, sizeof birth->identity);
+    memcpy(birth->parent_name, plait_current_process()->name, sizeof birth->parent_name);
+}
+
+void plait__child_run(const struct plait__birth *birth)
 {
     self.pid = getpid();
     self.flush_all = birth->all_flushed;
     self.record = birth->record;
-    bool thread_bound = !birth->from_main_thread;
-    if (birth->daemon) plait__end_with_parent(birth, thread_bound);
-    if (birth->parent_pidfd >= 0 && !(birth->daemon && thread_bound)) close(birth->parent_pidfd);
-    atomic_store(&plait__children_started, 0);
-    memcpy(plait__identity, birth->identity, sizeof plait__identity);
+    plait__have_parent(birth);
+    plait__be(birth);
+    plait__children_forget();
+    plait__finalizers_forget();
     prctl(PR_SET_NAME, birth->name);
     plait__set_process_name(birth->name);
     plait__at_exit(end);
+    (void)plait__shut_down_at_exit();                      /* for a C library that tells no status: `end` does not run there */
     (void)plait__member();                                 /* an error shows again in the first call that needs it */
-    plait__exit(birth->function(birth->argument));
-}
-
-/* ---- ending with the parent ---- */
-
-static struct {
-    pid_t pid;
-    int pidfd;
-} parent;
-
-/* A parent in another pid namespace has no number here: it looks like 0, and so does, to the first process of a namespace, whoever
- * comes after it. */
-static bool parent_is_gone(void)
-{
-    pid_t now = getppid();
-    if (now == parent.pid) return false;
-    return now != 0 || (parent.pidfd >= 0 && plait__wait_fd(parent.pidfd, POLLIN, PLAIT_NOW) > 0);
-}
-
-static void *watch_parent(void *unused)
-{
-    (void)unused;
-    while (!parent_is_gone()) {
-        int64_t patience = parent.pidfd >= 0 ? INT64_MAX / 4 : PLAIT__SECOND / 5;
-        if (plait__wait_fd(parent.pidfd, POLLIN, (plait_deadline){ plait__now() + patience }) > 0) break;
-    }
-    kill(getpid(), SIGKILL);
-    return NULL;
-}
-
-/* A thread with all signals blocked, that does nothing but wait. */
-static void start_watcher(void)
-{
-    sigset_t all, before;
-    pthread_attr_t attributes;
-    pthread_t thread;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    pthread_attr_init(&attributes);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    if (pthread_create(&thread, &attributes, watch_parent, NULL) != 0)
-        prctl(PR_SET_PDEATHSIG, SIGKILL);                  /* better too early than never */
-    pthread_attr_destroy(&attributes);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-}
-
-/* The kernel's own way costs nothing, but goes by the thread that forked.  A main thread lives as long as its process, nearly
- * always; for others the child has to watch by itself. */
-void plait__end_with_parent(const struct plait__birth *birth, bool thread_bound)
-{
-    parent.pid = birth->parent;
-    parent.pidfd = birth->parent_pidfd;
-    if (thread_bound) start_watcher();
-    else prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (parent_is_gone()) kill(getpid(), SIGKILL);         /* it was gone before */
+    plait__log(PLAIT_LOG_INFO, "child process calling self.run()");
+    plait__exit(birth->function(birth->plan->argument));
 }

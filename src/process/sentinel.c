@@ -11,7 +11,7 @@
 #include "base/fd.h"
 #include "family/pidfd.h"
 
-static int make_pipe(int ends[2])
+int plait__make_pipe(int ends[2])
 {
     if (pipe2(ends, O_CLOEXEC) < 0) return -errno;
     for (int i = 0; i < 2; i++) ends[i] = plait__above_stdio(ends[i]);
@@ -32,7 +32,7 @@ int plait__sentinel_reserve(struct plait__reservation *reserved)
     if (reserved->parent >= 0) return 0;
     if (reserved->parent != -ENOSYS && reserved->parent != -EPERM)
         return plait__fail(reserved->parent, "pidfd_open: %s", plait_strerror(reserved->parent));
-    int error = make_pipe(reserved->pipe);
+    int error = plait__make_pipe(reserved->pipe);
     return error ? plait__fail(error, "pipe: %s", plait_strerror(error)) : 0;
 }
 
@@ -69,10 +69,17 @@ static bool is_ours(const plait_process *process)
     return fd >= 0 && fstat(fd, &status) == 0 && status.st_dev == process->device && status.st_ino == process->inode;
 }
 
-static int make_readable(void)
+static int make_event(unsigned readable)
 {
-    int fd = eventfd(1, EFD_CLOEXEC);
+    int fd = eventfd(readable, EFD_CLOEXEC | EFD_NONBLOCK);
     return plait__above_stdio(fd < 0 ? -errno : fd);
+}
+
+int plait__sentinel_make(plait_process *process)
+{
+    int fd = make_event(process->has_ended);
+    if (fd >= 0) set(process, fd, false);
+    return fd < 0 ? fd : 0;
 }
 
 int plait__sentinel_take(plait_process *process, const struct plait__reservation *reserved)
@@ -85,7 +92,7 @@ int plait__sentinel_take(plait_process *process, const struct plait__reservation
     close(reserved->parent);
     int fd = plait__pidfd_open(process->pid);
     if (fd != -ESRCH) set(process, fd, true);
-    else set(process, fd = make_readable(), false);        /* reaped by the host already */
+    else set(process, fd = make_event(1), false);        /* reaped by the host already */
     return fd >= 0 ? 0 : fd;
 }
 

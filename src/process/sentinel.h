@@ -6,6 +6,9 @@
 
 #include "process/process_internal.h"
 
+/* A pipe, closed on exec, away from 0, 1 and 2.  0, or an error without a detail. */
+int plait__make_pipe(int ends[2]);
+
 /* Before the fork, so that a lack of descriptors shows in time. */
 struct plait__reservation {
     int parent;                                            /* with pidfds: the parent's, which keeps a place free for the child's */
@@ -20,6 +23,9 @@ void plait__sentinel_drop(const struct plait__reservation *reserved);
 
 /* In the parent, with the child's pid.  0, or the error for which it can't be watched. */
 int plait__sentinel_take(plait_process *process, const struct plait__reservation *reserved);
+
+/* Of a thread, with `reaping` locked: an event.  0 or -errno. */
+int plait__sentinel_make(plait_process *process);
 
 /* In the child: the pidfd of its parent, or -1.  It is the child's to close. */
 int plait__sentinel_in_child(const struct plait__reservation *reserved);

@@ -2,6 +2,7 @@
 #include "harness.h"
 #include "others.h"
 
+#include <plait/init.h>
 #include <plait/arena.h>
 #include <plait/error.h>
 #include <plait/lock.h>

@@ -6,6 +6,7 @@
 #include <plait/arena.h>
 #include <plait/error.h>
 #include <plait/family.h>
+#include <plait/init.h>
 
 #include "arena/heap.h"
 #include "arena/spans.h"

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include <plait/init.h>
 #include <plait/arena.h>
 #include <plait/error.h>
 #include <plait/lock.h>

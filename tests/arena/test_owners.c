@@ -4,6 +4,7 @@
 
 #include <sys/stat.h>
 
+#include <plait/init.h>
 #include <plait/arena.h>
 #include <plait/error.h>
 

@@ -4,6 +4,7 @@
 
 #include <limits.h>
 
+#include <plait/init.h>
 #include <plait/deadline.h>
 #include <plait/error.h>
 #include <plait/queue.h>

@@ -421,7 +421,8 @@ static void no_call_changes_the_program(void **state)
 
 /* --- children -------------------------------------------------------------------------------------------------------- */
 
-/* What a child of ours finds is what a fork of the program's own would: but for its name, and who its children are. */
+/* What a child of ours finds is what a fork of the program's own would: but for its name, who its children are, and what it ends
+ * with; and it reads nothing from standard input. */
 static int compare_in_child(void *unused)
 {
     guest_look(&now);
@@ -439,6 +440,8 @@ static int compare_in_task(const void *in, void *out, void *context)
 static int start_children(void *unused)
 {
     make_a_program();
+    const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    CHECK(nothing >= 0 && dup2(nothing, STDIN_FILENO) == STDIN_FILENO && close(nothing) == 0);
     guest_look(&pure);
     end_process(plait_start(compare_in_child, NULL, 0, NULL));
     plait_pool *pool = plait_pool_new(&(plait_pool_options){ .workers = 1 });

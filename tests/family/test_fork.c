@@ -5,6 +5,7 @@
 #include <spawn.h>
 #include <sys/prctl.h>
 
+#include <plait/init.h>
 #include <plait/arena.h>
 #include <plait/error.h>
 #include <plait/lock.h>

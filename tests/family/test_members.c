@@ -4,6 +4,7 @@
 
 #include <limits.h>
 
+#include <plait/init.h>
 #include <plait/arena.h>
 #include <plait/error.h>
 #include <plait/lock.h>

@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 #include <time.h>
 
+#include <plait/init.h>
 #include <plait/arena.h>
 #include <plait/error.h>
 #include <plait/lock.h>

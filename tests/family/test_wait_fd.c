@@ -171,16 +171,18 @@ static int park_nothing(struct plait__wait *wait, plait__word *word, uint32_t ex
     return -EIO;
 }
 
-static int note_fd(int fd, short events, plait_deadline deadline)
+static int note_fds(struct pollfd *fds, unsigned count, plait_deadline deadline)
 {
-    parked_fd = fd;
-    parked_events = events;
-    return plait__is_now(deadline) ? -ETIMEDOUT : POLLPRI;
+    assert_int_equal(count, 1);
+    parked_fd = fds[0].fd;
+    parked_events = fds[0].events;
+    fds[0].revents = POLLPRI;
+    return plait__is_now(deadline) ? -ETIMEDOUT : 1;
 }
 
 static void a_parker_is_asked_instead_of_the_kernel(void **state)
 {
-    static const struct plait__parker parker = { .park = park_nothing, .park_fd = note_fd };
+    static const struct plait__parker parker = { .park = park_nothing, .park_fds = note_fds };
     plait__self.parker = &parker;
     assert_int_equal(plait__wait_fd(pipe_ends[0], POLLIN, PLAIT_FOREVER), POLLPRI);
     assert_int_equal(parked_fd, pipe_ends[0]);

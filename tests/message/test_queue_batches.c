@@ -8,6 +8,7 @@
 #include <plait/arena.h>
 #include <plait/error.h>
 #include <plait/family.h>
+#include <plait/init.h>
 #include <plait/queue.h>
 
 #include "arena/heap.h"

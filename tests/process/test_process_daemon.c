@@ -141,17 +141,17 @@ static int start_a_grandchild(void *in_a_thread)
 
 static int start_two_generations(void *unused)
 {
-    CHECK(plait_start(start_a_grandchild, NULL, 0, &(plait_process_options){ .daemon = 1 }));
+    CHECK(plait_start(start_a_grandchild, NULL, 0, NULL));
     sleep_for_ever();
 }
 
 static int start_two_generations_in_threads(void *unused)
 {
-    CHECK(plait_start(start_a_grandchild, notes, 0, &(plait_process_options){ .daemon = 1 }));
+    CHECK(plait_start(start_a_grandchild, notes, 0, NULL));
     sleep_for_ever();
 }
 
-static void daemons_of_daemons_end_too(void **state)
+static void children_of_children_end_too(void **state)
 {
     kill_host(start_two_generations, 2);
     kill_host(start_two_generations_in_threads, 2);
@@ -307,24 +307,46 @@ static void a_daemon_outlives_the_thread_that_started_it(void **state)
     orphans_must_end((const pid_t *)notes->pids, 1, seconds_now());
 }
 
-static int start_one_that_stays(void *unused)
+static int start_three_kinds(void *unused)
 {
     start(false);
     until_all_run(1);
     start(true);
     until_all_run(2);
+    CHECK(plait_start(run_for_ever, NULL, 0, &(plait_process_options){ .detached = 1 }));
+    until_all_run(3);
     raise(SIGKILL);
     return 1;
 }
 
-static void a_child_that_is_no_daemon_outlives_its_parent(void **state)
+static void only_a_detached_child_outlives_its_parent(void **state)
 {
     clear_notes();
-    assert_int_equal(test_wait_exit(test_fork(start_one_that_stays, NULL)), -SIGKILL);
-    orphans_must_end((const pid_t *)notes->pids + 1, 1, seconds_now());
-    assert_true(runs(notes->pids[0]));
-    assert_int_equal(kill(notes->pids[0], SIGKILL), 0);
-    assert_int_equal(test_wait_exit(notes->pids[0]), -SIGKILL);
+    assert_int_equal(test_wait_exit(test_fork(start_three_kinds, NULL)), -SIGKILL);
+    orphans_must_end((const pid_t *)notes->pids, 2, seconds_now());
+    assert_true(runs(notes->pids[2]));
+    assert_int_equal(kill(notes->pids[2], SIGKILL), 0);
+    assert_int_equal(test_wait_exit(notes->pids[2]), -SIGKILL);
+}
+
+static int start_a_child(void *unused)
+{
+    int error = plait_start(run_for_ever, NULL, 0, NULL) ? 0 : errno;
+    CHECK(error == -PLAIT_EDAEMON && strstr(plait_error_detail(), "daemonic processes are not allowed to have children"));
+    return 0;
+}
+
+static int start_a_daemon_that_starts_a_child(void *unused)
+{
+    plait_process *daemon = plait_start(start_a_child, NULL, 0, &(plait_process_options){ .daemon = 1 });
+    CHECK(daemon && plait_process_daemon(daemon) == 1 && plait_process_join(daemon, PLAIT_FOREVER) == 0);
+    CHECK(plait_process_exitcode(daemon) == 0 && plait_process_free(daemon) == 0);
+    return 0;
+}
+
+static void daemonic_processes_are_not_allowed_to_have_children(void **state)
+{
+    host_run(start_a_daemon_that_starts_a_child, NULL);
 }
 
 static const struct CMUnitTest tests[] = {
@@ -333,13 +355,14 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_daemon_of_a_thread_that_has_ended_ends_when_its_parent_is_killed),
     cmocka_unit_test(fifty_daemons_end_when_their_parent_is_killed),
     cmocka_unit_test(fifty_daemons_of_another_thread_end_when_their_parent_is_killed),
-    cmocka_unit_test(daemons_of_daemons_end_too),
+    cmocka_unit_test(children_of_children_end_too),
     cmocka_unit_test(a_stopped_daemon_ends_when_its_parent_is_killed),
     cmocka_unit_test(daemons_that_ignore_an_interrupt_end_when_their_parent_does_not),
     cmocka_unit_test(daemons_end_when_their_parent_exits_or_dies),
     cmocka_unit_test(a_daemon_ends_if_its_parent_was_dead_before_it_could_ask),
     cmocka_unit_test(a_daemon_outlives_the_thread_that_started_it),
-    cmocka_unit_test(a_child_that_is_no_daemon_outlives_its_parent),
+    cmocka_unit_test(only_a_detached_child_outlives_its_parent),
+    cmocka_unit_test(daemonic_processes_are_not_allowed_to_have_children),
 };
 
 TEST_MAIN(tests)

@@ -296,7 +296,7 @@ static void start_one_with_a_reader(void)
 {
     int ends[2];
     CHECK(pipe2(ends, O_CLOEXEC) == 0 && dup2(ends[0], STDIN_FILENO) == STDIN_FILENO);
-    plait_process *process = plait_start(leave_a_reader_behind, NULL, 0, NULL);
+    plait_process *process = plait_start(leave_a_reader_behind, NULL, 0, &(plait_process_options){ .input = PLAIT_STREAM_INHERIT });
     CHECK(process);
     if (plait_process_join(process, plait_after(10)) != 0) {
         note('!');

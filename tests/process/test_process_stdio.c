@@ -65,13 +65,18 @@ static void expect_in_pipe(int (*body)(void), const char *expected)
 }
 
 /* Start, wait, free. */
-static void run(int (*function)(void *), const void *argument)
+static void run_with(int (*function)(void *), const void *argument, int input)
 {
-    plait_process *process = plait_start(function, argument, 0, NULL);
+    plait_process *process = plait_start(function, argument, 0, &(plait_process_options){ .input = input });
     CHECK(process);
     CHECK(plait_process_join(process, PLAIT_FOREVER) == 0);
     CHECK(plait_process_exitcode(process) == 0);
     CHECK(plait_process_free(process) == 0);
+}
+
+static void run(int (*function)(void *), const void *argument)
+{
+    run_with(function, argument, PLAIT_STREAM_DEFAULT);
 }
 
 /* ---- children ---- */
@@ -296,6 +301,13 @@ static int read_a_line(void *unused)
     return 0;
 }
 
+static int read_nothing(void *unused)
+{
+    char byte;
+    CHECK(getchar() == EOF && read(STDIN_FILENO, &byte, 1) == 0);
+    return 0;
+}
+
 static int read_around_children(void)
 {
     char line[16];
@@ -306,7 +318,9 @@ static int read_around_children(void)
     CHECK(lseek(STDIN_FILENO, 0, SEEK_CUR) == place);
     run(print_and_exit, "");
     CHECK(lseek(STDIN_FILENO, 0, SEEK_CUR) == place);
-    run(read_a_line, NULL);
+    run(read_nothing, NULL);
+    CHECK(lseek(STDIN_FILENO, 0, SEEK_CUR) == place);
+    run_with(read_a_line, NULL, PLAIT_STREAM_INHERIT);
     CHECK(lseek(STDIN_FILENO, 0, SEEK_CUR) == place);
     CHECK(fgets(line, sizeof line, stdin) && strcmp(line, "two\n") == 0);
     CHECK(fgets(line, sizeof line, stdin) && strcmp(line, "three\n") == 0);

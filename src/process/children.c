@@ -1,0 +1,115 @@
+#include "process/children.h"
+
+#include <errno.h>
+
+#include "log/log.h"
+
+/* Guarded by `lock`, which no fork can copy in another thread's hands; empty in a forked child. */
+static plait_process *first;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void before_fork(void) { pthread_mutex_lock(&lock); }
+static void after_fork(void) { pthread_mutex_unlock(&lock); }
+
+static void after_fork_in_child(void)
+{
+    first = NULL;
+    pthread_mutex_unlock(&lock);
+}
+
+static __attribute__((constructor)) void register_for_forks(void)
+{
+    pthread_atfork(before_fork, after_fork, after_fork_in_child);
+}
+
+void plait__children_forget(void)
+{
+    first = NULL;
+}
+
+void plait__children_add(plait_process *process)
+{
+    pthread_mutex_lock(&lock);
+    process->next = first;
+    if (first) first->previous = process;
+    first = process;
+    pthread_mutex_unlock(&lock);
+}
+
+void plait__children_remove(plait_process *process)
+{
+    pthread_mutex_lock(&lock);
+    if (process->next) process->next->previous = process->previous;
+    if (process->previous) process->previous->next = process->next;
+    else if (first == process) first = process->next;
+    process->next = process->previous = NULL;
+    pthread_mutex_unlock(&lock);
+}
+
+/* ---- who is alive ---- */
+
+static bool is_thread(const plait_process *process)
+{
+    return plait_process_kind(process) == PLAIT_THREADS;
+}
+
+size_t plait_active_children(plait_process **children, size_t max)
+{
+    size_t count = 0;
+    pthread_mutex_lock(&lock);
+    for (plait_process *process = first; process; process = process->next) {
+        if (is_thread(process) || plait__is_over(process)) continue;
+        if (count < max) children[count] = process;
+        count++;
+    }
+    pthread_mutex_unlock(&lock);
+    return count;
+}
+
+/* ---- at exit ---- */
+
+/* The next that is alive and is wanted; NULL: no more.  One after the other, as others may come, go and be freed meanwhile. */
+static plait_process *next_alive(bool (*is_wanted)(const plait_process *))
+{
+    pthread_mutex_lock(&lock);
+    plait_process *process = first;
+    while (process && (!is_wanted(process) || plait__is_over(process))) process = process->next;
+    pthread_mutex_unlock(&lock);
+    return process;
+}
+
+static bool is_waited_for_thread(const plait_process *process)
+{
+    return is_thread(process) && !process->plan->daemon && process != plait__this_thread;
+}
+
+void plait__children_join_threads(void)
+{
+    for (plait_process *thread; (thread = next_alive(is_waited_for_thread));) plait_process_join(thread, PLAIT_FOREVER);
+}
+
+static bool is_daemon(const plait_process *process)
+{
+    return !is_thread(process) && process->plan->daemon && !process->plan->detached && !process->ending;
+}
+
+static bool is_waited_for(const plait_process *process)
+{
+    return !is_thread(process) && !process->plan->detached;
+}
+
+#define PATIENCE 2.0                                       /* seconds: a daemon may have a handler for SIGTERM that ends nothing */
+
+void plait__children_end(void)
+{
+    for (plait_process *process; (process = next_alive(is_daemon));) {
+        plait__log(PLAIT_LOG_INFO, "calling terminate() for daemon %s", process->name);
+        process->ending = true;
+        plait_process_terminate(process);
+    }
+    for (plait_process *process; (process = next_alive(is_waited_for));) {
+        plait__log(PLAIT_LOG_INFO, "calling join() for process %s", process->name);
+        if (process->ending && plait_process_join(process, plait_after(PATIENCE)) == -ETIMEDOUT) plait_process_kill(process);
+        plait_process_join(process, PLAIT_FOREVER);
+    }
+}

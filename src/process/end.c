@@ -1,0 +1,174 @@
+/* process/end.c - the end of a child: waiting for it, learning how it came, bringing it about. */
+#include "process/process_internal.h"
+#include "process/sentinel.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <plait/arena.h>
+
+#include "base/error.h"
+#include "family/pidfd.h"
+#include "family/repair.h"
+#include "family/wait.h"
+
+/* ---- whose it is ---- */
+
+int plait__check_ours(const plait_process *process)
+{
+    if (!process) return plait__fail(-EINVAL, "the process is NULL");
+    if (process->owner == getpid()) return 0;
+    return plait__fail(-ECHILD, "%s was made by process %d, only that one can wait for it", process->name, (int)process->owner);
+}
+
+int plait__check_started(const plait_process *process)
+{
+    int error = plait__check_ours(process);
+    if (error || atomic_load(&process->stage) == PLAIT__STARTED) return error;
+    return plait__fail(PLAIT_ENOTSTARTED, "%s was not started", process->name);
+}
+
+/* ---- children of this process ---- */
+
+static int status_of(const siginfo_t *info)
+{
+    return info->si_code == CLD_EXITED ? info->si_status : -info->si_status;
+}
+
+#ifndef P_PIDFD
+#define P_PIDFD 3                                          /* Linux 5.4 */
+#endif
+
+/* waitid by the descriptor, where there is one: were the status taken by a wait() of the host, the pid could be another child's.
+ * EINVAL: a kernel that can't; EBADF: the host has put another one in its place. */
+static int wait_for(const plait_process *process, siginfo_t *info, int flags)
+{
+    *info = (siginfo_t){ 0 };
+    if (process->is_pidfd && waitid((idtype_t)P_PIDFD, (id_t)process->sentinel, info, WEXITED | WNOHANG | flags) == 0) return 0;
+    if (process->is_pidfd && errno != EINVAL && errno != EBADF) return -errno;
+    return waitid(P_PID, (id_t)process->pid, info, WEXITED | WNOHANG | flags) < 0 ? -errno : 0;
+}
+
+/* The zombie is looked at before it is reaped: as long as it is there, its pid is nobody else's, and the pulses of its threads must
+ * have fallen. */
+bool plait__child_look(plait_process *process)
+{
+    plait__sentinel_keep(process);
+    siginfo_t info;
+    if (wait_for(process, &info, WNOWAIT) == 0) {
+        bool gone = info.si_code == CLD_EXITED || info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED;
+        if (info.si_pid == 0 || !gone) return false;       /* not gone: stopped, in a host that traces its own children */
+        plait__process_is_gone(process->pid);
+        process->exitcode = status_of(&info);
+        wait_for(process, &info, 0);
+    } else {                                               /* ECHILD: the host took it; EINTR can't be with WNOHANG */
+        plait__reap_all();
+        bool told = atomic_load(&process->record->has_ended);
+        process->exitcode = told ? process->record->code : PLAIT_EREAPED;
+    }
+    return true;
+}
+
+/* The end of a pipe comes a little before the zombie; and a raw fork of the child may keep it open after. */
+int plait__child_wait(plait_process *process, plait_deadline deadline)
+{
+    int64_t patience = process->is_pidfd ? INT64_MAX / 4 : 20 * PLAIT__MILLISECOND;
+    plait_deadline slice = { plait__earlier(deadline, plait__now() + patience) };
+    int result = plait__wait_fd(process->sentinel, POLLIN, slice);
+    if (!process->is_pidfd && result > 0) plait__wait_fd(-1, 0, (plait_deadline){ plait__now() + PLAIT__MILLISECOND / 4 });
+    if (result >= 0 || (result == -ETIMEDOUT && !plait__expired(deadline))) return 0;
+    return result == -ETIMEDOUT ? result : plait__fail(result, "poll: %s", plait_strerror(result));
+}
+
+int plait__child_signal(plait_process *process, int signal)
+{
+    int error = process->is_pidfd ? plait__pidfd_signal(process->sentinel, signal) : 0;
+    bool refused = error == -ENOSYS || error == -EPERM || error == -EBADF;         /* a sandbox may know only the older call */
+    if (!process->is_pidfd || refused) error = kill(process->pid, signal) < 0 ? -errno : 0;
+    return error;
+}
+
+void plait__child_destroy(plait_process *process)
+{
+    plait__sentinel_close(process);
+    if (process->owner == getpid()) plait_free(process->record);         /* not a fork's copy of the object */
+}
+
+/* ---- all kinds ---- */
+
+bool plait__is_over(plait_process *process)
+{
+    pthread_mutex_lock(&process->reaping);
+    if (!process->has_ended) process->has_ended = process->route->look(process);
+    bool ended = process->has_ended;
+    pthread_mutex_unlock(&process->reaping);
+    return ended;
+}
+
+int plait_process_join(plait_process *process, plait_deadline deadline)
+{
+    int error = plait__check_started(process);
+    if (error) return error;
+    while (!plait__is_over(process)) {
+        error = process->route->wait(process, deadline);
+        if (!error) continue;
+        if (error != -ETIMEDOUT) return error;
+        if (plait__is_over(process)) return 0;
+        return plait__fail(-ETIMEDOUT, "%s (pid %d) is still running", process->name, (int)process->pid);
+    }
+    return 0;
+}
+
+int plait_process_exitcode(plait_process *process)
+{
+    int error = plait__check_started(process);
+    if (error) return error == -ECHILD ? PLAIT_EREAPED : error;
+    return plait__is_over(process) ? process->exitcode : PLAIT_ERUNNING;
+}
+
+int plait_process_is_alive(plait_process *process)
+{
+    int error = plait__check_started(process);
+    if (error) return error == PLAIT_ENOTSTARTED ? 0 : error;
+    return !plait__is_over(process);
+}
+
+static int send_signal(plait_process *process, int signal)
+{
+    int error = plait__check_started(process);
+    if (error) return error;
+    pthread_mutex_lock(&process->reaping);
+    if (!process->has_ended) process->has_ended = process->route->look(process);
+    if (!process->has_ended) error = process->route->signal(process, signal);
+    pthread_mutex_unlock(&process->reaping);
+    if (!error || error == -ESRCH) return 0;
+    if (error == -ENOTSUP) return plait__fail(error, "%s: a thread can't be ended from outside", process->name);
+    return plait__fail(error, "kill(%d, %d): %s", (int)process->pid, signal, plait_strerror(error));
+}
+
+int plait_process_terminate(plait_process *process)
+{
+    return send_signal(process, SIGTERM);
+}
+
+int plait_process_kill(plait_process *process)
+{
+    return send_signal(process, SIGKILL);
+}
+
+/* ---- for the program's own poll ---- */
+
+int plait_process_sentinel(plait_process *process)
+{
+    int error = plait__check_started(process);
+    if (!error && !process->plan) error = plait__fail(-EINVAL, "%s has no sentinel", process->name);
+    if (error) return error;
+    pthread_mutex_lock(&process->reaping);
+    if (process->sentinel < 0 && plait_process_kind(process) == PLAIT_THREADS) error = plait__sentinel_make(process);
+    pthread_mutex_unlock(&process->reaping);
+    return error ? plait__fail(error, "a descriptor to watch the thread by: %s", plait_strerror(error)) : process->sentinel;
+}

@@ -1,0 +1,204 @@
+/* process/exec.c - children that begin anew: this program once more, for a function, or another program.
+ *
+ * vfork and exec: the child borrows our memory until it executes, so this costs the same however large we are; and unlike
+ * posix_spawn it leaves room for all the settings, and for being tied to our life. */
+#include "process/exec.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <plait/arena.h>
+
+#include "arena/map.h"
+#include "base/error.h"
+#include "process/launch.h"
+#include "process/method.h"
+#include "process/sentinel.h"
+#include "process/stream.h"
+
+/* Prepared by the parent: the child makes system calls only. */
+struct launch {
+    const struct plait__plan *plan;
+    const char *path;
+    char *const *argv;
+    struct plait__streams streams;
+    sigset_t mask;                                         /* as it was before */
+    pid_t parent;
+    bool tied, is_program;
+    int report;
+    int kept[2];                                           /* descriptors to keep besides those of the plan; -1 */
+};
+
+/* ---- between vfork and exec ---- */
+
+/* A handler must not run here, in our parent's memory.  (Ignored signals stay ignored, as exec leaves them.) */
+static void reset_handlers(void)
+{
+    for (int signal = 1; signal < NSIG; signal++) {
+        struct sigaction action;
+        if (sigaction(signal, NULL, &action) < 0 || action.sa_handler == SIG_DFL || action.sa_handler == SIG_IGN) continue;
+        action = (struct sigaction){ .sa_handler = SIG_DFL };
+        sigaction(signal, &action, NULL);
+    }
+}
+
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+#define CLOSE_ON_EXEC 4u                                   /* CLOSE_RANGE_CLOEXEC, Linux 5.11 */
+
+static void close_all_on_exec(void)
+{
+    if (syscall(SYS_close_range, 3u, ~0u, CLOSE_ON_EXEC) == 0) return;
+    struct rlimit limit = { .rlim_cur = 1024 };
+    getrlimit(RLIMIT_NOFILE, &limit);
+    for (int fd = 3; fd < 65536 && (rlim_t)fd < limit.rlim_cur; fd++) fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+static int keep(int fd)
+{
+    return fd < 0 ? 0 : fcntl(fd, F_SETFD, 0);
+}
+
+static int choose_descriptors(const struct launch *launch)
+{
+    close_all_on_exec();
+    for (size_t i = 0; i < launch->plan->fd_count; i++)
+        if (keep(launch->plan->fds[i]) < 0) return -1;
+    return keep(launch->kept[0]) < 0 || keep(launch->kept[1]) < 0 ? -1 : 0;
+}
+
+static void execute(const struct launch *launch)
+{
+    char *const *environment = launch->plan->environment ? launch->plan->environment : environ;
+    if (launch->is_program) execvpe(launch->path, launch->argv, environment);
+    else execve(launch->path, launch->argv, environment);
+}
+
+__attribute__((noreturn)) static void be_child(const struct launch *launch)
+{
+    struct plait__report report;
+    reset_handlers();
+    if (launch->tied) prctl(PR_SET_PDEATHSIG, SIGKILL);
+    pid_t parent = getppid();
+    if (launch->tied && parent != launch->parent && parent != 0) _exit(127);           /* 0: it is in another pid namespace */
+    if (plait__plan_apply(launch->plan, launch->streams.sources, !launch->is_program, &report) < 0) plait__report(launch->report, &report);
+    report = (struct plait__report){ .step = PLAIT__STEP_FDS };
+    if (choose_descriptors(launch) == 0) {
+        sigprocmask(SIG_SETMASK, &launch->mask, NULL);
+        execute(launch);
+        report.step = PLAIT__STEP_EXEC;
+    }
+    report.error = errno;
+    plait__report(launch->report, &report);
+}
+
+/* In a function of its own: nothing of ours may live in registers that the child changes. */
+__attribute__((noinline)) static pid_t begin(const struct launch *launch)
+{
+    pid_t pid = vfork();
+    if (pid == 0) be_child(launch);
+    return pid;
+}
+
+/* ---- the parent ---- */
+
+static int begin_and_watch(plait_process *process, struct launch *launch)
+{
+    struct plait__reservation reserved;
+    sigset_t all;
+    int error = plait__sentinel_reserve(&reserved);
+    if (error) return error;
+    launch->kept[1] = reserved.pipe[1];
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &launch->mask);
+    pid_t pid = begin(launch);
+    error = errno;
+    pthread_sigmask(SIG_SETMASK, &launch->mask, NULL);
+    if (pid < 0) {
+        plait__sentinel_drop(&reserved);
+        return plait__fork_failed(error);
+    }
+    process->pid = pid;
+    error = plait__sentinel_take(process, &reserved);
+    if (!error) return 0;
+    plait__kill_unwatched(pid);
+    return plait__fail(error, "a descriptor to watch the child by: %s", plait_strerror(error));
+}
+
+static int begin_and_hear(plait_process *process, struct launch *launch)
+{
+    int report[2];
+    int error = plait__make_pipe(report);
+    if (error) return plait__fail(error, "a pipe: %s", plait_strerror(error));
+    launch->report = report[1];
+    error = begin_and_watch(process, launch);
+    close(report[1]);
+    if (!error) error = plait__hear(process, report[0]);
+    close(report[0]);
+    if (error) process->pid = 0;
+    return error;
+}
+
+static int launch(plait_process *process, const char *path, char *const *argv, int kept)
+{
+    const struct plait__plan *plan = process->plan;
+    struct launch launch = {
+        .plan = plan, .path = path, .argv = argv, .parent = getpid(), .is_program = plan->argv != NULL,
+        .tied = !plan->detached && plait__is_main_thread(), .kept = { kept, -1 },
+    };
+    int error = plait__streams_make(process, &launch.streams);
+    if (error) return error;
+    error = begin_and_hear(process, &launch);
+    if (error) plait__streams_drop(process, &launch.streams);
+    else plait__streams_given(&launch.streams);
+    return error;
+}
+
+/* ---- this program, for a function ---- */
+
+static int start_function(plait_process *process)
+{
+    int error = plait__check_init();
+    if (!error && plait__arena_resident() == 0)
+        error = plait__fail(PLAIT_ENOARENA, "the descriptor of the shared memory was closed: no other program can get it");
+    struct plait__spawned *spawned = error ? NULL : plait__spawned_new(process);
+    if (!spawned) return error ? error : -errno;
+    process->record = &spawned->record;
+    char place[64];
+    snprintf(place, sizeof place, "%d:%llx", plait__arena_fd, (unsigned long long)(uintptr_t)spawned);
+    plait__flush_streams(true);
+    char *argv[] = { (char *)(uintptr_t)plait__executable_name(), (char *)(uintptr_t)PLAIT__CHILD_MARK, place, NULL };
+    error = launch(process, plait__executable(), argv, plait__arena_fd);
+    if (!error) return 0;
+    plait_free(spawned);
+    process->record = NULL;
+    return error;
+}
+
+static int start(plait_process *process)
+{
+    return process->plan->argv ? launch(process, process->plan->argv[0], process->plan->argv, -1) : start_function(process);
+}
+
+/* Why it could not run its function, it has told by itself.  A program has told nothing. */
+static bool look(plait_process *process)
+{
+    static struct plait__exit_record none;
+    if (!process->record) process->record = &none;
+    bool ended = plait__child_look(process);
+    if (ended && atomic_load(&process->record->has_ended) && process->record->code < 0) process->exitcode = process->record->code;
+    if (process->record == &none) process->record = NULL;
+    return ended;
+}
+
+const struct plait__route plait__exec_route = {
+    .start = start, .look = look, .wait = plait__child_wait, .signal = plait__child_signal, .destroy = plait__child_destroy,
+};

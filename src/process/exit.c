@@ -1,0 +1,107 @@
+#include "process/exit.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <plait/process.h>
+
+#include "base/error.h"
+#include "log/log.h"
+#include "process/children.h"
+
+/* ---- finalizers ---- */
+
+struct finalizer {
+    struct finalizer *next;
+    void (*function)(void *argument);
+    void *argument;
+    int priority;
+};
+
+static _Atomic bool begun;                                 /* this process is shutting down */
+
+/* In the order in which they run.  Guarded by `lock`, which no fork can copy in another thread's hands; empty in a forked child. */
+static struct finalizer *first;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void before_fork(void) { pthread_mutex_lock(&lock); }
+static void after_fork(void) { pthread_mutex_unlock(&lock); }
+static __attribute__((constructor)) void register_for_forks(void)
+{
+    pthread_atfork(before_fork, after_fork, after_fork);
+}
+
+static struct finalizer *take_first(int least)
+{
+    pthread_mutex_lock(&lock);
+    struct finalizer *finalizer = first && first->priority >= least ? first : NULL;
+    if (finalizer) first = finalizer->next;
+    pthread_mutex_unlock(&lock);
+    return finalizer;
+}
+
+static void run_finalizers(int least)
+{
+    for (struct finalizer *finalizer; (finalizer = take_first(least));) {
+        finalizer->function(finalizer->argument);
+        free(finalizer);
+    }
+}
+
+void plait__finalizers_forget(void)
+{
+    for (struct finalizer *finalizer; (finalizer = take_first(INT32_MIN));) free(finalizer);
+    atomic_store(&begun, false);
+}
+
+/* ---- exit ---- */
+
+/* The process that shuts down at its exit; a fork that the program makes by itself inherits the exit handler, and does not. */
+static _Atomic pid_t registered;
+
+void plait__shut_down(void)
+{
+    if (atomic_exchange(&begun, true)) return;
+    plait__children_join_threads();
+    plait__log(PLAIT_LOG_INFO, "process shutting down");
+    plait__log(PLAIT_LOG_DEBUG, "running all \"atexit\" finalizers with priority >= 0");
+    run_finalizers(0);
+    plait__children_end();
+    plait__log(PLAIT_LOG_DEBUG, "running the remaining \"atexit\" finalizers");
+    run_finalizers(INT32_MIN);
+}
+
+static void at_exit(void)
+{
+    if (atomic_load(&registered) == getpid()) plait__shut_down();
+}
+
+int plait__shut_down_at_exit(void)
+{
+    static _Atomic bool done;
+    if (!atomic_load(&done) && atexit(at_exit) != 0) return plait__fail(-ENOMEM, "no private memory for an exit handler");
+    atomic_store(&done, true);
+    atomic_store(&registered, getpid());
+    return 0;
+}
+
+int plait_at_exit(void (*function)(void *argument), void *argument, int priority)
+{
+    if (!function) return plait__fail(-EINVAL, "the function is NULL");
+    struct finalizer *finalizer = malloc(sizeof *finalizer);
+    int error = finalizer ? plait__shut_down_at_exit() : plait__fail(-ENOMEM, "no private memory for a finalizer");
+    if (error) {
+        free(finalizer);
+        return error;
+    }
+    pthread_mutex_lock(&lock);
+    struct finalizer **place = &first;
+    while (*place && (*place)->priority > priority) place = &(*place)->next;
+    *finalizer = (struct finalizer){ *place, function, argument, priority };
+    *place = finalizer;
+    pthread_mutex_unlock(&lock);
+    return 0;
+}

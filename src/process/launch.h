@@ -1,0 +1,20 @@
+/* process/launch.h - what forks and programs have in common: the child tells why its settings can't be met. */
+#ifndef PLAIT_PROCESS_LAUNCH_H
+#define PLAIT_PROCESS_LAUNCH_H
+
+#include "process/process_internal.h"
+
+/* In the child: tell, and end. */
+__attribute__((noreturn)) void plait__report(int fd, const struct plait__report *report);
+
+/* In the parent, which has closed the child's end: wait until the child has told, or closed its own.  0; or the error, and the child is
+ * gone and its sentinel closed. */
+int plait__hear(plait_process *process, int fd);
+
+/* End a child that nobody will wait for. */
+void plait__kill_unwatched(pid_t pid);
+
+/* The error of a fork, with a detail. */
+int plait__fork_failed(int error);
+
+#endif
