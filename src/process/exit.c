@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "log/log.h"
 #include "process/children.h"
+#include "process/server.h"
 
 /* ---- finalizers ---- */
 
@@ -70,6 +71,7 @@ void plait__shut_down(void)
     plait__log(PLAIT_LOG_DEBUG, "running all \"atexit\" finalizers with priority >= 0");
     run_finalizers(0);
     plait__children_end();
+    plait__server_end();
     plait__log(PLAIT_LOG_DEBUG, "running the remaining \"atexit\" finalizers");
     run_finalizers(INT32_MIN);
 }

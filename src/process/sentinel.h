@@ -27,6 +27,12 @@ int plait__sentinel_take(plait_process *process, const struct plait__reservation
 /* Of a thread, with `reaping` locked: an event.  0 or -errno. */
 int plait__sentinel_make(plait_process *process);
 
+/* Of a child of the forkserver, if there are pidfds.  0 or -errno. */
+int plait__sentinel_of_served(plait_process *process);
+
+/* Still the one that it was. */
+bool plait__sentinel_is_ours(const plait_process *process);
+
 /* In the child: the pidfd of its parent, or -1.  It is the child's to close. */
 int plait__sentinel_in_child(const struct plait__reservation *reserved);
 

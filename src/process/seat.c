@@ -1,0 +1,113 @@
+/* process/seat.c - the stock of a forkserver: children that are ready, and wait for something to do. */
+#include "process/server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <plait/arena.h>
+
+#include "arena/map.h"
+#include "family/wait.h"
+
+/* ---- whoever wants a child ---- */
+
+/* One that has died while it sat is still READY to look at; the server will see to it. */
+static bool take(struct plait__seat *seat, struct plait__spawned *spawned)
+{
+    uint64_t birth = PLAIT__READY;
+    if (atomic_load(&seat->birth) != PLAIT__READY || plait__fate(atomic_load(&seat->owner)) != PLAIT__LIVES) return false;
+    atomic_store(&spawned->service.pid, atomic_load(&seat->pid));
+    return atomic_compare_exchange_strong(&seat->birth, &birth, (uintptr_t)spawned);
+}
+
+bool plait__take_seat(struct plait__server_board *board, struct plait__spawned *spawned)
+{
+    uint32_t stock = atomic_load(&board->stock), first = atomic_load(&board->first);
+    if (stock > PLAIT__SEATS_MAX) stock = PLAIT__SEATS_MAX;
+    for (uint32_t i = 0; i < stock; i++) {
+        struct plait__seat *seat = &board->seats[(first + i) % stock];
+        if (!take(seat, spawned)) continue;
+        atomic_store(&board->first, (first + i + 1) % stock);
+        plait__wake(plait__low_half(&seat->birth), 1);
+        return true;
+    }
+    return false;
+}
+
+/* ---- the child ---- */
+
+void plait__sit(struct plait__server_board *board, struct plait__seat *seat)
+{
+    uint32_t server = (uint32_t)atomic_load(&board->owner) & 0xffff;
+    if (plait__member() != 0) _exit(127);
+    atomic_store(&seat->pid, getpid());
+    atomic_store(&seat->owner, plait__self.owner);
+    atomic_store(&seat->birth, PLAIT__READY);
+    struct plait__wait wait = plait__wait_until(PLAIT_FOREVER);
+    while (atomic_load(&seat->birth) == PLAIT__READY) plait__wait(&wait, plait__low_half(&seat->birth), 0, server);
+    plait__wait_end(&wait);
+    struct plait__spawned *spawned = (struct plait__spawned *)(uintptr_t)atomic_load(&seat->birth);
+    atomic_store(&seat->has_left, 1);
+    plait__serve_one(spawned, NULL, 0);
+}
+
+/* ---- being what was asked for ---- */
+
+/* Out of the way of the numbers that are wanted. */
+static int move_above(int fd, int most)
+{
+    int moved = fcntl(fd, F_DUPFD_CLOEXEC, most + 1);
+    close(fd);
+    return moved;
+}
+
+static int highest(const struct plait__plan *plan)
+{
+    int most = 2;
+    for (size_t i = 0; i < plan->fd_count; i++)
+        if (plan->fds[i] > most) most = plan->fds[i];
+    return most;
+}
+
+static int place_descriptors(const struct plait__spawned *spawned, int *sent, unsigned count)
+{
+    const struct plait__plan *plan = spawned->birth.plan;
+    int most = highest(plan);
+    if (plan->fd_count && plait__arena_fd <= most) plait__arena_fd = move_above(plait__arena_fd, most);
+    for (unsigned i = 0; i < count; i++)
+        if ((sent[i] = move_above(sent[i], most)) < 0) return -1;
+    unsigned first = count - (unsigned)plan->fd_count;
+    for (size_t i = 0; i < plan->fd_count; i++)
+        if (dup2(sent[first + i], plan->fds[i]) < 0) return -1;
+    return 0;
+}
+
+static int apply(const struct plait__spawned *spawned, int *sent, unsigned count, struct plait__report *report)
+{
+    int sources[3];
+    if (place_descriptors(spawned, sent, count) < 0) {
+        *report = (struct plait__report){ PLAIT__STEP_FDS, errno };
+        return -1;
+    }
+    for (int i = 0; i < 3; i++) sources[i] = spawned->service.given[i] >= 0 ? sent[spawned->service.given[i]] : spawned->service.given[i];
+    int error = plait__plan_apply(spawned->birth.plan, sources, false, report);
+    for (unsigned i = 0; i < count; i++) close(sent[i]);
+    return error;
+}
+
+void plait__serve_one(struct plait__spawned *spawned, int *sent, unsigned count)
+{
+    struct plait__report report;
+    const struct plait__plan *plan = spawned->birth.plan;
+    atomic_store(&spawned->service.pid, getpid());
+    if (apply(spawned, sent, count, &report) < 0) {
+        plait__answer(spawned, &report);
+        _exit(127);
+    }
+    if (plan->environment) environ = plan->environment;
+    plait__answer(spawned, NULL);
+    plait__spawned_run(spawned);
+}

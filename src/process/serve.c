@@ -1,0 +1,221 @@
+/* process/serve.c - what a forkserver does: wait for requests, for the ends of its children, and for the end of its owner. */
+#include "process/server.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <plait/arena.h>
+
+#include "base/error.h"
+#include "family/pidfd.h"
+#include "family/roster.h"
+#include "family/wait.h"
+#include "process/serve.h"
+
+/* Private to the server. */
+static struct plait__server_board *board;
+static int requests, ends;                                 /* descriptors: the socket; one that tells of SIGCHLD */
+static bool is_stopping;
+
+/* ---- users: the owner, and forks of it ---- */
+
+static struct user {
+    pid_t pid;
+    int pidfd;                                             /* -1: there are none here */
+} *users;                                                  /* [0] is the owner */
+static unsigned user_count;
+
+static void add_user(pid_t pid)
+{
+    struct user *more = realloc(users, (user_count + 1) * sizeof *users);
+    if (!more) return;                                     /* its children end with us, not with it */
+    users = more;
+    int pidfd = plait__pidfd_open(pid);
+    users[user_count++] = (struct user){ pid, pidfd < 0 ? -1 : pidfd };
+}
+
+static bool is_gone(const struct user *user)
+{
+    if (user->pidfd >= 0) return plait__wait_fd(user->pidfd, POLLIN, PLAIT_NOW) > 0;
+    return kill(user->pid, 0) < 0 && errno == ESRCH;
+}
+
+/* Without pidfds there is no other way to learn of the owner's end than to look now and then. */
+static void look_after_users(void)
+{
+    if (is_gone(&users[0])) _exit(0);                      /* our children end with us */
+    for (unsigned i = user_count; i-- > 1;) {
+        if (!is_gone(&users[i])) continue;
+        plait__children_of(users[i].pid);
+        if (users[i].pidfd >= 0) close(users[i].pidfd);
+        users[i] = users[--user_count];
+    }
+}
+
+/* ---- new children ---- */
+
+static sigset_t mask_before;
+static struct sigaction interrupt_before;
+
+/* In a new child: nothing of the server's own; and until it is somebody's, it ends with the server. */
+void plait__be_served(pid_t server)
+{
+    close(requests);
+    close(ends);
+    for (unsigned i = 0; i < user_count; i++)
+        if (users[i].pidfd >= 0) close(users[i].pidfd);
+    free(users);
+    sigaction(SIGINT, &interrupt_before, NULL);
+    sigprocmask(SIG_SETMASK, &mask_before, NULL);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != server) _exit(127);
+}
+
+/* ---- requests ---- */
+
+/* How many bytes came; 0: everybody has closed the other end. */
+static ssize_t receive(struct plait__message *message, int *sent, unsigned *count)
+{
+    union {
+        struct cmsghdr header;
+        char room[CMSG_SPACE(PLAIT__SENT_MAX * sizeof(int))];
+    } control;
+    struct iovec data = { message, sizeof *message };
+    struct msghdr header = { .msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control };
+    ssize_t got = recvmsg(requests, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    *count = 0;
+    struct cmsghdr *first = got > 0 ? CMSG_FIRSTHDR(&header) : NULL;
+    if (!first || first->cmsg_type != SCM_RIGHTS) return got;
+    *count = (unsigned)((first->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+    memcpy(sent, CMSG_DATA(first), *count * sizeof(int));
+    return got;
+}
+
+static void start(struct plait__spawned *spawned, int *sent, unsigned count)
+{
+    if (count != spawned->service.sent) {                  /* our limit on descriptors took some away */
+        plait__answer(spawned, &(struct plait__report){ PLAIT__STEP_FDS, EMFILE });
+        plait__spawned_drop(spawned);
+        return;
+    }
+    pid_t pid = plait__make_child(NULL, spawned);
+    if (pid == 0) plait__serve_one(spawned, sent, count);
+    if (pid > 0) return;
+    plait__answer(spawned, &(struct plait__report){ PLAIT__STEP_FORK, errno });
+    plait__spawned_drop(spawned);
+}
+
+/* Who has asked for it waits until he knows whether we end now. */
+static void stop(void)
+{
+    is_stopping = true;
+    plait__empty_seats(board);
+    if (!plait__has_children()) return;
+    ssize_t sent = send(requests, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    (void)sent;
+}
+
+/* False: there are no more now. */
+static bool answer_one(void)
+{
+    struct plait__message message;
+    int sent[PLAIT__SENT_MAX];
+    unsigned count;
+    ssize_t got = receive(&message, sent, &count);
+    if (got == 0) stop();
+    if (got != sizeof message) return false;
+    if (message.kind == PLAIT__HELLO) add_user(message.pid);
+    if (message.kind == PLAIT__START && plait_is_shared(message.spawned)) start(message.spawned, sent, count);
+    if (message.kind == PLAIT__STOP) stop();
+    for (unsigned i = 0; i < count; i++) close(sent[i]);
+    return true;
+}
+
+/* ---- the life of a server ---- */
+
+static int run_preload(void)
+{
+    plait__code preload;
+    if (!board->preload_size) return 0;
+    int error = plait__function_find(&board->preload_function, board->preload_size, &preload);
+    if (error) return error;
+    int result = ((int (*)(void))preload)();
+    return result ? plait__fail(-ECANCELED, "preload returned %d", result) : 0;
+}
+
+static int set_up(void)
+{
+    sigset_t child;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &child, &mask_before);
+    sigaction(SIGINT, &(struct sigaction){ .sa_handler = SIG_IGN }, &interrupt_before);        /* of the terminal: the owner decides */
+    ends = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (ends < 0) return plait__fail(-errno, "signalfd: %s", plait_strerror(-errno));
+    add_user(getppid());
+    if (!user_count) return plait__fail(-ENOMEM, "no private memory for a server");
+    return run_preload();
+}
+
+/* One byte through the socket: whoever waits for it learns of our death, too. */
+static void tell_ready(int error)
+{
+    board->error = error;
+    snprintf(board->detail, sizeof board->detail, "%s", error ? plait_error_detail() : "");
+    ssize_t sent = send(requests, "", 1, MSG_NOSIGNAL);
+    (void)sent;
+}
+
+#define LOOK_EVERY (PLAIT__SECOND / 5)
+
+static void wait_for_news(void)
+{
+    struct pollfd fds[2 + 64] = { { .fd = requests, .events = POLLIN }, { .fd = ends, .events = POLLIN } };
+    unsigned count = 2;
+    bool all_watched = user_count <= 64;
+    if (is_stopping) fds[0].fd = -1;
+    for (unsigned i = 0; i < user_count && count < 2 + 64; i++) {
+        all_watched = all_watched && users[i].pidfd >= 0;
+        fds[count++] = (struct pollfd){ .fd = users[i].pidfd, .events = POLLIN };
+    }
+    int64_t patience = plait__has_late_children() ? 2 * PLAIT__MILLISECOND : all_watched ? INT64_MAX / 4 : LOOK_EVERY;
+    plait__wait_fds(fds, count, (plait_deadline){ plait__now() + patience });
+    struct signalfd_siginfo info;
+    while (read(ends, &info, sizeof info) > 0) {}
+}
+
+/* One new child for the stock at a time, and requests in between. */
+static void work(void)
+{
+    while (answer_one()) {}
+    plait__bury_children();
+    while (!is_stopping && plait__fill_a_seat(board))
+        if (answer_one()) plait__bury_children();
+}
+
+int plait__serve(void *argument)
+{
+    const struct plait__server_start *begin = argument;
+    board = begin->board;
+    requests = begin->socket;
+    atomic_store(&board->owner, plait__self.owner);
+    int error = set_up();
+    while (!error && plait__fill_a_seat(board)) {}
+    tell_ready(error);
+    if (error) return 1;
+    while (!is_stopping || plait__has_children()) {
+        wait_for_news();
+        look_after_users();
+        work();
+    }
+    return 0;
+}
