@@ -61,7 +61,8 @@ static void start_watcher(void)
  * always; for others the child has to watch by itself.  A child of the forkserver ends with the server, which sees to the rest. */
 static void end_with_it(bool by_kernel)
 {
-    if (by_kernel) prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (by_kernel && tie.is_parent) prctl(PR_SET_PDEATHSIG, SIGKILL);           /* a server's child has it from its begin */
+    else if (by_kernel) return;
     else start_watcher();
     if (is_gone()) kill(getpid(), SIGKILL);                /* it was gone before */
 }

@@ -113,6 +113,9 @@ int plait__check_started(const plait_process *process);
 /* Whether it has ended, by a look if that is not yet known. */
 bool plait__is_over(plait_process *process);
 
+/* Before sleeping until it has ended. */
+void plait__spin_for_end(const plait_process *process);
+
 /* For routes whose children are the kernel's children of this process. */
 bool plait__child_look(plait_process *process);
 int plait__child_wait(plait_process *process, plait_deadline deadline);

@@ -7,18 +7,16 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <plait/arena.h>
-
 #include "arena/map.h"
 #include "family/wait.h"
 
 /* ---- whoever wants a child ---- */
 
-/* One that has died while it sat is still READY to look at; the server will see to it. */
+/* One that was killed while it sat may still look READY: then this one has been killed before it began, and the server tells. */
 static bool take(struct plait__seat *seat, struct plait__spawned *spawned)
 {
     uint64_t birth = PLAIT__READY;
-    if (atomic_load(&seat->birth) != PLAIT__READY || plait__fate(atomic_load(&seat->owner)) != PLAIT__LIVES) return false;
+    if (atomic_load(&seat->birth) != PLAIT__READY) return false;
     atomic_store(&spawned->service.pid, atomic_load(&seat->pid));
     return atomic_compare_exchange_strong(&seat->birth, &birth, (uintptr_t)spawned);
 }
@@ -39,16 +37,14 @@ bool plait__take_seat(struct plait__server_board *board, struct plait__spawned *
 
 /* ---- the child ---- */
 
-void plait__sit(struct plait__server_board *board, struct plait__seat *seat)
+/* It is no member yet: nobody has to watch whether it lives, and it watches nobody.  With its server it ends; a taker who dies before
+ * he has woken it is noticed by the server. */
+void plait__sit(struct plait__seat *seat)
 {
-    uint32_t server = (uint32_t)atomic_load(&board->owner) & 0xffff;
-    if (plait__member() != 0) _exit(127);
+    plait__warm_up();
     atomic_store(&seat->pid, getpid());
-    atomic_store(&seat->owner, plait__self.owner);
     atomic_store(&seat->birth, PLAIT__READY);
-    struct plait__wait wait = plait__wait_until(PLAIT_FOREVER);
-    while (atomic_load(&seat->birth) == PLAIT__READY) plait__wait(&wait, plait__low_half(&seat->birth), 0, server);
-    plait__wait_end(&wait);
+    while (atomic_load(&seat->birth) == PLAIT__READY) plait__wait_unwatchful(plait__low_half(&seat->birth), 0);
     struct plait__spawned *spawned = (struct plait__spawned *)(uintptr_t)atomic_load(&seat->birth);
     atomic_store(&seat->has_left, 1);
     plait__serve_one(spawned, NULL, 0);

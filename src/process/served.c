@@ -58,7 +58,7 @@ bool plait__fill_a_seat(struct plait__server_board *board)
         if (atomic_load(&seat->birth) != PLAIT__EMPTY || is_taken(seat)) continue;
         atomic_store(&seat->has_left, 0);
         pid_t pid = plait__make_child(seat, NULL);
-        if (pid == 0) plait__sit(board, seat);
+        if (pid == 0) plait__sit(seat);
         return pid > 0;
     }
     return false;
@@ -82,12 +82,16 @@ static struct plait__spawned *spawned_in(const struct plait__seat *seat)
     return birth == PLAIT__READY || birth == PLAIT__EMPTY ? NULL : (struct plait__spawned *)(uintptr_t)birth;
 }
 
-/* It has got up, and its seat can be given to another. */
+/* It has got up, and its seat can be given to another.  Or it still sleeps: who has taken it may have died before he woke it. */
 static void note_those_who_left(void)
 {
     for (size_t i = 0; i < count; i++) {
         struct plait__seat *seat = children[i].seat;
-        if (!seat || !atomic_load(&seat->has_left)) continue;
+        if (!seat || !spawned_in(seat)) continue;
+        if (!atomic_load(&seat->has_left)) {
+            plait__wake(plait__low_half(&seat->birth), 1);
+            continue;
+        }
         children[i].spawned = spawned_in(seat);
         children[i].seat = NULL;
         atomic_store(&seat->birth, PLAIT__EMPTY);

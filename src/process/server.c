@@ -267,6 +267,7 @@ static unsigned choose_descriptors(const plait_process *process, const struct pl
     unsigned count = 0;
     for (int i = 0; i < 3; i++) {
         int source = plan->streams[i] == PLAIT_STREAM_INHERIT ? i : streams->sources[i];
+        if (plan->streams[i] == PLAIT_STREAM_DEFAULT) source = -2;       /* its standard input is /dev/null */
         service->given[i] = source < 0 ? source : (int32_t)count;
         if (source >= 0) fds[count++] = source;
     }
@@ -402,6 +403,7 @@ static int wait_for_end(plait_process *process, plait_deadline deadline)
 {
     struct plait__spawned *spawned = spawned_of(process);
     bool by_descriptor = process->is_pidfd && plait__sentinel_is_ours(process);
+    if (!plait__is_now(deadline)) plait__spin_for_end(process);
     int result = by_descriptor ? plait__wait_fd(process->sentinel, POLLIN, deadline) : 0;
     if (result < 0) return result;
     return by_descriptor && atomic_load(&spawned->record.has_ended) ? 0 : wait_for_status(&spawned->service, deadline);

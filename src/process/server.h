@@ -14,7 +14,6 @@
  * taken it. */
 struct plait__seat {
     _Atomic uint64_t birth;
-    _Atomic uint64_t owner;                                /* the child as a member, once it is READY */
     _Atomic int32_t pid;
     _Atomic uint32_t has_left;                             /* the child has seen what it is to be: the seat may get another one */
 };
@@ -52,8 +51,11 @@ int plait__serve(void *argument);
 /* In a child that the server has made, with the descriptors that were sent: be what was asked for. */
 __attribute__((noreturn)) void plait__serve_one(struct plait__spawned *spawned, int *sent, unsigned count);
 
+/* Have the pages that a fork needs first: see warm.c. */
+void plait__warm_up(void);
+
 /* Sit down: wait until somebody takes this child, then be that. */
-__attribute__((noreturn)) void plait__sit(struct plait__server_board *board, struct plait__seat *seat);
+__attribute__((noreturn)) void plait__sit(struct plait__seat *seat);
 
 /* Take a child that is READY for this.  False: there is none. */
 bool plait__take_seat(struct plait__server_board *board, struct plait__spawned *spawned);
