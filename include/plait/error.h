@@ -28,7 +28,11 @@
     X(EUNLOCKED,   -4103, "the lock was released more often than acquired")                                          \
     X(ENOLEASE,    -4104, "the lease was already settled or has moved to somebody else")                             \
     X(ETOOMANY,    -4105, "the family has no room for another member")                                               \
-    X(ENOARENA,    -4106, "the shared memory of the family could not be made")
+    X(ENOARENA,    -4106, "the shared memory of the family could not be made")                                       \
+    X(ENOINIT,     -4107, "plait_init was not called")                                                               \
+    X(ENOTSTARTED, -4108, "the process was not started")                                                             \
+    X(ENOFUNCTION, -4109, "the function is not to be found in the other process")                                    \
+    X(EDAEMON,     -4110, "daemonic processes are not allowed to have children")
 
 enum {
 #define PLAIT_ERROR_ENUM(name, value, message) PLAIT_##name = value,
