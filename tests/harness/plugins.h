@@ -126,6 +126,13 @@ static inline plait_reduce reduce_of(void *handle)
     return function();
 }
 
+/* No module will lie at this address in this process. */
+static inline void be_in_the_place_of(uintptr_t address)
+{
+    void *place = (void *)(address / 4096 * 4096);
+    CHECK(mmap(place, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == place);
+}
+
 #define SKIP_IF_STATIC() ((void)0)
 
 #endif

@@ -68,6 +68,40 @@ static void a_plug_in_is_opened_by_the_workers(void **state)
     end_pool();
 }
 
+struct place {
+    uintptr_t address;
+    _Atomic int takers;
+};
+
+static bool all_have_taken_it(void *place)
+{
+    return ((struct place *)place)->takers == WORKERS;
+}
+
+/* One in each worker. */
+static int take_place(const void *in, void *out, void *context)
+{
+    struct place *place = context;
+    be_in_the_place_of(place->address);
+    place->takers++;
+    test_until(all_have_taken_it, place);
+    return 0;
+}
+
+static void at_another_address(void **state)
+{
+    struct place *place = plait_alloc(sizeof *place);
+    make_pool();
+    put_plugin("one.so", "a.so");
+    const plait_task task = task_of(open_plugin("a.so"));
+    place->address = (uintptr_t)task;
+    const plait_map_options options = { .chunk = 1, .context = place };
+    assert_int_equal(plait_pool_map(pool, take_place, NULL, 0, NULL, 0, WORKERS, &options), 0);
+    for (size_t chunk = 0; chunk < 3; chunk++) assert_int_equal(map_with(task, chunk), 0);
+    plait_free(place);
+    end_pool();
+}
+
 static void its_task_and_its_reduce(void **state)
 {
     int in[N], sum = 0;
@@ -218,6 +252,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(code_that_was_made_at_run_time_is_refused),
 #if !TEST_IS_STATIC
     WITH_PLUGINS(a_plug_in_is_opened_by_the_workers),
+    WITH_PLUGINS(at_another_address),
     WITH_PLUGINS(its_task_and_its_reduce),
     WITH_PLUGINS(a_plug_in_that_is_gone),
     WITH_PLUGINS(a_plug_in_that_was_replaced),

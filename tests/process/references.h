@@ -86,8 +86,7 @@ static inline struct reference *describe_elsewhere(const char *name)
 /* Here it can't lie where it lay there. */
 static inline void be_in_its_place(const struct reference *reference)
 {
-    void *place = (void *)(uintptr_t)(reference->function.address / 4096 * 4096);
-    CHECK(mmap(place, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == place);
+    be_in_the_place_of((uintptr_t)reference->function.address);
 }
 
 #endif
