@@ -331,7 +331,8 @@ static const char can_not_fail[] =
     " pthread_mutex_trylock pthread_mutex_unlock pthread_mutex_consistent pthread_setspecific pthread_sigmask"
     " ftrylockfile funlockfile fflush stdout stderr __errno_location __libc_single_threaded"
     " close munmap munlock exit _exit on_exit free getpid getppid getenv sysconf clock_gettime getrlimit getrlimit64 prctl read"
-    " kill waitid waitpid fstat fstat64 __register_atfork ";
+    " kill waitid waitpid fstat fstat64 __register_atfork memcmp strcmp strcat strerror getauxval"
+    " _dl_find_object dladdr dlinfo dlclose dlerror ";
 
 static bool is_the_tools(const char *name)
 {

@@ -58,6 +58,9 @@ static const struct {
     [FAIL_POLL] = { "poll", { EINTR } },                     /* a few descriptors take no memory */
     [FAIL_ARENA] = { "plait__heap_alloc", { ENOMEM } },    /* the family's memory is full */
     [FAIL_AFFINITY] = { "sched_getaffinity", { EINVAL } },
+    [FAIL_PREAD] = { "pread", { EIO, EINTR } },
+    [FAIL_CWD] = { "getcwd", { ENOENT } },
+    [FAIL_DLOPEN] = { "dlopen", { ENOMEM } },
 };
 
 /* One failure, or a series of them. */
@@ -209,6 +212,38 @@ REPLACE(int, sched_getaffinity, "sched_getaffinity", (pid_t pid, size_t size, cp
     return fails(FAIL_AFFINITY) ? -1 : real_sched_getaffinity(pid, size, set);
 }
 
+REPLACE(ssize_t, pread, LARGE("pread"), (int fd, void *to, size_t size, off_t offset))
+{
+    return fails(FAIL_PREAD) ? -1 : real_pread(fd, to, size, offset);
+}
+
+REPLACE(char *, getcwd, "getcwd", (char *to, size_t size))
+{
+    return fails(FAIL_CWD) ? NULL : real_getcwd(to, size);
+}
+
+static void *(*real_dlopen)(const char *path, int mode);
+
+static void *open_or_fail(const char *path, int mode)
+{
+    return fails(FAIL_DLOPEN) ? NULL : real_dlopen(path, mode);
+}
+
+/* The library knows dlopen only by its name. */
+REPLACE(void *, dlsym, "dlsym", (void *handle, const char *name))
+{
+    void *found = real_dlsym(handle, name);
+    if (!found || strcmp(name, "dlopen") != 0) return found;
+    real_dlopen = (void *(*)(const char *, int))found;
+    return (void *)open_or_fail;
+}
+
+REPLACE(char *, dlerror, "dlerror", (void))
+{
+    bool ours = failing.pid && failing.plan.kind == FAIL_DLOPEN && atomic_load(failing.reached);
+    return ours ? strerror(failing.plan.error) : real_dlerror();
+}
+
 REPLACE(void *, plait__heap_alloc, "plait__heap_alloc", (struct plait__heap *heap, size_t size, unsigned tag, bool zeroed))
 {
     return fails(FAIL_ARENA) ? NULL : real_plait__heap_alloc(heap, size, tag, zeroed);
@@ -240,7 +275,9 @@ REPLACE(long, syscall, "syscall", (long number, ...))
 
 bool fail_stands_in_for(const char *function)
 {
-    if (strcmp(function, "syscall") == 0 || strcmp(function, "ppoll") == 0) return true;
+    static const char *const by_other_names[] = { "syscall", "ppoll", "dlsym" };
+    for (int i = 0; i < 3; i++)
+        if (strcmp(function, by_other_names[i]) == 0) return true;
     for (int kind = 0; kind < FAIL_KINDS; kind++) {
         const size_t size = strlen(kinds[kind].name);
         if (strncmp(function, kinds[kind].name, size) == 0 && (!function[size] || strcmp(function + size, "64") == 0)) return true;
