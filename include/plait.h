@@ -15,6 +15,7 @@
 #include <plait/version.h>
 #include <plait/error.h>
 #include <plait/deadline.h>
+#include <plait/cpu.h>
 #include <plait/arena.h>
 #include <plait/family.h>
 #include <plait/lock.h>

@@ -36,7 +36,7 @@ typedef struct plait_pool plait_pool;
 /* All zero, or NULL instead of the struct: the defaults. */
 typedef struct plait_pool_options {
     int kind;                 /* PLAIT_PROCESSES or PLAIT_INLINE, see kind.h */
-    int workers;              /* 0: as many as CPUs this process may run on.  At most 1024 */
+    int workers;              /* 0: as many as plait_cpu_count() says.  At most 1024 */
     const char *name;         /* workers are called name-N; NULL: "PoolWorker".  Copied */
     uint64_t reserved[6];     /* zero */
 } plait_pool_options;

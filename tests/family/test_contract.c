@@ -210,6 +210,9 @@ enum { ANY_TIME = 1 };                                     /* it needs no object
     X(plait_strerrorname, ANY_TIME, CHECK(*plait_strerrorname(PLAIT_ECLOSED)))                        \
     X(plait_error_detail, ANY_TIME, CHECK(plait_error_detail()))                                      \
     X(plait_after, ANY_TIME, CHECK(plait_after(1).at > 0))                                            \
+    X(plait_cpu_count, ANY_TIME, CHECK(plait_cpu_count() > 0))                                        \
+    X(plait_cpu_count_online, ANY_TIME, CHECK(plait_cpu_count_online() > 0))                          \
+    X(plait_cpu_count_physical, ANY_TIME, CHECK(plait_cpu_count_physical() > 0))                      \
     X(plait_init, ANY_TIME, CHECK(plait_init(NULL, NULL) == 0))                                       \
     X(plait_leave, ANY_TIME, plait_leave(); CHECK(plait_init(NULL, NULL) == 0); plait_leave())        \
     X(plait_member_count, ANY_TIME, CHECK(plait_member_count() >= 0))                                 \
