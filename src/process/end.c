@@ -28,7 +28,8 @@ int plait__check_ours(const plait_process *process)
 int plait__check_started(const plait_process *process)
 {
     int error = plait__check_ours(process);
-    if (error || atomic_load(&process->stage) == PLAIT__STARTED) return error;
+    bool runs = process == plait__this_thread;             /* though who started it may not yet be back */
+    if (error || runs || atomic_load(&process->stage) == PLAIT__STARTED) return error;
     return plait__fail(PLAIT_ENOTSTARTED, "%s was not started", process->name);
 }
 

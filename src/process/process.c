@@ -17,16 +17,22 @@
 
 /* ---- making ---- */
 
+/* As in Python, an empty name is none. */
+static bool is_given(const char *name)
+{
+    return name && *name;
+}
+
 /* "Worker-2", in a child "Worker-1:2". */
 static void give_name(plait_process *process, const plait_process_options *options)
 {
     bool is_thread = process->plan->kind == PLAIT_THREADS;
-    const char *class_name = options->class_name ? options->class_name : is_thread ? "Thread" : "Process";
+    const char *class_name = is_given(options->class_name) ? options->class_name : is_thread ? "Thread" : "Process";
     snprintf(process->class_name, sizeof process->class_name, "%s", class_name);
     unsigned number = atomic_fetch_add(is_thread ? &plait__threads_made : &plait__children_made, 1) + 1;
     if (is_thread) snprintf(process->identity, sizeof process->identity, "%u", number);
     else snprintf(process->identity, sizeof process->identity, "%.32s%s%u", plait__identity, *plait__identity ? ":" : "", number);
-    if (options->name) snprintf(process->name, sizeof process->name, "%s", options->name);
+    if (is_given(options->name)) snprintf(process->name, sizeof process->name, "%s", options->name);
     else snprintf(process->name, sizeof process->name, "%.30s-%.32s", class_name, process->identity);
 }
 
@@ -90,12 +96,10 @@ int plait_process_start(plait_process *process)
     if (!process->plan) return plait__fail(-EINVAL, "%s was not made by plait_process_new", process->name);
     if (!atomic_compare_exchange_strong(&process->stage, &expected, PLAIT__STARTING))
         return plait__fail(-EALREADY, "cannot start a process twice");
-    const struct plait__route *route = choose_route(process->plan);
-    error = start_by(process, route);
-    if (!error) {
-        process->route = route;
-        if (!process->plan->is_hidden) plait__children_add(process);
-    }
+    process->route = choose_route(process->plan);
+    error = start_by(process, process->route);
+    if (error) process->route = NULL;
+    else if (!process->plan->is_hidden) plait__children_add(process);
     atomic_store(&process->stage, error ? PLAIT__NEW : PLAIT__STARTED);
     return error;
 }
@@ -141,7 +145,8 @@ int plait_process_free(plait_process *process)
     if (!process) return 0;
     if (!process->plan) return plait__fail(-EINVAL, "%s was not made by plait_process_new", process->name);
     bool ours = process->owner == getpid();
-    if (ours && atomic_load(&process->stage) == PLAIT__STARTED && !plait__is_over(process))
+    int stage = ours ? atomic_load(&process->stage) : PLAIT__NEW;
+    if (stage == PLAIT__STARTING || (stage == PLAIT__STARTED && !plait__is_over(process)))
         return plait__fail(PLAIT_ERUNNING, "Cannot close a process while it is still running: %s (pid %d)", process->name,
                            (int)process->pid);
     if (ours) plait__children_remove(process);
@@ -151,11 +156,11 @@ int plait_process_free(plait_process *process)
 
 /* ---- what it is ---- */
 
-/* A thread learns its number by itself, which takes a moment. */
+/* A thread learns its number by itself, which takes a moment; in a fork's copy it never does. */
 pid_t plait_process_pid(const plait_process *process)
 {
     if (!process) return plait__fail(-EINVAL, "the process is NULL");
-    while (!process->pid && atomic_load(&process->stage) == PLAIT__STARTED) sched_yield();
+    while (!process->pid && atomic_load(&process->stage) == PLAIT__STARTED && process->owner == getpid()) sched_yield();
     return process->pid;
 }
 
@@ -198,7 +203,7 @@ int plait_process_kind(const plait_process *process)
 /* "started", "initial", "stopped exitcode=-SIGTERM". */
 static void describe_state(plait_process *process, char *text, size_t size)
 {
-    int code = process->plan && process->owner == getpid() ? plait_process_exitcode(process) : PLAIT_ERUNNING;
+    int code = process->plan ? plait_process_exitcode(process) : PLAIT_ERUNNING;
     const char *signal = code < 0 && code > -128 ? plait__signal_name(-code) : NULL;
     if (code == PLAIT_ENOTSTARTED) snprintf(text, size, "initial");
     else if (code == PLAIT_ERUNNING) snprintf(text, size, "started");
