@@ -70,7 +70,6 @@ void plait__child_run(const struct plait__birth *birth)
     plait__set_process_name(birth->name);
     plait__at_exit(end);
     (void)plait__shut_down_at_exit();                      /* for a C library that tells no status: `end` does not run there */
-    (void)plait__member();                                 /* an error shows again in the first call that needs it */
     plait__log(PLAIT_LOG_INFO, "child process calling self.run()");
     plait__exit(birth->function(birth->plan->argument));
 }
