@@ -96,7 +96,7 @@ static void a_thread_that_leaves_in_the_middle_keeps_its_lock_locked(void **stat
 
 struct start {
     int method;                         /* 0: another program */
-    pid_t *pid;                         /* shared with the tester */
+    pid_t *pids;                        /* shared with the tester: the forkserver, the child */
 };
 
 static int start_and_stay(void *argument)
@@ -108,20 +108,22 @@ static int start_and_stay(void *argument)
                                          : plait_start_program(argv, NULL);
     CHECK(child);
     if (start->method) test_until(is_set, &notes->ready);
-    *(_Atomic pid_t *)start->pid = plait_process_pid(child);
+    start->pids[0] = plait_forkserver_pid();
+    ((_Atomic pid_t *)start->pids)[1] = plait_process_pid(child);
     sleep_for_ever();
 }
 
 static void kill_the_parent(int method)
 {
-    struct start start = { method, test_shared(sizeof(pid_t)) };
+    struct start start = { method, test_shared(2 * sizeof(pid_t)) };
     adopt_orphans();
     const pid_t host = test_fork(start_and_stay, &start);
-    test_until(is_set, start.pid);
+    test_until(is_set, start.pids + 1);
     const double since = seconds_now();
     assert_int_equal(kill(host, SIGKILL), 0);
     assert_int_equal(test_wait_exit(host), -SIGKILL);
-    orphans_must_end(start.pid, 1, since);
+    const int first = start.pids[0] ? 0 : 1;
+    orphans_must_end(start.pids + first, 2 - first, since);
 }
 
 static void a_forked_child_ends_with_its_parent(void **state)
