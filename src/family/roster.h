@@ -171,7 +171,7 @@ enum plait__fate { PLAIT__LIVES, PLAIT__DIED, PLAIT__LEFT };
 enum plait__fate plait__fate(uint64_t owner);
 
 /* Where the member may own words, for repair.  Returns the object that it was inside of before, which is to be given back to
- * plait__leave_object: NULL, unless a signal handler uses another object in the middle. */
+ * plait__leave_object: NULL, unless a signal handler has interrupted an operation on that one, which it must not (README.md). */
 static inline struct plait__owned *plait__enter_object(struct plait__owned *object)
 {
     struct plait__slot *slot = plait__slot(plait__self.slot);
