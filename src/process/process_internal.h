@@ -9,7 +9,7 @@
 
 #include <plait/process.h>
 
-#define PLAIT__PROCESS_NAME_SIZE 64u
+#include "family/roster.h"
 
 /* What a child leaves behind in shared memory: its exit code, because the host program may take the status by a wait() of its
  * own.  Written by the child, once. */
