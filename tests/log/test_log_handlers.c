@@ -229,6 +229,7 @@ static void end_two(struct test_thread *threads)
 static void who_removes_one_waits_until_it_is_over(void **state)
 {
     struct test_thread inside[2], remover;
+    assert_int_equal(plait_init(NULL, NULL), 0);           /* test_until_waits looks into the roster */
     start_two_inside(inside);
     test_thread_start(&remover, remove_it, NULL);
     test_until_waits(atomic_load(&remover.tid));
