@@ -50,7 +50,7 @@ void plait__birth_fill(struct plait__birth *birth, const plait_process *process)
     birth->from_main_thread = plait__is_main_thread();
     birth->method = plait_get_start_method();
     birth->is_served = false;
-    plait__log_get_state(&birth->log);
+    birth->log = plait__log_get_state();
     memcpy(birth->name, process->name, sizeof birth->name);
     memcpy(birth->class_name, process->class_name, sizeof birth->class_name);
     memcpy(birth->identity, process->identity, sizeof birth->identity);

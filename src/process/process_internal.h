@@ -10,10 +10,10 @@
 #include <plait/process.h>
 
 #include "base/futex.h"
+#include "family/roster.h"
 #include "log/log.h"
 #include "process/plan.h"
 
-#define PLAIT__PROCESS_NAME_SIZE 64u
 #define PLAIT__IDENTITY_SIZE 48u
 
 /* What a child leaves behind in shared memory: its exit code, because the host program may take the status by a wait() of its

@@ -325,12 +325,13 @@ static const struct fail_operation waiting_for_the_lock_of_one_that_dies = {
 /* What the library calls and harness/fail.c does not stand in for, as it can not fail, or only by a mistake of ours: numbers, sets
  * and texts; locks; what ends something; what is there or is a limit; what is only told to the kernel. */
 static const char can_not_fail[] =
-    " memcpy memset strlen strncmp strrchr strstr strerrordesc_np strerrorname_np snprintf vsnprintf sigfillset __sched_cpucount"
+    " memcpy memset strlen strncmp strcmp strchr strrchr strcspn strstr strerrordesc_np snprintf vsnprintf sigfillset"
     " pthread_attr_destroy pthread_attr_init pthread_attr_setdetachstate pthread_mutexattr_destroy pthread_mutexattr_init"
     " pthread_mutexattr_setpshared pthread_mutexattr_setrobust pthread_mutex_init pthread_mutex_destroy pthread_mutex_lock"
     " pthread_mutex_trylock pthread_mutex_unlock pthread_mutex_consistent pthread_setspecific pthread_sigmask"
     " ftrylockfile funlockfile fflush stdout stderr __errno_location __libc_single_threaded"
     " close munmap munlock exit _exit on_exit free getpid getppid getenv sysconf clock_gettime getrlimit getrlimit64 prctl read"
+    " sigemptyset sigaddset sigismember sigpending sigtimedwait pthread_setcancelstate"
     " kill waitid waitpid fstat fstat64 __register_atfork memcmp strcmp strcat strerror getauxval"
     " _dl_find_object dladdr dlinfo dlclose dlerror ";
 

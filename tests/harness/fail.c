@@ -56,6 +56,7 @@ static const struct {
     [FAIL_PIDFD_SIGNAL] = { "pidfd_send_signal", { EPERM, ENOSYS } },
     [FAIL_ROBUST_LIST] = { "get_robust_list", { ENOSYS, EPERM } },
     [FAIL_POLL] = { "poll", { EINTR } },                     /* a few descriptors take no memory */
+    [FAIL_WRITE] = { "write", { EINTR, EAGAIN, ENOSPC, EIO, EBADF, EPIPE } },
     [FAIL_ARENA] = { "plait__heap_alloc", { ENOMEM } },    /* the family's memory is full */
     [FAIL_AFFINITY] = { "sched_getaffinity", { EINVAL } },
     [FAIL_PREAD] = { "pread", { EIO, EINTR } },
@@ -205,6 +206,11 @@ REPLACE(int, poll, "poll", (struct pollfd *fds, nfds_t count, int timeout))
 REPLACE(int, ppoll, "ppoll", (struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask))
 {
     return fails(FAIL_POLL) ? -1 : real_ppoll(fds, count, timeout, mask);
+}
+
+REPLACE(ssize_t, write, "write", (int fd, const void *data, size_t size))
+{
+    return fails(FAIL_WRITE) ? -1 : real_write(fd, data, size);
 }
 
 REPLACE(int, sched_getaffinity, "sched_getaffinity", (pid_t pid, size_t size, cpu_set_t *set))
