@@ -21,7 +21,7 @@ void plait__empty_seats(struct plait__server_board *board);
 /* Reap those that have ended, and tell how; see which seats were left. */
 void plait__bury_children(void);
 
-/* Some zombies have to wait until whoever asked for them has noted their numbers. */
+/* Some zombies have to wait until whoever asked for them has noted their numbers; or some have been taken, and have not got up yet. */
 bool plait__has_late_children(void);
 
 /* Any, but those that are detached. */

@@ -19,7 +19,7 @@ static struct child {
     bool is_orphan;                                        /* who asked for it is dead */
 } *children;
 static size_t count, room;
-static bool has_late;
+static bool has_late, has_taken;                           /* zombies that have to stay; some who were taken, and have not got up yet */
 
 /* ---- new ones ---- */
 
@@ -85,10 +85,12 @@ static struct plait__spawned *spawned_in(const struct plait__seat *seat)
 /* It has got up, and its seat can be given to another.  Or it still sleeps: who has taken it may have died before he woke it. */
 static void note_those_who_left(void)
 {
+    has_taken = false;
     for (size_t i = 0; i < count; i++) {
         struct plait__seat *seat = children[i].seat;
         if (!seat || !spawned_in(seat)) continue;
         if (!atomic_load(&seat->has_left)) {
+            has_taken = true;
             plait__wake(plait__low_half(&seat->birth), 1);
             continue;
         }
@@ -184,7 +186,7 @@ void plait__bury_children(void)
 
 bool plait__has_late_children(void)
 {
-    return has_late;
+    return has_late || has_taken;
 }
 
 /* Those that were killed in their seats have nothing to do. */
