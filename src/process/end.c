@@ -190,5 +190,7 @@ int plait_process_sentinel(plait_process *process)
     pthread_mutex_lock(&process->reaping);
     if (process->sentinel < 0 && plait_process_kind(process) == PLAIT_THREADS) error = plait__sentinel_make(process);
     pthread_mutex_unlock(&process->reaping);
-    return error ? plait__fail(error, "a descriptor to watch the thread by: %s", plait_strerror(error)) : process->sentinel;
+    if (error) return plait__fail(error, "a descriptor to watch the thread by: %s", plait_strerror(error));
+    if (process->sentinel < 0) return plait__fail(-ENOTSUP, "%s: there are no pidfds to watch it by", process->name);
+    return process->sentinel;
 }

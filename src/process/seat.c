@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "arena/map.h"
@@ -12,27 +13,31 @@
 
 /* ---- whoever wants a child ---- */
 
-/* One that was killed while it sat may still look READY: then this one has been killed before it began, and the server tells. */
-static bool take(struct plait__seat *seat, struct plait__spawned *spawned)
+/* One that was killed while it sat may still look READY: then this one has been killed before it began, and the server tells.  Between
+ * the look at the number and the exchange another child may have come to sit there. */
+static enum plait__taken take(struct plait__seat *seat, struct plait__spawned *spawned)
 {
     uint64_t birth = PLAIT__READY;
-    if (atomic_load(&seat->birth) != PLAIT__READY) return false;
-    atomic_store(&spawned->service.pid, atomic_load(&seat->pid));
-    return atomic_compare_exchange_strong(&seat->birth, &birth, (uintptr_t)spawned);
+    if (atomic_load(&seat->birth) != PLAIT__READY) return PLAIT__NONE_TAKEN;
+    pid_t pid = atomic_load(&seat->pid);
+    atomic_store(&spawned->service.pid, pid);
+    if (!atomic_compare_exchange_strong(&seat->birth, &birth, (uintptr_t)spawned)) return PLAIT__NONE_TAKEN;
+    return atomic_load(&seat->pid) == pid ? PLAIT__TAKEN : PLAIT__TAKEN_UNKNOWN;
 }
 
-bool plait__take_seat(struct plait__server_board *board, struct plait__spawned *spawned)
+enum plait__taken plait__take_seat(struct plait__server_board *board, struct plait__spawned *spawned)
 {
     uint32_t stock = atomic_load(&board->stock), first = atomic_load(&board->first);
     if (stock > PLAIT__SEATS_MAX) stock = PLAIT__SEATS_MAX;
     for (uint32_t i = 0; i < stock; i++) {
         struct plait__seat *seat = &board->seats[(first + i) % stock];
-        if (!take(seat, spawned)) continue;
+        enum plait__taken taken = take(seat, spawned);
+        if (taken == PLAIT__NONE_TAKEN) continue;
         atomic_store(&board->first, (first + i + 1) % stock);
         plait__wake(plait__low_half(&seat->birth), 1);
-        return true;
+        return taken;
     }
-    return false;
+    return PLAIT__NONE_TAKEN;
 }
 
 /* ---- the child ---- */
@@ -52,29 +57,33 @@ void plait__sit(struct plait__seat *seat)
 
 /* ---- being what was asked for ---- */
 
-/* Out of the way of the numbers that are wanted. */
-static int move_above(int fd, int most)
+static bool is_wanted(const struct plait__plan *plan, int fd)
 {
-    int moved = fcntl(fd, F_DUPFD_CLOEXEC, most + 1);
-    close(fd);
-    return moved;
+    for (size_t i = 0; i < plan->fd_count; i++)
+        if (plan->fds[i] == fd) return true;
+    return fd < 3;
 }
 
-static int highest(const struct plait__plan *plan)
+/* Out of the way of the numbers that are wanted; not below `least`, which grows, as those there have been seen to be wanted or in use. */
+static int move_away(const struct plait__plan *plan, int fd, int *least)
 {
-    int most = 2;
-    for (size_t i = 0; i < plan->fd_count; i++)
-        if (plan->fds[i] > most) most = plan->fds[i];
-    return most;
+    int moved = fd;
+    while (moved >= 0 && is_wanted(plan, moved)) {
+        if (moved != fd) close(moved);
+        moved = fcntl(fd, F_DUPFD_CLOEXEC, *least);
+        *least = moved + 1;
+    }
+    if (moved != fd) close(fd);
+    return moved;
 }
 
 static int place_descriptors(const struct plait__spawned *spawned, int *sent, unsigned count)
 {
     const struct plait__plan *plan = spawned->birth.plan;
-    int most = highest(plan);
-    if (plan->fd_count && plait__arena_fd <= most) plait__arena_fd = move_above(plait__arena_fd, most);
+    int least = 3;
+    plait__arena_fd = move_away(plan, plait__arena_fd, &least);
     for (unsigned i = 0; i < count; i++)
-        if ((sent[i] = move_above(sent[i], most)) < 0) return -1;
+        if ((sent[i] = move_away(plan, sent[i], &least)) < 0) return -1;
     unsigned first = count - (unsigned)plan->fd_count;
     for (size_t i = 0; i < plan->fd_count; i++)
         if (dup2(sent[first + i], plan->fds[i]) < 0) return -1;
@@ -104,6 +113,7 @@ void plait__serve_one(struct plait__spawned *spawned, int *sent, unsigned count)
         _exit(127);
     }
     if (plan->environment) environ = plan->environment;
+    if (plan->detached) prctl(PR_SET_PDEATHSIG, 0);        /* who has started it may be gone as soon as he has the answer */
     plait__answer(spawned, NULL);
     plait__spawned_run(spawned);
 }

@@ -24,13 +24,14 @@
 /* Private to the server. */
 static struct plait__server_board *board;
 static int requests, ends;                                 /* descriptors: the socket; one that tells of SIGCHLD */
-static bool is_stopping;
+static bool is_closed;                                     /* everybody has closed the other end of `requests` */
 
 /* ---- users: the owner, and forks of it ---- */
 
 static struct user {
     pid_t pid;
     int pidfd;                                             /* -1: there are none here */
+    bool has_gone;
 } *users;                                                  /* [0] is the owner */
 static unsigned user_count;
 
@@ -40,21 +41,29 @@ static void add_user(pid_t pid)
     if (!more) return;                                     /* its children end with us, not with it */
     users = more;
     int pidfd = plait__pidfd_open(pid);
-    users[user_count++] = (struct user){ pid, pidfd < 0 ? -1 : pidfd };
+    users[user_count++] = (struct user){ pid, pidfd < 0 ? -1 : pidfd, false };
 }
 
+/* Without pidfds a zombie still looks alive; but not if it is our parent. */
 static bool is_gone(const struct user *user)
 {
+    if (user == users && getppid() != user->pid) return true;
     if (user->pidfd >= 0) return plait__wait_fd(user->pidfd, POLLIN, PLAIT_NOW) > 0;
     return kill(user->pid, 0) < 0 && errno == ESRCH;
 }
 
-/* Without pidfds there is no other way to learn of the owner's end than to look now and then. */
-static void look_after_users(void)
+static bool note_who_has_gone(void)
 {
-    if (is_gone(&users[0])) _exit(0);                      /* our children end with us */
+    bool any = false;
+    for (unsigned i = 0; i < user_count; i++) any |= users[i].has_gone = is_gone(&users[i]);
+    return any;
+}
+
+/* The children of those that have gone, and they themselves. */
+static void forget_the_gone(void)
+{
     for (unsigned i = user_count; i-- > 1;) {
-        if (!is_gone(&users[i])) continue;
+        if (!users[i].has_gone) continue;
         plait__children_of(users[i].pid);
         if (users[i].pidfd >= 0) close(users[i].pidfd);
         users[i] = users[--user_count];
@@ -64,7 +73,22 @@ static void look_after_users(void)
 /* ---- new children ---- */
 
 static sigset_t mask_before;
-static struct sigaction interrupt_before;
+static struct sigaction interrupt_before, child_before;
+
+/* The server's own ways with a signal; its children have what there was before, or what preload has set. */
+static void take_signal(int signal, void (*action)(int), struct sigaction *before, bool again)
+{
+    struct sigaction now;
+    sigaction(signal, &(struct sigaction){ .sa_handler = action }, &now);
+    if (!again || now.sa_handler != action) *before = now;
+}
+
+/* SIGINT is of the terminal: the owner decides.  And who ignores SIGCHLD, never learns how his children end. */
+static void take_signals(bool again)
+{
+    take_signal(SIGINT, SIG_IGN, &interrupt_before, again);
+    take_signal(SIGCHLD, SIG_DFL, &child_before, again);
+}
 
 /* In a new child: nothing of the server's own; and until it is somebody's, it ends with the server. */
 void plait__be_served(pid_t server)
@@ -75,6 +99,7 @@ void plait__be_served(pid_t server)
         if (users[i].pidfd >= 0) close(users[i].pidfd);
     free(users);
     sigaction(SIGINT, &interrupt_before, NULL);
+    sigaction(SIGCHLD, &child_before, NULL);
     sigprocmask(SIG_SETMASK, &mask_before, NULL);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != server) _exit(127);
@@ -100,25 +125,28 @@ static ssize_t receive(struct plait__message *message, int *sent, unsigned *coun
     return got;
 }
 
+static void refuse(struct plait__spawned *spawned, enum plait__step step, int error)
+{
+    plait__answer(spawned, &(struct plait__report){ step, error });
+    plait__spawned_drop(spawned);
+}
+
 static void start(struct plait__spawned *spawned, int *sent, unsigned count)
 {
-    if (count != spawned->service.sent) {                  /* our limit on descriptors took some away */
-        plait__answer(spawned, &(struct plait__report){ PLAIT__STEP_FDS, EMFILE });
-        plait__spawned_drop(spawned);
-        return;
-    }
+    if (atomic_load(&board->is_stopping)) return refuse(spawned, PLAIT__STEP_BEGIN, ECANCELED);
+    if (count != spawned->service.sent) return refuse(spawned, PLAIT__STEP_FDS, EMFILE);      /* our limit took some away */
     pid_t pid = plait__make_child(NULL, spawned);
     if (pid == 0) plait__serve_one(spawned, sent, count);
-    if (pid > 0) return;
-    plait__answer(spawned, &(struct plait__report){ PLAIT__STEP_FORK, errno });
-    plait__spawned_drop(spawned);
+    if (pid < 0) refuse(spawned, PLAIT__STEP_FORK, errno);
 }
 
 /* Who has asked for it waits until he knows whether we end now. */
 static void stop(void)
 {
-    is_stopping = true;
+    atomic_store(&board->is_stopping, 1);
+    atomic_store(&board->stock, 0);
     plait__empty_seats(board);
+    plait__bury_children();                                /* who asks may know already that they have ended */
     if (!plait__has_children()) return;
     ssize_t sent = send(requests, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
     (void)sent;
@@ -131,13 +159,25 @@ static bool answer_one(void)
     int sent[PLAIT__SENT_MAX];
     unsigned count;
     ssize_t got = receive(&message, sent, &count);
-    if (got == 0) stop();
+    if (got == 0) is_closed = true, stop();
     if (got != sizeof message) return false;
     if (message.kind == PLAIT__HELLO) add_user(message.pid);
     if (message.kind == PLAIT__START && plait_is_shared(message.spawned)) start(message.spawned, sent, count);
     if (message.kind == PLAIT__STOP) stop();
     for (unsigned i = 0; i < count; i++) close(sent[i]);
     return true;
+}
+
+/* What they asked for before they died is read before their children are looked for. */
+static void look_after_users(void)
+{
+    if (!note_who_has_gone()) return;
+    if (users[0].has_gone) {
+        plait__children_of(0);
+        _exit(0);                                          /* and those that still sit end with us */
+    }
+    while (!is_closed && answer_one()) {}
+    forget_the_gone();
 }
 
 /* ---- the life of a server ---- */
@@ -149,6 +189,8 @@ static int run_preload(void)
     int error = plait__function_find(&board->preload_function, board->preload_size, &preload);
     if (error) return error;
     int result = ((int (*)(void))preload)();
+    plait__flush_streams(true);                            /* else each child would write it once more */
+    take_signals(true);
     return result ? plait__fail(-ECANCELED, "preload returned %d", result) : 0;
 }
 
@@ -158,7 +200,7 @@ static int set_up(void)
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
     sigprocmask(SIG_BLOCK, &child, &mask_before);
-    sigaction(SIGINT, &(struct sigaction){ .sa_handler = SIG_IGN }, &interrupt_before);        /* of the terminal: the owner decides */
+    take_signals(false);
     ends = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
     if (ends < 0) return plait__fail(-errno, "signalfd: %s", plait_strerror(-errno));
     add_user(getppid());
@@ -182,7 +224,7 @@ static void wait_for_news(void)
     struct pollfd fds[2 + 64] = { { .fd = requests, .events = POLLIN }, { .fd = ends, .events = POLLIN } };
     unsigned count = 2;
     bool all_watched = user_count <= 64;
-    if (is_stopping) fds[0].fd = -1;
+    if (is_closed) fds[0].fd = -1;
     for (unsigned i = 0; i < user_count && count < 2 + 64; i++) {
         all_watched = all_watched && users[i].pidfd >= 0;
         fds[count++] = (struct pollfd){ .fd = users[i].pidfd, .events = POLLIN };
@@ -196,10 +238,11 @@ static void wait_for_news(void)
 /* One new child for the stock at a time, and requests in between. */
 static void work(void)
 {
-    while (answer_one()) {}
+    while (!is_closed && answer_one()) {}
     plait__bury_children();
-    while (!is_stopping && plait__fill_a_seat(board))
-        if (answer_one()) plait__bury_children();
+    plait__empty_seats(board);
+    while (plait__fill_a_seat(board))
+        if (!is_closed && answer_one()) plait__bury_children();
 }
 
 int plait__serve(void *argument)
@@ -212,7 +255,7 @@ int plait__serve(void *argument)
     while (!error && plait__fill_a_seat(board)) {}
     tell_ready(error);
     if (error) return 1;
-    while (!is_stopping || plait__has_children()) {
+    while (!atomic_load(&board->is_stopping) || plait__has_children()) {
         wait_for_news();
         look_after_users();
         work();

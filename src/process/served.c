@@ -19,7 +19,7 @@ static struct child {
     bool is_orphan;                                        /* who asked for it is dead */
 } *children;
 static size_t count, room;
-static bool has_late;
+static bool has_late, has_taken;                           /* zombies that have to stay; some who were taken, and have not got up yet */
 
 /* ---- new ones ---- */
 
@@ -66,11 +66,11 @@ bool plait__fill_a_seat(struct plait__server_board *board)
 
 void plait__empty_seats(struct plait__server_board *board)
 {
-    atomic_store(&board->stock, 0);
+    const struct plait__seat *first = &board->seats[atomic_load(&board->stock)];
     for (size_t i = 0; i < count; i++) {
         struct plait__seat *seat = children[i].seat;
         uint64_t birth = PLAIT__READY;
-        if (seat && atomic_compare_exchange_strong(&seat->birth, &birth, PLAIT__EMPTY)) kill(children[i].pid, SIGKILL);
+        if (seat && seat >= first && atomic_compare_exchange_strong(&seat->birth, &birth, PLAIT__EMPTY)) kill(children[i].pid, SIGKILL);
     }
 }
 
@@ -85,10 +85,12 @@ static struct plait__spawned *spawned_in(const struct plait__seat *seat)
 /* It has got up, and its seat can be given to another.  Or it still sleeps: who has taken it may have died before he woke it. */
 static void note_those_who_left(void)
 {
+    has_taken = false;
     for (size_t i = 0; i < count; i++) {
         struct plait__seat *seat = children[i].seat;
         if (!seat || !spawned_in(seat)) continue;
         if (!atomic_load(&seat->has_left)) {
+            has_taken = true;
             plait__wake(plait__low_half(&seat->birth), 1);
             continue;
         }
@@ -113,10 +115,17 @@ static void settle(struct child *child, int status)
     struct plait__service *service = &spawned->service;
     service->status = status;
     atomic_store(&service->has_status, 1);
-    if (atomic_load(&service->answer) == PLAIT__UNANSWERED) plait__answer(spawned, &(struct plait__report){ PLAIT__STEP_BEGIN, ECHILD });
     plait__wake(&service->has_status, INT32_MAX);
     if (child->is_orphan) plait__spawned_drop(spawned);
     plait__spawned_drop(spawned);
+}
+
+/* It died before it could say that it had begun: who asked has to learn its number, else he would never watch it. */
+static void answer_for(const struct child *child)
+{
+    if (!child->spawned || atomic_load(&child->spawned->service.answer) != PLAIT__UNANSWERED) return;
+    atomic_store(&child->spawned->service.pid, child->pid);
+    plait__answer(child->spawned, NULL);
 }
 
 /* Who asked has a descriptor for the number, or will never have one. */
@@ -135,6 +144,7 @@ static bool bury(size_t i, const siginfo_t *info)
         if (!child->spawned && !atomic_compare_exchange_strong(&child->seat->birth, &birth, PLAIT__EMPTY))
             child->spawned = spawned_in(child->seat);
     }
+    answer_for(child);
     if (!may_go(child)) return false;
     siginfo_t unused;
     plait__process_is_gone(child->pid);
@@ -176,7 +186,7 @@ void plait__bury_children(void)
 
 bool plait__has_late_children(void)
 {
-    return has_late;
+    return has_late || has_taken;
 }
 
 /* Those that were killed in their seats have nothing to do. */
@@ -195,7 +205,7 @@ void plait__children_of(pid_t user)
     note_those_who_left();
     for (size_t i = 0; i < count; i++) {
         struct plait__spawned *spawned = children[i].seat ? spawned_in(children[i].seat) : children[i].spawned;
-        if (!spawned || spawned->birth.parent != user) continue;
+        if (!spawned || (user && spawned->birth.parent != user)) continue;
         children[i].is_orphan = true;
         if (!spawned->birth.plan->detached) kill(children[i].pid, SIGKILL);
     }

@@ -1,5 +1,5 @@
 /* process/server.c - the forkserver, for those who want children of it. */
-#include "process/server.h"
+#include "process/ask.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -23,63 +23,91 @@
 #include "process/serve.h"
 #include "process/stream.h"
 
-/* A server that this process has started, or one that it has inherited as a fork of such a process.  Counted by those who use it, and
- * by `current` or `retired`. */
-struct server {
-    struct server *next;                                   /* of those that are retired */
-    plait_process *process;
-    struct plait__server_board *board;
-    int socket;
-    dev_t device;                                          /* which socket that was: the program may have closed it */
-    ino_t inode;
-    pid_t greeted;                                         /* the process that the server knows of */
-    unsigned users;
-};
-
 /* Guarded by `lock`, which no fork can copy in another thread's hands. */
-static struct server *current, *retired;                   /* retired: they end when their last child does */
+static struct plait__server *current, *retired;                   /* retired: they end when their last child does */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-static void before_fork(void) { pthread_mutex_lock(&lock); }
-static void after_fork(void) { pthread_mutex_unlock(&lock); }
-static __attribute__((constructor)) void register_for_forks(void)
+/* The copies count too.  A process that was forked behind the C library's back is none of the holders, and only looks. */
+static void hold(struct plait__server *server)
 {
-    pthread_atfork(before_fork, after_fork, after_fork);
+    for (; server; server = server->next) atomic_fetch_add(&server->board->holders, 1);
 }
 
-static bool socket_is_ours(const struct server *server)
+static void be_holder(struct plait__server *server)
+{
+    for (; server; server = server->next) {
+        server->holder = getpid();
+        server->users = 1;                                 /* other threads are not here */
+    }
+}
+
+static void before_fork(void)
+{
+    pthread_mutex_lock(&lock);
+    hold(current);
+    hold(retired);
+}
+
+static void after_fork(void)
+{
+    pthread_mutex_unlock(&lock);
+}
+
+static void after_fork_in_child(void)
+{
+    be_holder(current);
+    be_holder(retired);
+    pthread_mutex_unlock(&lock);
+}
+
+static __attribute__((constructor)) void register_for_forks(void)
+{
+    pthread_atfork(before_fork, after_fork, after_fork_in_child);
+}
+
+static bool socket_is_ours(const struct plait__server *server)
 {
     struct stat status;
     return fstat(server->socket, &status) == 0 && status.st_dev == server->device && status.st_ino == server->inode;
 }
 
-static bool is_dead(const struct server *server)
+static bool is_owner(const struct plait__server *server)
+{
+    return server->process->owner == getpid();
+}
+
+static bool is_dead(const struct plait__server *server)
 {
     return plait__fate(atomic_load(&server->board->owner)) != PLAIT__LIVES;
 }
 
 /* One that has ended, or a fork's copy. */
-static void destroy(struct server *server)
+static void destroy(struct plait__server *server)
 {
     if (socket_is_ours(server)) close(server->socket);
-    if (server->process->owner == getpid()) {
-        plait_process_join(server->process, PLAIT_FOREVER);
-        plait_free(server->board);
-    }
+    if (is_owner(server)) plait_process_join(server->process, PLAIT_FOREVER);
+    if (server->holder == getpid() && atomic_fetch_sub(&server->board->holders, 1) == 1) plait_free(server->board);
     plait_process_free(server->process);
     free(server);
 }
 
 /* With `lock`. */
-static void let_go(struct server *server)
+static void let_go(struct plait__server *server)
 {
     if (--server->users == 0) destroy(server);
 }
 
 /* ---- sending ---- */
 
-/* To a server that lives; a socket that is full is waited for. */
-static int send_message(const struct server *server, const struct plait__message *message, const int *fds, unsigned count)
+static int send_failed(int error)
+{
+    bool has_ended = error == EPIPE || error == ECONNRESET || error == ENOTCONN;
+    if (has_ended) return plait__fail(-ECANCELED, "the forkserver was killed");
+    return plait__fail(-error, "sending to the forkserver: %s", plait_strerror(-error));
+}
+
+/* A socket that is full is waited for. */
+static int send_message(const struct plait__server *server, const struct plait__message *message, const int *fds, unsigned count)
 {
     union {
         struct cmsghdr header;
@@ -95,13 +123,13 @@ static int send_message(const struct server *server, const struct plait__message
     }
     while (sendmsg(server->socket, &header, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
         if (errno == EAGAIN) plait__wait_fd(server->socket, POLLOUT, PLAIT_FOREVER);
-        else if (errno != EINTR) return -errno;
+        else if (errno != EINTR) return send_failed(errno);
     }
     return 0;
 }
 
-static int send_kind(const struct server *server, enum plait__message_kind kind, struct plait__spawned *spawned, const int *fds,
-                     unsigned count)
+int plait__server_send(const struct plait__server *server, enum plait__message_kind kind, struct plait__spawned *spawned, const int *fds,
+                       unsigned count)
 {
     return send_message(server, &(struct plait__message){ .kind = kind, .pid = getpid(), .spawned = spawned }, fds, count);
 }
@@ -127,6 +155,7 @@ static struct plait__server_board *new_board(const plait_forkserver_options *opt
     memcpy(&board->preload_function, &preload, (size_t)size);
     board->preload_size = (size_t)size;
     atomic_store(&board->stock, (uint32_t)options->stock);
+    atomic_store(&board->holders, 1);
     for (int i = 0; i < PLAIT__SEATS_MAX; i++) atomic_store(&board->seats[i].birth, PLAIT__EMPTY);
     return board;
 }
@@ -145,7 +174,7 @@ static plait_process *new_process(const struct plait__server_start *start)
 }
 
 /* Nothing comes if it died, by an option or by somebody's hand. */
-static int hear(const struct server *server)
+static int hear(const struct plait__server *server)
 {
     char byte;
     plait__wait_fd(server->socket, POLLIN, PLAIT_FOREVER);
@@ -170,18 +199,18 @@ static int connect_to_new(int sockets[2])
     return 0;
 }
 
-static struct server *new_server(plait_process *process, struct plait__server_board *board, int socket)
+static struct plait__server *new_server(plait_process *process, struct plait__server_board *board, int socket)
 {
     struct stat status = { 0 };
-    struct server *server = malloc(sizeof *server);
+    struct plait__server *server = malloc(sizeof *server);
     if (!server) {
         plait__fail(-ENOMEM, "no private memory for the forkserver");
         return plait__null(-ENOMEM);
     }
     fstat(socket, &status);
-    *server = (struct server){
+    *server = (struct plait__server){
         .process = process, .board = board, .socket = socket, .device = status.st_dev, .inode = status.st_ino, .greeted = getpid(),
-        .users = 1,
+        .holder = getpid(), .users = 1,
     };
     return server;
 }
@@ -209,7 +238,7 @@ static int start_server(const plait_forkserver_options *options)
     if (error) return error;
     struct plait__server_board *board = new_board(options);
     plait_process *process = board ? new_process(&(struct plait__server_start){ board, sockets[1] }) : NULL;
-    struct server *server = process ? new_server(process, board, sockets[0]) : NULL;
+    struct plait__server *server = process ? new_server(process, board, sockets[0]) : NULL;
     if (!server) error = give_up(board, process, sockets[0]);
     close(sockets[1]);
     if (!error) error = hear(server);
@@ -221,34 +250,79 @@ static int start_server(const plait_forkserver_options *options)
     return error;
 }
 
+/* With `lock`: it is no longer `current`, but as long as it has children that run it may be joined later only. */
+static void retire(struct plait__server *server)
+{
+    server->next = retired;
+    retired = server;
+}
+
+/* One that can't be asked any more because the program has closed the socket, which forks may still have. */
+static void stop_without_socket(const struct plait__server *server)
+{
+    atomic_store(&server->board->stock, 0);
+    atomic_store(&server->board->is_stopping, 1);
+    server->process->route->signal(server->process, SIGCHLD);
+}
+
+/* With `lock`: forget a server that is of no use any more. */
+static void lose(struct plait__server *server)
+{
+    bool lives = is_owner(server) && !is_dead(server);
+    if (lives && !socket_is_ours(server)) stop_without_socket(server);
+    if (lives) retire(server);
+    else let_go(server);
+}
+
+static bool is_of_use(const struct plait__server *server)
+{
+    return socket_is_ours(server) && !is_dead(server) && !atomic_load(&server->board->is_stopping);
+}
+
+/* With `lock`: those that have ended in the meantime. */
+static void join_retired(void)
+{
+    for (struct plait__server **place = &retired; *place;) {
+        struct plait__server *server = *place;
+        if (is_owner(server) && !is_dead(server)) {
+            place = &server->next;
+            continue;
+        }
+        *place = server->next;
+        let_go(server);
+    }
+}
+
 /* With `lock`: `current` lives and knows of us. */
 static int ensure(const plait_forkserver_options *options)
 {
-    if (current && (!socket_is_ours(current) || is_dead(current))) {
-        if (current->process->owner == getpid()) plait_process_kill(current->process);
-        let_go(current);
+    join_retired();
+    if (current && !is_of_use(current)) {
+        lose(current);
         current = NULL;
     }
     if (!current) return start_server(options);
     if (current->greeted == getpid()) return 0;
-    int error = send_kind(current, PLAIT__HELLO, NULL, NULL, 0);
+    int error = plait__server_send(current, PLAIT__HELLO, NULL, NULL, 0);
     if (!error) current->greeted = getpid();
-    return error ? plait__fail(error, "the forkserver's socket: %s", plait_strerror(error)) : 0;
+    if (error != -ECANCELED) return error;
+    let_go(current);                                       /* it has just ended */
+    current = NULL;
+    return start_server(options);
 }
 
-/* The current server, for use; NULL with errno. */
-static struct server *use(void)
+struct plait__server *plait__server_use(void)
 {
     static const plait_forkserver_options defaults;
     pthread_mutex_lock(&lock);
     int error = ensure(&defaults);
-    struct server *server = error ? plait__null(error) : current;
+    struct plait__server *server = error ? plait__null(error) : current;
     if (server) server->users++;
     pthread_mutex_unlock(&lock);
     return server;
 }
 
-static void release(struct server *server)
+void plait__server_release(struct plait__server *server)
 {
     int error = errno;
     pthread_mutex_lock(&lock);
@@ -257,172 +331,6 @@ static void release(struct server *server)
     errno = error;
 }
 
-/* ---- asking for a child ---- */
-
-/* Which descriptors have to be sent, and what becomes of them. */
-static unsigned choose_descriptors(const plait_process *process, const struct plait__streams *streams, struct plait__service *service,
-                                   int *fds)
-{
-    const struct plait__plan *plan = process->plan;
-    unsigned count = 0;
-    for (int i = 0; i < 3; i++) {
-        int source = plan->streams[i] == PLAIT_STREAM_INHERIT ? i : streams->sources[i];
-        if (plan->streams[i] == PLAIT_STREAM_DEFAULT) source = -2;       /* its standard input is /dev/null */
-        service->given[i] = source < 0 ? source : (int32_t)count;
-        if (source >= 0) fds[count++] = source;
-    }
-    for (size_t i = 0; i < plan->fd_count; i++) fds[count++] = plan->fds[i];
-    return service->sent = count;
-}
-
-/* Until it, or the server for it, has answered. */
-static int wait_for_answer(const plait_process *process, struct plait__service *service)
-{
-    struct plait__wait wait = plait__wait_until(PLAIT_FOREVER);
-    while (atomic_load(&service->answer) == PLAIT__UNANSWERED) {
-        if (plait__fate(service->server) != PLAIT__LIVES) return plait__fail(-ECANCELED, "the forkserver was killed");
-        plait__wait(&wait, &service->answer, PLAIT__UNANSWERED, (uint32_t)service->server & 0xffff);
-    }
-    plait__wait_end(&wait);
-    return atomic_load(&service->answer) == PLAIT__BEGUN ? 0 : plait__plan_failed(process->plan, &service->report);
-}
-
-/* Fewer than half of those that there should be are ready: they are made now, not when a child ends. */
-static bool is_low(const struct plait__server_board *board)
-{
-    uint32_t stock = atomic_load(&board->stock), ready = 0;
-    for (uint32_t i = 0; i < stock && i < PLAIT__SEATS_MAX; i++) ready += atomic_load(&board->seats[i].birth) == PLAIT__READY;
-    return ready * 2 < stock;
-}
-
-/* False: nobody was told of it, the block is ours alone. */
-static bool ask(const struct server *server, struct plait__spawned *spawned, const int *fds, unsigned count, bool *must_answer)
-{
-    *must_answer = true;
-    if (count || !plait__take_seat(server->board, spawned)) return send_kind(server, PLAIT__START, spawned, fds, count) == 0;
-    if (is_low(server->board)) send_kind(server, PLAIT__LOOK, NULL, NULL, 0);
-    *must_answer = plait__plan_may_fail(spawned->birth.plan);
-    return true;
-}
-
-static int watch(plait_process *process, struct plait__service *service)
-{
-    process->pid = atomic_load(&service->pid);
-    int error = plait__sentinel_of_served(process);
-    if (error) kill(process->pid, SIGKILL);                /* it is this child as long as it is not watched */
-    return error ? plait__fail(error, "a descriptor to watch the child by: %s", plait_strerror(error)) : 0;
-}
-
-static int start_spawned(plait_process *process, const struct server *server, struct plait__spawned *spawned,
-                         const struct plait__streams *streams)
-{
-    int fds[PLAIT__SENT_MAX];
-    struct plait__service *service = &spawned->service;
-    bool must_answer;
-    unsigned count = choose_descriptors(process, streams, service, fds);
-    spawned->birth.is_served = true;
-    service->server = atomic_load(&server->board->owner);
-    atomic_store(&service->holders, 2);
-    if (!ask(server, spawned, fds, count, &must_answer)) {
-        plait_free(spawned);
-        return plait__fail(-ECANCELED, "the forkserver was killed");
-    }
-    int error = must_answer ? wait_for_answer(process, service) : 0;
-    if (!error) error = watch(process, service);
-    atomic_store(&service->is_watched, 1);
-    if (error) plait__spawned_drop(spawned);
-    else process->record = &spawned->record;
-    return error;
-}
-
-static int start_by(plait_process *process, const struct server *server)
-{
-    struct plait__streams streams;
-    int error = plait__streams_make(process, &streams);
-    if (error) return error;
-    struct plait__spawned *spawned = plait__spawned_new(process);
-    error = spawned ? start_spawned(process, server, spawned, &streams) : -errno;
-    if (error) plait__streams_drop(process, &streams);
-    else plait__streams_given(&streams);
-    return error;
-}
-
-/* One that dies meanwhile is replaced, once: a child that had begun has ended with it. */
-static int start(plait_process *process)
-{
-    if (process->plan->fd_count > PLAIT__SENT_MAX - 3)
-        return plait__fail(-EINVAL, "%zu descriptors; 250 are possible", process->plan->fd_count);
-    int error = -ECANCELED;
-    for (int tries = 0; tries < 2 && error == -ECANCELED; tries++) {
-        struct server *server = use();
-        if (!server) return -errno;
-        error = start_by(process, server);
-        release(server);
-    }
-    if (error) process->pid = 0;
-    return error;
-}
-
-/* ---- its end ---- */
-
-static struct plait__spawned *spawned_of(const plait_process *process)
-{
-    return (struct plait__spawned *)process->record;
-}
-
-static bool has_gone(plait_process *process)
-{
-    return process->is_pidfd && plait__sentinel_is_ours(process) && plait__wait_fd(process->sentinel, POLLIN, PLAIT_NOW) > 0;
-}
-
-/* The child tells its exit code by itself; how it was killed tells the server. */
-static bool look(plait_process *process)
-{
-    struct plait__spawned *spawned = spawned_of(process);
-    struct plait__service *service = &spawned->service;
-    bool has_status = atomic_load(&service->has_status), server_died = plait__fate(service->server) != PLAIT__LIVES;
-    if (!has_status && !has_gone(process) && !(server_died && !process->is_pidfd)) return false;
-    bool has_told = atomic_load(&spawned->record.has_ended);
-    if (!has_told && !has_status && !server_died) return false;
-    process->exitcode = has_told ? spawned->record.code : has_status ? service->status : PLAIT_EREAPED;
-    if (has_told && process->exitcode < 0) plait__fail(process->exitcode, "%s", spawned->detail);
-    return true;
-}
-
-static int wait_for_status(struct plait__service *service, plait_deadline deadline)
-{
-    struct plait__wait wait = plait__wait_until(deadline);
-    int error = plait__member();
-    while (!error && !atomic_load(&service->has_status) && plait__fate(service->server) == PLAIT__LIVES)
-        error = plait__wait(&wait, &service->has_status, 0, (uint32_t)service->server & 0xffff);
-    plait__wait_end(&wait);
-    return error;
-}
-
-static int wait_for_end(plait_process *process, plait_deadline deadline)
-{
-    struct plait__spawned *spawned = spawned_of(process);
-    bool by_descriptor = process->is_pidfd && plait__sentinel_is_ours(process);
-    if (!plait__is_now(deadline)) plait__spin_for_end(process);
-    int result = by_descriptor ? plait__wait_fd(process->sentinel, POLLIN, deadline) : 0;
-    if (result < 0) return result;
-    return by_descriptor && atomic_load(&spawned->record.has_ended) ? 0 : wait_for_status(&spawned->service, deadline);
-}
-
-/* A server that died holds the block no longer. */
-static void destroy_served(plait_process *process)
-{
-    struct plait__spawned *spawned = spawned_of(process);
-    plait__sentinel_close(process);
-    if (process->owner != getpid()) return;
-    if (plait__fate(spawned->service.server) != PLAIT__LIVES) plait_free(spawned);
-    else plait__spawned_drop(spawned);
-}
-
-const struct plait__route plait__server_route = {
-    .start = start, .look = look, .wait = wait_for_end, .signal = plait__child_signal, .destroy = destroy_served,
-};
-
 /* ---- the face ---- */
 
 /* With `lock`: one that is there goes on with another stock. */
@@ -430,8 +338,7 @@ static int change_stock(const plait_forkserver_options *options)
 {
     uint32_t stock = (uint32_t)options->stock;
     atomic_store(&current->board->stock, stock);
-    int error = send_kind(current, PLAIT__LOOK, NULL, NULL, 0);
-    return error ? plait__fail(error, "the forkserver's socket: %s", plait_strerror(error)) : 0;
+    return plait__server_send(current, PLAIT__LOOK, NULL, NULL, 0);
 }
 
 int plait_forkserver_start(const plait_forkserver_options *options)
@@ -442,7 +349,7 @@ int plait_forkserver_start(const plait_forkserver_options *options)
     if (!error) error = plait__member();
     if (error) return error;
     pthread_mutex_lock(&lock);
-    const struct server *before = current;
+    const struct plait__server *before = current;
     error = ensure(options);
     if (!error && current == before) error = change_stock(options);
     pthread_mutex_unlock(&lock);
@@ -457,41 +364,38 @@ int plait_forkserver_pid(void)
     return pid;
 }
 
+#define PATIENCE 2.0                                       /* seconds: for a server that is stopped, or has nothing more to do */
+
 /* It answers with a byte if it has children that run, and by its end if not. */
-static bool is_busy(const struct server *server)
+static bool ends_now(const struct plait__server *server)
 {
     char byte;
-    if (send_kind(server, PLAIT__STOP, NULL, NULL, 0) != 0) return false;
-    plait__wait_fd(server->socket, POLLIN, PLAIT_FOREVER);
-    return recv(server->socket, &byte, 1, MSG_DONTWAIT) == 1;
+    if (is_dead(server)) return true;
+    if (!socket_is_ours(server)) stop_without_socket(server);
+    if (!socket_is_ours(server) || plait__server_send(server, PLAIT__STOP, NULL, NULL, 0) != 0) return false;
+    return plait__wait_fd(server->socket, POLLIN, plait_after(PATIENCE)) > 0 && recv(server->socket, &byte, 1, MSG_DONTWAIT) == 0;
 }
 
 int plait_forkserver_stop(void)
 {
     pthread_mutex_lock(&lock);
-    struct server *server = current;
+    struct plait__server *server = current;
     current = NULL;
-    bool keep = server && server->process->owner == getpid() && is_busy(server);
-    if (keep) {
-        server->next = retired;
-        retired = server;
-    } else if (server) {
-        let_go(server);
-    }
+    join_retired();
+    if (server && is_owner(server) && !ends_now(server)) retire(server);
+    else if (server) let_go(server);
     pthread_mutex_unlock(&lock);
     return 0;
 }
-
-#define PATIENCE 2.0                                       /* seconds for a server that has nothing more to do */
 
 void plait__server_end(void)
 {
     plait_forkserver_stop();
     pthread_mutex_lock(&lock);
     while (retired) {
-        struct server *server = retired;
+        struct plait__server *server = retired;
         retired = server->next;
-        if (plait_process_join(server->process, plait_after(PATIENCE)) < 0) plait_process_kill(server->process);
+        if (is_owner(server) && plait_process_join(server->process, plait_after(PATIENCE)) < 0) plait_process_kill(server->process);
         let_go(server);
     }
     pthread_mutex_unlock(&lock);

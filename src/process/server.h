@@ -22,6 +22,8 @@ struct plait__seat {
 
 struct plait__server_board {
     _Atomic uint64_t owner;                                /* the server as a member */
+    _Atomic uint32_t holders;                              /* its owner, and the owner's forks: the last of them frees this */
+    _Atomic uint32_t is_stopping;                          /* it makes no more children */
     int32_t error;                                         /* written before it says that it is ready */
     char detail[256];
     _Atomic uint32_t stock;                                /* how many seats to keep READY; written by the owner */
@@ -57,8 +59,13 @@ void plait__warm_up(void);
 /* Sit down: wait until somebody takes this child, then be that. */
 __attribute__((noreturn)) void plait__sit(struct plait__seat *seat);
 
-/* Take a child that is READY for this.  False: there is none. */
-bool plait__take_seat(struct plait__server_board *board, struct plait__spawned *spawned);
+/* Take a child that is READY for this. */
+enum plait__taken {
+    PLAIT__NONE_TAKEN,
+    PLAIT__TAKEN,
+    PLAIT__TAKEN_UNKNOWN                                   /* its number has to be waited for: it tells that with its answer */
+};
+enum plait__taken plait__take_seat(struct plait__server_board *board, struct plait__spawned *spawned);
 
 /* At exit, when all children have ended: end and join this process's server. */
 void plait__server_end(void);
