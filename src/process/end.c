@@ -101,11 +101,17 @@ void plait__child_destroy(plait_process *process)
 
 /* ---- all kinds ---- */
 
+/* With `reaping` locked. */
+static bool look(plait_process *process)
+{
+    if (!process->has_ended) process->has_ended = process->route->look(process);
+    return process->has_ended;
+}
+
 bool plait__is_over(plait_process *process)
 {
     pthread_mutex_lock(&process->reaping);
-    if (!process->has_ended) process->has_ended = process->route->look(process);
-    bool ended = process->has_ended;
+    bool ended = look(process);
     pthread_mutex_unlock(&process->reaping);
     return ended;
 }
@@ -142,12 +148,13 @@ static int send_signal(plait_process *process, int signal)
 {
     int error = plait__check_started(process);
     if (error) return error;
+    if (plait_process_kind(process) == PLAIT_THREADS)
+        return plait__is_over(process) ? 0 : plait__fail(-ENOTSUP, "%s: a thread can't be ended from outside", process->name);
+    if (!process->plan) return plait__fail(-EINVAL, "%s was not made by plait_process_new", process->name);
     pthread_mutex_lock(&process->reaping);
-    if (!process->has_ended) process->has_ended = process->route->look(process);
-    if (!process->has_ended) error = process->route->signal(process, signal);
+    if (!look(process)) error = process->route->signal(process, signal);
     pthread_mutex_unlock(&process->reaping);
     if (!error || error == -ESRCH) return 0;
-    if (error == -ENOTSUP) return plait__fail(error, "%s: a thread can't be ended from outside", process->name);
     return plait__fail(error, "kill(%d, %d): %s", (int)process->pid, signal, plait_strerror(error));
 }
 
@@ -169,7 +176,9 @@ int plait_process_sentinel(plait_process *process)
     if (!error && !process->plan) error = plait__fail(-EINVAL, "%s has no sentinel", process->name);
     if (error) return error;
     pthread_mutex_lock(&process->reaping);
-    if (process->sentinel < 0 && plait_process_kind(process) == PLAIT_THREADS) error = plait__sentinel_make(process);
+    look(process);
+    error = plait__sentinel_have(process);
+    int fd = process->sentinel;
     pthread_mutex_unlock(&process->reaping);
-    return error ? plait__fail(error, "a descriptor to watch the thread by: %s", plait_strerror(error)) : process->sentinel;
+    return error ? plait__fail(error, "a descriptor to watch %s by: %s", process->name, plait_strerror(error)) : fd;
 }

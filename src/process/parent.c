@@ -84,7 +84,7 @@ static int wait_for_parent(plait_process *process, plait_deadline deadline)
     return result == -ETIMEDOUT && plait__expired(deadline) ? -ETIMEDOUT : 0;
 }
 
-static const struct plait__route route = { .look = look, .wait = wait_for_parent, .signal = plait__child_signal };
+static const struct plait__route route = { .look = look, .wait = wait_for_parent };
 
 void plait__have_parent(const struct plait__birth *birth)
 {

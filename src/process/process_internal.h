@@ -60,7 +60,7 @@ struct plait__route {
     bool (*look)(plait_process *process);
     /* Wait until it may have ended.  0, -ETIMEDOUT, or an error of the system. */
     int (*wait)(plait_process *process, plait_deadline deadline);
-    /* With `reaping` locked and the process running: 0 or -errno. */
+    /* Of processes of plait_process_new, with `reaping` locked and it running: 0 or -errno. */
     int (*signal)(plait_process *process, int signal);
     /* It has ended, or was never started: give back what the route has made. */
     void (*destroy)(plait_process *process);

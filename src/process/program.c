@@ -40,6 +40,7 @@ plait_process *plait_start_program(char *const argv[], const plait_process_optio
 static int check_stream(const plait_process *process, int number)
 {
     if (!process) return plait__fail(-EINVAL, "the process is NULL");
+    if (!process->plan) return plait__fail(-EINVAL, "%s was not made by plait_process_new", process->name);
     if (number < 0 || number > 2) return plait__fail(-EINVAL, "there is no standard stream %d", number);
     if (process->streams[number] >= 0) return 0;
     return plait__fail(-EINVAL, "standard stream %d of %s is no pipe, or was closed", number, process->name);
