@@ -28,6 +28,7 @@ static void end(int status)
 {
     bool ours = self.pid == getpid();
     if (ours) {
+        plait__at_exit(end);                               /* once more: a finalizer may call exit */
         plait__shut_down();
         plait__log(PLAIT_LOG_INFO, "process exiting with exitcode %d", status & 0xff);
     }
@@ -65,11 +66,10 @@ void plait__child_run(const struct plait__birth *birth)
     plait__have_parent(birth);
     plait__be(birth);
     plait__children_forget();
-    plait__finalizers_forget();
     prctl(PR_SET_NAME, birth->name);
     plait__set_process_name(birth->name);
     plait__at_exit(end);
-    (void)plait__shut_down_at_exit();                      /* for a C library that tells no status: `end` does not run there */
+    (void)plait__shut_down_at_exit();                      /* and for a C library that tells no status: `end` does not run there */
     (void)plait__member();                                 /* an error shows again in the first call that needs it */
     plait__log(PLAIT_LOG_INFO, "child process calling self.run()");
     plait__exit(birth->function(birth->plan->argument));
