@@ -9,6 +9,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <plait/start_method.h>
+
 #include "base/error.h"
 
 _Static_assert(sizeof(plait_process_options) == 152, "part of the ABI");
@@ -68,15 +70,17 @@ static int check_thread(const plait_process_options *options)
     return other ? plait__fail(-EINVAL, "a thread has only a name, a class_name, daemon and cpus of its own") : 0;
 }
 
-int plait__plan_check(const plait_process_options *options, bool is_program)
+int plait__plan_check(const plait_process_options *options)
 {
     if (options->kind != PLAIT_PROCESSES && options->kind != PLAIT_THREADS)
         return plait__fail(-EINVAL, "no process of kind %d", options->kind);
     for (unsigned i = 0; i < sizeof options->reserved / sizeof options->reserved[0]; i++)
         if (options->reserved[i] || options->reserved_int) return plait__fail(-EINVAL, "a reserved field is not zero");
+    if (options->method < 0 || options->method > PLAIT_FORKSERVER)
+        return plait__fail(-EINVAL, "cannot find context for start method %d", options->method);
     int error = check_lists(options);
     if (error) return error;
-    if (options->kind == PLAIT_THREADS && !is_program) return check_thread(options);
+    if (options->kind == PLAIT_THREADS) return check_thread(options);
     return check_streams(options);
 }
 
@@ -230,11 +234,24 @@ static int set_streams(const struct plait__plan *plan, const int sources[3])
     return plan->streams[2] == PLAIT_STREAM_OUTPUT && dup2(1, 2) < 0 ? -1 : 0;
 }
 
+/* The limit on address space that will be set later: whether that may be done.  Only the hard limit is raised to it. */
+static int announce_limit(int resource, const struct rlimit *later)
+{
+    struct rlimit now;
+    if (getrlimit(resource, &now) < 0) return -1;
+    errno = EINVAL;
+    if (later->rlim_cur > later->rlim_max) return -1;
+    now.rlim_max = later->rlim_max > now.rlim_max ? later->rlim_max : now.rlim_max;
+    return setrlimit(resource, &now);
+}
+
 static int set_limits(const struct plait__plan *plan, bool needs_arena)
 {
-    for (size_t i = 0; i < plan->limit_count; i++)
-        if ((plan->limits[i].resource != RLIMIT_AS || !needs_arena)
-            && setrlimit(plan->limits[i].resource, &plan->limits[i].limit) < 0) return -1;
+    for (size_t i = 0; i < plan->limit_count; i++) {
+        const plait_limit *limit = &plan->limits[i];
+        bool is_late = limit->resource == RLIMIT_AS && needs_arena;
+        if ((is_late ? announce_limit(RLIMIT_AS, &limit->limit) : setrlimit(limit->resource, &limit->limit)) < 0) return -1;
+    }
     return 0;
 }
 

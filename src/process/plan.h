@@ -29,7 +29,7 @@ struct plait__plan {
 };
 
 /* 0, or -EINVAL with a detail. */
-int plait__plan_check(const plait_process_options *options, bool is_program);
+int plait__plan_check(const plait_process_options *options);
 
 /* A plan in private memory (free its block) of what the caller gave; NULL with errno. */
 struct plait__plan *plait__plan_new(int (*function)(void *), const void *argument, size_t size, char *const argv[],
@@ -49,7 +49,7 @@ struct plait__report {
 };
 
 /* Apply everything but the environment: standard streams (`sources`: what becomes 0, 1, 2; -1: /dev/null; -2: stays), limits, nice,
- * CPUs, current folder.  Safe between vfork and exec: only system calls.  0, or -1 with the report.  needs_arena: not the limit on address
+ * CPUs, current folder.  Safe between vfork and exec: only system calls.  0, or -1 with the report.  needs_arena: not yet the limit on address
  * space, which the shared memory still has to fit. */
 int plait__plan_apply(const struct plait__plan *plan, const int sources[3], bool needs_arena, struct plait__report *report);
 

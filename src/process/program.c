@@ -22,8 +22,10 @@ plait_process *plait_program_new(char *const argv[], const plait_process_options
 {
     static const plait_process_options defaults;
     plait_process_options of_program = options ? *options : defaults;
-    if (!of_program.class_name) of_program.class_name = "Program";
-    int error = plait__plan_check(&of_program, true);
+    if (!of_program.class_name || !*of_program.class_name) of_program.class_name = "Program";
+    of_program.kind = PLAIT_PROCESSES;
+    of_program.method = 0;
+    int error = plait__plan_check(&of_program);
     if (!error && (!argv || !argv[0])) error = plait__fail(-EINVAL, "argv is empty");
     if (error) return plait__null(error);
     struct plait__plan *plan = plait__plan_new(NULL, NULL, 0, argv, &of_program);
