@@ -32,6 +32,7 @@ struct launch {
     sigset_t mask;                                         /* as it was before */
     pid_t parent;
     bool tied, is_program;
+    volatile bool is_shared;                               /* set by the child: it has our memory, so it has executed when we go on */
     int report;
     int kept[2];                                           /* descriptors to keep besides those of the plan; -1 */
 };
@@ -75,6 +76,14 @@ static int choose_descriptors(const struct launch *launch)
     return keep(launch->kept[0]) < 0 || keep(launch->kept[1]) < 0 ? -1 : 0;
 }
 
+/* The descriptors first, before there may be a limit on them. */
+static int prepare(const struct launch *launch, struct plait__report *report)
+{
+    if (choose_descriptors(launch) == 0) return plait__plan_apply(launch->plan, launch->streams.sources, !launch->is_program, report);
+    *report = (struct plait__report){ PLAIT__STEP_FDS, errno };
+    return -1;
+}
+
 static void execute(const struct launch *launch)
 {
     char *const *environment = launch->plan->environment ? launch->plan->environment : environ;
@@ -82,26 +91,25 @@ static void execute(const struct launch *launch)
     else execve(launch->path, launch->argv, environment);
 }
 
-__attribute__((noreturn)) static void be_child(const struct launch *launch)
+__attribute__((noreturn)) static void be_child(struct launch *launch)
 {
     struct plait__report report;
+    launch->is_shared = true;
     reset_handlers();
     if (launch->tied) prctl(PR_SET_PDEATHSIG, SIGKILL);
     pid_t parent = getppid();
     if (launch->tied && parent != launch->parent && parent != 0) _exit(127);           /* 0: it is in another pid namespace */
-    if (plait__plan_apply(launch->plan, launch->streams.sources, !launch->is_program, &report) < 0) plait__report(launch->report, &report);
-    report = (struct plait__report){ .step = PLAIT__STEP_FDS };
-    if (choose_descriptors(launch) == 0) {
+    if (prepare(launch, &report) == 0) {
         sigprocmask(SIG_SETMASK, &launch->mask, NULL);
         execute(launch);
-        report.step = PLAIT__STEP_EXEC;
+        report = (struct plait__report){ PLAIT__STEP_EXEC, errno };
     }
-    report.error = errno;
     plait__report(launch->report, &report);
+    _exit(127);
 }
 
 /* In a function of its own: nothing of ours may live in registers that the child changes. */
-__attribute__((noinline)) static pid_t begin(const struct launch *launch)
+__attribute__((noinline)) static pid_t begin(struct launch *launch)
 {
     pid_t pid = vfork();
     if (pid == 0) be_child(launch);
@@ -141,7 +149,7 @@ static int begin_and_hear(plait_process *process, struct launch *launch)
     launch->report = report[1];
     error = begin_and_watch(process, launch);
     close(report[1]);
-    if (!error) error = plait__hear(process, report[0]);
+    if (!error) error = plait__hear(process, report[0], launch->is_shared ? PLAIT_NOW : PLAIT_FOREVER);
     close(report[0]);
     if (error) process->pid = 0;
     return error;

@@ -31,14 +31,26 @@ static int check_stream(int stream, int number)
     return plait__fail(-EINVAL, "standard stream %d can't be %d", number, stream);
 }
 
-static int check_streams(const plait_process_options *options)
+static int check_streams(const int streams[3])
 {
-    const int streams[] = { options->input, options->output, options->errors };
     for (int i = 0; i < 3; i++) {
         int error = check_stream(streams[i], i);
         if (error) return error;
     }
     return 0;
+}
+
+static int check_fds(const int *fds, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (fcntl(fds[i], F_GETFD) < 0) return plait__fail(-EBADF, "descriptor %d is not open", fds[i]);
+    return 0;
+}
+
+int plait__plan_check_descriptors(const struct plait__plan *plan)
+{
+    int error = check_streams(plan->streams);
+    return error ? error : check_fds(plan->fds, plan->fd_count);
 }
 
 static int check_list(const void *list, int count, const char *name)
@@ -56,11 +68,9 @@ static int check_lists(const plait_process_options *options)
     if (error) return error;
     for (int i = 0; i < options->cpu_count; i++)
         if (options->cpus[i] < 0 || options->cpus[i] >= CPUS_MAX) return plait__fail(-EINVAL, "there is no CPU %d", options->cpus[i]);
-    for (int i = 0; i < options->fd_count; i++)
-        if (fcntl(options->fds[i], F_GETFD) < 0) return plait__fail(-EBADF, "descriptor %d is not open", options->fds[i]);
     for (int i = 0; options->environment && options->environment[i]; i++)
         if (!strchr(options->environment[i], '=')) return plait__fail(-EINVAL, "environment: no '=' in \"%s\"", options->environment[i]);
-    return 0;
+    return check_fds(options->fds, (size_t)options->fd_count);
 }
 
 static int check_thread(const plait_process_options *options)
@@ -81,7 +91,7 @@ int plait__plan_check(const plait_process_options *options)
     int error = check_lists(options);
     if (error) return error;
     if (options->kind == PLAIT_THREADS) return check_thread(options);
-    return check_streams(options);
+    return check_streams((int[]){ options->input, options->output, options->errors });
 }
 
 /* ---- one block ---- */
