@@ -5,6 +5,7 @@
 #include "process/exec.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +28,7 @@
 struct launch {
     const struct plait__plan *plan;
     const char *path;
+    const char *folders;                                   /* in which to look for it; NULL: the path is one */
     char *const *argv;
     struct plait__streams streams;
     sigset_t mask;                                         /* as it was before */
@@ -84,10 +86,30 @@ static int prepare(const struct launch *launch, struct plait__report *report)
     return -1;
 }
 
+/* As execvp looks for it, but what is no program is none: it is not given to a shell. */
+static void search_and_execute(const char *name, const char *folders, char *const *argv, char *const *environment)
+{
+    char path[PATH_MAX];
+    bool is_denied = false;
+    errno = ENOENT;
+    for (const char *end; folders; folders = *end ? end + 1 : NULL) {
+        end = folders + strcspn(folders, ":");
+        size_t length = (size_t)(end - folders);
+        if (length + strlen(name) + 2 > sizeof path) continue;
+        memcpy(path, folders, length);
+        path[length] = '/';
+        strcpy(path + length + (length > 0), name);        /* an empty one is the current folder */
+        execve(path, argv, environment);
+        is_denied |= errno == EACCES;
+        if (errno != EACCES && errno != ENOENT && errno != ENOTDIR) return;
+    }
+    errno = is_denied ? EACCES : ENOENT;
+}
+
 static void execute(const struct launch *launch)
 {
     char *const *environment = launch->plan->environment ? launch->plan->environment : environ;
-    if (launch->is_program) execvpe(launch->path, launch->argv, environment);
+    if (launch->folders) search_and_execute(launch->path, launch->folders, launch->argv, environment);
     else execve(launch->path, launch->argv, environment);
 }
 
@@ -155,6 +177,12 @@ static int begin_and_hear(plait_process *process, struct launch *launch)
     return error;
 }
 
+static const char *folders_for(const char *name)
+{
+    const char *path = getenv("PATH");
+    return !*name || strchr(name, '/') ? NULL : path ? path : "/bin:/usr/bin";
+}
+
 static int launch(plait_process *process, const char *path, char *const *argv, int kept)
 {
     const struct plait__plan *plan = process->plan;
@@ -162,6 +190,7 @@ static int launch(plait_process *process, const char *path, char *const *argv, i
         .plan = plan, .path = path, .argv = argv, .parent = getpid(), .is_program = plan->argv != NULL,
         .tied = !plan->detached && plait__is_main_thread(), .kept = { kept, -1 },
     };
+    if (launch.is_program) launch.folders = folders_for(path);
     int error = plait__streams_make(process, &launch.streams);
     if (error) return error;
     error = begin_and_hear(process, &launch);
