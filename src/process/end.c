@@ -134,7 +134,8 @@ int plait_process_exitcode(plait_process *process)
 {
     int error = plait__check_started(process);
     if (error) return error == -ECHILD ? PLAIT_EREAPED : error;
-    return plait__is_over(process) ? process->exitcode : PLAIT_ERUNNING;
+    if (!plait__is_over(process)) return PLAIT_ERUNNING;
+    return process->detail ? plait__fail(process->exitcode, "%s: %s", process->name, process->detail) : process->exitcode;
 }
 
 int plait_process_is_alive(plait_process *process)

@@ -231,7 +231,10 @@ static bool look(plait_process *process)
     static struct plait__exit_record none;
     if (!process->record) process->record = &none;
     bool ended = plait__child_look(process);
-    if (ended && atomic_load(&process->record->has_ended) && process->record->code < 0) process->exitcode = process->record->code;
+    if (ended && atomic_load(&process->record->has_ended) && process->record->code < 0) {
+        process->exitcode = process->record->code;
+        process->detail = ((struct plait__spawned *)process->record)->detail;
+    }
     if (process->record == &none) process->record = NULL;
     return ended;
 }

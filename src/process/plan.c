@@ -12,6 +12,7 @@
 #include <plait/start_method.h>
 
 #include "base/error.h"
+#include "process/method.h"
 
 _Static_assert(sizeof(plait_process_options) == 152, "part of the ABI");
 
@@ -298,6 +299,7 @@ int plait__plan_failed(const struct plait__plan *plan, const struct plait__repor
     static const char *const steps[] = { "the standard streams", "the descriptors", "the limits", "nice", "the cpus" };
     int error = -report->error;
     if (report->step == PLAIT__STEP_CWD) return plait__fail(error, "cwd %s: %s", plan->cwd, plait_strerror(error));
-    if (report->step == PLAIT__STEP_EXEC) return plait__fail(error, "%s: %s", plan->argv ? plan->argv[0] : "exec", plait_strerror(error));
+    const char *program = plan->argv ? plan->argv[0] : plait__executable();
+    if (report->step == PLAIT__STEP_EXEC) return plait__fail(error, "%s: %s", program, plait_strerror(error));
     return plait__fail(error, "%s: %s", steps[report->step], plait_strerror(error));
 }

@@ -44,7 +44,8 @@ struct plait_process {
     struct plait__capture *capture;                        /* of a communicate that was interrupted by its deadline; NULL */
     pthread_mutex_t reaping;                               /* guards the rest */
     bool has_ended;
-    int exitcode;                                          /* or PLAIT_EREAPED */
+    int exitcode;                                          /* or PLAIT_EREAPED, or why it could not run its function: */
+    const char *detail;                                    /* in the block of the record; NULL */
     struct plait__exit_record *record;                     /* the begin of a block in shared memory */
     pthread_t thread;                                      /* of kind PLAIT_THREADS; until it is joined */
     bool joined;
