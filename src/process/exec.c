@@ -35,7 +35,7 @@ struct launch {
     pid_t parent;
     bool tied, is_program;
     volatile bool is_shared;                               /* set by the child: it has our memory, so it has executed when we go on */
-    int report;
+    int report, before;
     int kept[2];                                           /* descriptors to keep besides those of the plan; -1 */
 };
 
@@ -130,11 +130,13 @@ __attribute__((noreturn)) static void be_child(struct launch *launch)
     _exit(127);
 }
 
-/* In a function of its own: nothing of ours may live in registers that the child changes. */
+/* In a function of its own: nothing of ours may live in registers that the child changes.  errno is one more thing that we share. */
 __attribute__((noinline)) static pid_t begin(struct launch *launch)
 {
+    launch->before = errno;
     pid_t pid = vfork();
     if (pid == 0) be_child(launch);
+    if (pid > 0) errno = launch->before;
     return pid;
 }
 
