@@ -34,7 +34,7 @@ struct launch {
     sigset_t mask;                                         /* as it was before */
     pid_t parent;
     bool tied, is_program;
-    volatile bool is_shared;                               /* set by the child: it has our memory, so it has executed when we go on */
+    volatile bool is_shared;                               /* set by the child: it has our memory, so it is done when we go on */
     int report, before;
     int kept[2];                                           /* descriptors to keep besides those of the plan; -1 */
 };
@@ -81,7 +81,8 @@ static int choose_descriptors(const struct launch *launch)
 /* The descriptors first, before there may be a limit on them. */
 static int prepare(const struct launch *launch, struct plait__report *report)
 {
-    if (choose_descriptors(launch) == 0) return plait__plan_apply(launch->plan, launch->streams.sources, !launch->is_program, report);
+    if (choose_descriptors(launch) == 0)
+        return plait__plan_apply(launch->plan, launch->streams.sources, !launch->is_program, report);
     *report = (struct plait__report){ PLAIT__STEP_FDS, errno };
     return -1;
 }
@@ -130,7 +131,7 @@ __attribute__((noreturn)) static void be_child(struct launch *launch)
     _exit(127);
 }
 
-/* In a function of its own: nothing of ours may live in registers that the child changes.  errno is one more thing that we share. */
+/* In a function of its own: nothing of ours may live in registers that the child changes.  errno is shared, too. */
 __attribute__((noinline)) static pid_t begin(struct launch *launch)
 {
     launch->before = errno;

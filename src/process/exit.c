@@ -61,8 +61,8 @@ static void run_finalizers(int least)
 
 /* ---- exit ---- */
 
-/* The process that shuts down at its exit; a fork that the program makes by itself inherits the exit handler and the finalizers, and
- * has nothing to do with them.  Written under `lock`. */
+/* The process that shuts down at its exit; a fork that the program makes by itself inherits the exit handler and the finalizers,
+ * and has nothing to do with them.  Written under `lock`. */
 static _Atomic pid_t registered;
 
 /* The thread that shuts it down; 0: nobody yet, DONE.  If a finalizer calls exit, that one comes here once more, and goes on. */

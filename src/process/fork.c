@@ -71,8 +71,8 @@ int plait__fork_failed(int error)
     struct rlimit limit = { 0 };
     getrlimit(RLIMIT_NPROC, &limit);
     if (error == EAGAIN && limit.rlim_cur != RLIM_INFINITY)
-        return plait__fail(-error, "fork: [Errno %d] %s; this user may have %llu processes (RLIMIT_NPROC)", error, plait_strerror(error),
-                           (unsigned long long)limit.rlim_cur);
+        return plait__fail(-error, "fork: [Errno %d] %s; this user may have %llu processes (RLIMIT_NPROC)", error,
+                           plait_strerror(error), (unsigned long long)limit.rlim_cur);
     return plait__fail(-error, "fork: [Errno %d] %s", error, plait_strerror(error));
 }
 
@@ -145,5 +145,6 @@ static int start(plait_process *process)
 }
 
 const struct plait__route plait__fork_route = {
-    .start = start, .look = plait__child_look, .wait = plait__child_wait, .signal = plait__child_signal, .destroy = plait__child_destroy,
+    .start = start, .look = plait__child_look, .wait = plait__child_wait, .signal = plait__child_signal,
+    .destroy = plait__child_destroy,
 };

@@ -7,8 +7,8 @@
 /* In the child: tell. */
 void plait__report(int fd, const struct plait__report *report);
 
-/* In the parent: wait until the child has told, closed its end of the pipe, or ended.  0: it goes on; or the error, and the child is gone
- * and its sentinel closed. */
+/* In the parent: wait until the child has told, closed its end of the pipe, or ended.  0: it goes on; or the error, and the child
+ * is gone and its sentinel closed. */
 int plait__hear(plait_process *process, int fd, plait_deadline deadline);
 
 /* End a child that nobody will wait for. */

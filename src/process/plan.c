@@ -68,9 +68,11 @@ static int check_lists(const plait_process_options *options)
     if (!error) error = check_list(options->fds, options->fd_count, "fds");
     if (error) return error;
     for (int i = 0; i < options->cpu_count; i++)
-        if (options->cpus[i] < 0 || options->cpus[i] >= CPUS_MAX) return plait__fail(-EINVAL, "there is no CPU %d", options->cpus[i]);
+        if (options->cpus[i] < 0 || options->cpus[i] >= CPUS_MAX)
+            return plait__fail(-EINVAL, "there is no CPU %d", options->cpus[i]);
     for (int i = 0; options->environment && options->environment[i]; i++)
-        if (!strchr(options->environment[i], '=')) return plait__fail(-EINVAL, "environment: no '=' in \"%s\"", options->environment[i]);
+        if (!strchr(options->environment[i], '='))
+            return plait__fail(-EINVAL, "environment: no '=' in \"%s\"", options->environment[i]);
     return check_fds(options->fds, (size_t)options->fd_count);
 }
 
@@ -185,7 +187,8 @@ static size_t mask_size(const plait_process_options *options)
 static void fill_mask(unsigned long *mask, const plait_process_options *options)
 {
     const unsigned bits = 8 * sizeof *mask;
-    for (int i = 0; i < options->cpu_count; i++) mask[(unsigned)options->cpus[i] / bits] |= 1ul << ((unsigned)options->cpus[i] % bits);
+    for (int i = 0; i < options->cpu_count; i++)
+        mask[(unsigned)options->cpus[i] / bits] |= 1ul << ((unsigned)options->cpus[i] % bits);
 }
 
 struct plait__plan *plait__plan_new(int (*function)(void *), const void *argument, size_t size, char *const argv[],

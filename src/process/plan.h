@@ -50,12 +50,12 @@ struct plait__report {
 };
 
 /* Apply everything but the environment: standard streams (`sources`: what becomes 0, 1, 2; -1: /dev/null; -2: stays), limits, nice,
- * CPUs, current folder.  Safe between vfork and exec: only system calls.  0, or -1 with the report.  needs_arena: not yet the limit on address
- * space, which the shared memory still has to fit. */
+ * CPUs, current folder.  Safe between vfork and exec: only system calls.  0, or -1 with the report.  needs_arena: not yet the limit
+ * on address space, which the shared memory still has to fit. */
 int plait__plan_apply(const struct plait__plan *plan, const int sources[3], bool needs_arena, struct plait__report *report);
 
-/* In the parent, just before the child is made: whether its descriptors are still open; new ones would get their numbers.  0, or -EBADF
- * with a detail. */
+/* In the parent, just before the child is made: whether its descriptors are still open; new ones would get their numbers.  0, or
+ * -EBADF with a detail. */
 int plait__plan_check_descriptors(const struct plait__plan *plan);
 
 /* Whether anything in it can fail in the child. */

@@ -176,7 +176,8 @@ static int begin_output(plait_process *process, int number)
 static int begin(plait_process *process, size_t size)
 {
     if (process->capture && size < process->capture->written)
-        return plait__fail(-EINVAL, "%s has got %zu bytes of its input, now there are %zu", process->name, process->capture->written, size);
+        return plait__fail(-EINVAL, "%s has got %zu bytes of its input, now there are %zu", process->name,
+                           process->capture->written, size);
     if (process->capture) return 0;
     process->capture = calloc(1, sizeof *process->capture);
     if (!process->capture) return plait__fail(-ENOMEM, "no private memory for what is read");

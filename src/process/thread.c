@@ -19,8 +19,9 @@
 
 /* ---- the thread ---- */
 
-/* Also when it ends by pthread_exit, or is cancelled; a cancellation that is still to come must not leave the lock behind.  A sentinel
- * is told of the end here, or made afterwards by one who knows.  Whoever learns of it joins, so nothing is freed before this returns. */
+/* Also when it ends by pthread_exit, or is cancelled; a cancellation that is still to come must not leave the lock behind.  A
+ * sentinel is told of the end here, or made afterwards by one who knows.  Whoever learns of it joins, so nothing is freed before
+ * this returns. */
 static void end(void *argument)
 {
     plait_process *process = argument;

@@ -323,8 +323,8 @@ static const struct fail_operation waiting_for_the_lock_of_one_that_dies = {
 /* --- all of them ----------------------------------------------------------------------------------------------------------- */
 
 /* What the library calls and harness/fail.c does not stand in for, as it can not fail, or only by a mistake of ours: numbers, sets
- * and texts; locks; what ends something; what is there or is a limit; what is only told to the kernel.  Nobody can stand in for vfork;
- * what looks for functions in modules has its own tests. */
+ * and texts; locks; what ends something; what is there or is a limit; what is only told to the kernel.  Nobody can stand in for
+ * vfork; what looks for functions in modules has its own tests. */
 static const char can_not_fail[] =
     " memcpy memset strlen strncmp strcmp strchr strrchr strcspn strstr strerrordesc_np snprintf vsnprintf sigfillset"
     " pthread_attr_destroy pthread_attr_init pthread_attr_setdetachstate pthread_mutexattr_destroy pthread_mutexattr_init"

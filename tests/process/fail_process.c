@@ -3,6 +3,8 @@
 #include "host.h"
 #include "others.h"
 
+#include <malloc.h>
+
 #include <plait.h>
 
 #include "base/fault.h"
@@ -143,9 +145,13 @@ static void be_threaded(void)
     end_it();
 }
 
-static const struct fail_operation start_with_settings = { .set_up = make_settings, .run = call_start_with_settings, .finish = end_it };
+static const struct fail_operation start_with_settings = {
+    .set_up = make_settings, .run = call_start_with_settings, .finish = end_it,
+};
 static const struct fail_operation spawn = { .set_up = be_a_member, .run = call_spawn, .finish = end_it };
-static const struct fail_operation spawn_with_settings = { .set_up = make_settings, .run = call_spawn_with_settings, .finish = end_it };
+static const struct fail_operation spawn_with_settings = {
+    .set_up = make_settings, .run = call_spawn_with_settings, .finish = end_it,
+};
 static const struct fail_operation program = { .set_up = be_a_member, .run = call_start_program, .finish = end_it };
 static const struct fail_operation program_with_settings = {
     .set_up = make_settings, .run = call_start_program_with_settings, .finish = end_it,
@@ -169,7 +175,8 @@ static const struct fail_operation settings_of_a_program = {
 static void start_cat(void)
 {
     char *argv[] = { (char[]){ "sh" }, (char[]){ "-c" }, (char[]){ "cat; exit 7" }, NULL };
-    CHECK((process = plait_start_program(argv, &(plait_process_options){ .input = PLAIT_STREAM_PIPE, .output = PLAIT_STREAM_PIPE })));
+    const plait_process_options options = { .input = PLAIT_STREAM_PIPE, .output = PLAIT_STREAM_PIPE };
+    CHECK((process = plait_start_program(argv, &options)));
 }
 
 static int call_communicate(void)
@@ -185,9 +192,18 @@ static int call_communicate(void)
 static int call_sentinel(void) { return plait_process_sentinel(process); }
 static void start_thread_for_sentinel(void) { CHECK(call_start_thread() == 0); }
 
+/* Texts are mapped as they grow, but for this, which looks for mappings. */
+static void map_no_texts(void)
+{
+    be_a_member();
+#ifdef M_MMAP_MAX
+    CHECK(mallopt(M_MMAP_MAX, 0) == 1);
+#endif
+}
+
 /* What it has read is kept for the next call. */
 static const struct fail_operation communicate = {
-    .set_up = be_a_member, .prepare = start_cat, .run = call_communicate, .finish = end_it, .late = 3,
+    .set_up = map_no_texts, .prepare = start_cat, .run = call_communicate, .finish = end_it, .late = 3,
 };
 static const struct fail_operation sentinel_of_a_thread = {
     .set_up = be_threaded, .prepare = start_thread_for_sentinel, .run = call_sentinel, .finish = end_it,

@@ -1,5 +1,5 @@
-/* What is left to do when a process exits: plait_at_exit, ending daemons, joining children and threads.  Each test runs in a host that
- * notes what happens, one letter each. */
+/* What is left to do when a process exits: plait_at_exit, ending daemons, joining children and threads.  Each test runs in a host
+ * that notes what happens, one letter each. */
 #include "starts.h"
 
 static struct notes {

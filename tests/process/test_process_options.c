@@ -1,4 +1,4 @@
-/* The settings of a new process: current folder, environment, limits, priority, CPUs; for every start method, and what is refused. */
+/* The settings of a new process: current folder, environment, limits, priority, CPUs; for every start method. */
 #include "starts.h"
 
 #include <sys/mman.h>
@@ -120,7 +120,8 @@ static int choose_environment(void *unused)
     is_given(&(struct look){ ENVIRONMENT, "NAME=value", 0 }, options);
     is_given(&(struct look){ ENVIRONMENT, "", 0 }, (plait_process_options){ .environment = none });
     program_says(&options, "tr '\\0' '\\n' </proc/$$/environ", "NAME=value\n");
-    plait_process *process = plait_process_new(is_as_told, &(struct look){ ENVIRONMENT, "NAME=value", 0 }, sizeof(struct look), &options);
+    plait_process *process = plait_process_new(is_as_told, &(struct look){ ENVIRONMENT, "NAME=value", 0 }, sizeof(struct look),
+                                               &options);
     name[0] = 'x';
     one[0] = NULL;
     CHECK(plait_process_start(process) == 0);
@@ -161,7 +162,8 @@ static int choose_limits(void *unused)
     be_program();
     const plait_limit files[] = { { RLIMIT_CORE, { 0, 0 } }, { RLIMIT_NOFILE, { 100, 200 } } };
     is_given(&(struct look){ LIMIT_FILES, "", 0 }, (plait_process_options){ .limits = files, .limit_count = 2 });
-    program_says(&(plait_process_options){ .limits = files, .limit_count = 2 }, "ulimit -Sn; ulimit -Hn; ulimit -c", "100\n200\n0\n");
+    program_says(&(plait_process_options){ .limits = files, .limit_count = 2 }, "ulimit -Sn; ulimit -Hn; ulimit -c",
+                 "100\n200\n0\n");
     const plait_limit wrong[] = { { RLIMIT_NOFILE, { 100, 50 } } }, unknown[] = { { 77, { 1, 1 } } };
     is_refused((plait_process_options){ .limits = wrong, .limit_count = 1 }, -EINVAL, "the limits: Invalid argument");
     is_refused((plait_process_options){ .limits = unknown, .limit_count = 1 }, -EINVAL, "the limits: Invalid argument");
@@ -225,7 +227,8 @@ static int limit_processes(void *unused)
     drop_root();
     const plait_limit alone[] = { { RLIMIT_NPROC, { 1, 1 } } };
     for (int i = 0; i < 2; i++)
-        end_with(plait_start(run_alone, NULL, 0, &(plait_process_options){ .limits = alone, .limit_count = 1, .method = methods[i] }), 1);
+        end_with(plait_start(run_alone, NULL, 0, &(plait_process_options){
+            .limits = alone, .limit_count = 1, .method = methods[i] }), 1);
     return 0;
 }
 
@@ -270,7 +273,8 @@ static int choose_cpus(void *unused)
     is_given(&(struct look){ CPUS, "", 1 }, (plait_process_options){ .cpus = all, .cpu_count = 1 });
     is_given(&(struct look){ CPUS, "", count }, (plait_process_options){ .cpus = all, .cpu_count = count });
     is_given(&(struct look){ CPUS, "", count }, (plait_process_options){ 0 });
-    program_says(&(plait_process_options){ .cpus = all + count - 1, .cpu_count = 1 }, "grep -c Cpus_allowed: /proc/$$/status", "1\n");
+    program_says(&(plait_process_options){ .cpus = all + count - 1, .cpu_count = 1 }, "grep -c Cpus_allowed: /proc/$$/status",
+                 "1\n");
     is_refused((plait_process_options){ .cpus = &(int){ 65535 }, .cpu_count = 1 }, -EINVAL, "the cpus: Invalid argument");
     is_no_option(&(plait_process_options){ .cpus = &(int){ -1 }, .cpu_count = 1 }, EINVAL, "there is no CPU -1");
     is_no_option(&(plait_process_options){ .cpus = &(int){ 65536 }, .cpu_count = 1 }, EINVAL, "there is no CPU 65536");

@@ -1,4 +1,5 @@
-/* The standard streams of a new process, and its descriptors: for every start method, what it has, what it has not, what is refused. */
+/* The standard streams of a new process, and its descriptors: for every start method, what it has, what it has not, what is
+ * refused. */
 #include "starts.h"
 
 #include <poll.h>
@@ -271,7 +272,8 @@ static int close_before_the_start(void *unused)
     be_program();
     for (int way = 0; way < WAYS; way++) {
         int fd = file_with("");
-        plait_process *process = new_one(way, (plait_process_options){ .output = PLAIT_STREAM_FD(fd), .errors = PLAIT_STREAM_NULL });
+        plait_process *process = new_one(way, (plait_process_options){
+            .output = PLAIT_STREAM_FD(fd), .errors = PLAIT_STREAM_NULL });
         close(fd);
         char detail[60];
         snprintf(detail, sizeof detail, "standard stream 1: descriptor %d is not open", fd);
@@ -281,7 +283,8 @@ static int close_before_the_start(void *unused)
         close(fd);
         if (way == 0) continue;                            /* a fork has all anyway */
         fd = file_with("");
-        process = new_one(way, (plait_process_options){ .fds = &fd, .fd_count = 1, .output = PLAIT_STREAM_NULL, .errors = PLAIT_STREAM_NULL });
+        process = new_one(way, (plait_process_options){
+            .fds = &fd, .fd_count = 1, .output = PLAIT_STREAM_NULL, .errors = PLAIT_STREAM_NULL });
         close(fd);
         snprintf(detail, sizeof detail, "descriptor %d is not open", fd);
         start_is_refused(process, -EBADF, detail);
@@ -355,13 +358,15 @@ static int choose_descriptors(void *unused)
         if (i % 2) CHECK(fcntl(fds[i], F_SETFD, FD_CLOEXEC) == 0);
     }
     const struct traces before = traces_now();
-    end_with(plait_start(tell_descriptors, list, 0, &(plait_process_options){ .method = PLAIT_SPAWN, .fds = fds + 6, .fd_count = 3 }), 0);
+    end_with(plait_start(tell_descriptors, list, 0, &(plait_process_options){
+        .method = PLAIT_SPAWN, .fds = fds + 6, .fd_count = 3 }), 0);
     for (int i = 0; i < 10; i++) CHECK(list[fds[i]] == (i >= 6 && i < 9));
     for (int i = 0, sum = 0; i < 200; i++) CHECK((sum += list[i]) <= 3);
     end_with(plait_start(tell_descriptors, list, 0, NULL), 0);
     for (int i = 0; i < 10; i++) CHECK(list[fds[i]] == 1);
     plait_captured captured;
-    plait_process *program = plait_start_program(argv, &(plait_process_options){ .output = PLAIT_STREAM_PIPE, .fds = fds + 6, .fd_count = 3 });
+    plait_process *program = plait_start_program(argv, &(plait_process_options){
+        .output = PLAIT_STREAM_PIPE, .fds = fds + 6, .fd_count = 3 });
     CHECK(program && plait_process_communicate(program, NULL, 0, &captured, PLAIT_FOREVER) == 0);
     CHECK_TEXT(captured.output, "0 1 2 68 71 74 ");
     CHECK(strlen(captured.output) == strlen("0 1 2 68 71 74 "));

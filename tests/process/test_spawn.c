@@ -182,12 +182,14 @@ static int compare_identities(void *unused)
     struct identity *told = plait_alloc(sizeof *told);
     for (int daemon = 0; daemon < 2; daemon++) {
         char expected[200];
-        plait_process *process = plait_start(tell_identity, told, 0, &(plait_process_options){ .class_name = "Worker", .daemon = daemon });
+        plait_process *process = plait_start(tell_identity, told, 0, &(plait_process_options){
+            .class_name = "Worker", .daemon = daemon });
         const pid_t pid = plait_process_pid(process);
         end_with(process, 2);
         CHECK(strcmp(told->name, daemon ? "Worker-2" : "Worker-1") == 0 && strcmp(told->parent, "Ada") == 0);
         CHECK(told->daemon == daemon && told->method == PLAIT_SPAWN && told->pid == pid && told->ppid == getpid());
-        snprintf(expected, sizeof expected, "<Worker name='%s' pid=%d parent=%d started%s>", told->name, pid, getpid(), daemon ? " daemon" : "");
+        snprintf(expected, sizeof expected, "<Worker name='%s' pid=%d parent=%d started%s>", told->name, pid, getpid(),
+                 daemon ? " daemon" : "");
         CHECK_TEXT(told->repr, expected);
     }
     return plait_free(told);
@@ -222,7 +224,8 @@ static void daemons_have_no_children_but_threads(void **state)
 
 static int choose_methods(void *unused)
 {
-    CHECK(plait_get_start_method() == PLAIT_FORK && plait_set_start_method(0, 0) == -EINVAL && plait_set_start_method(4, 1) == -EINVAL);
+    CHECK(plait_get_start_method() == PLAIT_FORK);
+    CHECK(plait_set_start_method(0, 0) == -EINVAL && plait_set_start_method(4, 1) == -EINVAL);
     CHECK(plait_set_start_method(PLAIT_SPAWN, 0) == 0 && plait_get_start_method() == PLAIT_SPAWN);
     CHECK(plait_set_start_method(PLAIT_FORK, 0) == -EALREADY && plait_get_start_method() == PLAIT_SPAWN);
     CHECK_TEXT(plait_error_detail(), "context has already been set");

@@ -31,7 +31,10 @@ static int run_workers(void *kind)
     const plait_process_options options = { .class_name = "Worker", .kind = *(int *)kind };
     _Atomic int *sum = plait_alloc(sizeof *sum);
     plait_process *workers[5];
-    for (int i = 0; i < 5; i++) CHECK((workers[i] = plait_start(add_number, &(struct worker){ i + 1, sum }, sizeof(struct worker), &options)));
+    for (int i = 0; i < 5; i++) {
+        const struct worker worker = { i + 1, sum };
+        CHECK((workers[i] = plait_start(add_number, &worker, sizeof worker, &options)));
+    }
     for (int i = 0; i < 5; i++) CHECK(plait_process_kind(workers[i]) == *(int *)kind);
     for (int i = 0; i < 5; i++) end_with(workers[i], i + 1);
     CHECK(*sum == 15 && plait_free(sum) == 0);
@@ -103,7 +106,8 @@ static int ask_itself(void *unused)
     CHECK(plait_process_terminate(self) == -ENOTSUP && plait_process_kill(self) == -ENOTSUP);
     CHECK_TEXT(plait_error_detail(), "a thread can't be ended from outside");
     CHECK(plait_process_free(self) == PLAIT_ERUNNING && plait_process_set_daemon(self, 1) == -EALREADY);
-    snprintf(expected, sizeof expected, "<Thread name='%s' pid=%d parent=%d started>", plait_process_name(self), plait_process_pid(self),
+    snprintf(expected, sizeof expected, "<Thread name='%s' pid=%d parent=%d started>", plait_process_name(self),
+             plait_process_pid(self),
              (int)getpid());
     CHECK(plait_process_repr(self, text, sizeof text) > 0);
     CHECK_TEXT(text, expected);
