@@ -235,16 +235,22 @@ static void set_exitcode(plait_process *process, uint32_t told)
     if (process->exitcode < -4096 && process->exitcode != PLAIT_EREAPED) plait__fail(process->exitcode, "%s", spawned->detail);
 }
 
-/* The child tells its exit code by itself; how it was killed tells the server; and when that is dead, so is the child, soon. */
+#define PATIENCE (PLAIT__SECOND / 10)
+
+/* The child tells its exit code by itself; how it was killed tells the server, which needs a moment and is waited for that long; and
+ * when the server is dead, so is the child, soon. */
 static bool look(plait_process *process)
 {
     struct plait__spawned *spawned = spawned_of(process);
-    keep_sentinel(process, &spawned->service);
-    bool server_died = server_is_dead(&spawned->service);
-    bool has_gone_now = server_died && (!process->is_pidfd || has_gone(process));
-    uint32_t told = atomic_load(&spawned->record.has_ended);
-    if (told == PLAIT__RUNS && !has_gone_now) return false;
-    set_exitcode(process, told);
+    plait__word *has_ended = &spawned->record.has_ended;
+    if (atomic_load(has_ended) == PLAIT__RUNS) {
+        keep_sentinel(process, &spawned->service);
+        bool has_gone_now = has_gone(process);
+        if (has_gone_now) wait_until_told(spawned, (plait_deadline){ plait__now() + PATIENCE });
+        bool nobody_tells = server_is_dead(&spawned->service) && (has_gone_now || !process->is_pidfd);
+        if (atomic_load(has_ended) == PLAIT__RUNS && !nobody_tells) return false;
+    }
+    set_exitcode(process, atomic_load(has_ended));
     return true;
 }
 
