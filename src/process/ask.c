@@ -11,6 +11,7 @@
 #include <plait/arena.h>
 
 #include "base/error.h"
+#include "base/fault.h"
 #include "family/pidfd.h"
 #include "family/wait.h"
 #include "process/sentinel.h"
@@ -121,6 +122,7 @@ static void drop_after_death(struct plait__spawned *spawned)
 static int wait_and_watch(plait_process *process, struct plait__spawned *spawned, bool wait)
 {
     struct plait__service *service = &spawned->service;
+    PLAIT__POINT(ASKED);
     int error = wait ? wait_for_answer(process, service) : 0;
     if (!error) error = watch(process, service);
     atomic_store(&service->is_watched, 1);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "arena/map.h"
+#include "base/fault.h"
 #include "family/wait.h"
 
 /* ---- whoever wants a child ---- */
@@ -33,6 +34,7 @@ enum plait__taken plait__take_seat(struct plait__server_board *board, struct pla
         struct plait__seat *seat = &board->seats[(first + i) % stock];
         enum plait__taken taken = take(seat, spawned);
         if (taken == PLAIT__NONE_TAKEN) continue;
+        PLAIT__POINT(SEAT_TAKEN);
         atomic_store(&board->first, (first + i + 1) % stock);
         plait__wake(plait__low_half(&seat->birth), 1);
         return taken;
