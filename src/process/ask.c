@@ -262,14 +262,15 @@ static int wait_for_end(plait_process *process, plait_deadline deadline)
     return by_descriptor && atomic_load(&spawned->record.has_ended) ? 0 : wait_for_status(&spawned->service, deadline);
 }
 
-/* A server that died holds the block no longer. */
+/* A server that died holds the block no longer; but a child that has left it may go on, and without a pidfd nobody knows. */
 static void destroy(plait_process *process)
 {
     struct plait__spawned *spawned = spawned_of(process);
+    bool knows_end = process->is_pidfd || !process->plan->detached;
     plait__sentinel_close(process);
     if (process->owner != getpid()) return;
-    if (server_is_dead(&spawned->service)) plait_free(spawned);
-    else plait__spawned_drop(spawned);
+    if (!server_is_dead(&spawned->service)) plait__spawned_drop(spawned);
+    else if (knows_end) plait_free(spawned);
 }
 
 const struct plait__route plait__server_route = {
