@@ -91,7 +91,7 @@ static int make_and_dine(plait_lock *forks)
     int failed = 0;
     for (int i = 0; i < PHILOSOPHERS && !failed; i++) {
         const struct philosopher one = { i, &forks[i], &forks[(i + 1) % PHILOSOPHERS] };
-        char name[16];
+        char name[32];
         snprintf(name, sizeof name, "phil %d", i);
         philosophers[i] = plait_process_new(dine, &one, sizeof one, &(plait_process_options){ .name = name });
         if (!philosophers[i]) failed = complain("no philosopher", errno);

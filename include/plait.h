@@ -19,6 +19,7 @@
 #include <plait/arena.h>
 #include <plait/family.h>
 #include <plait/lock.h>
+#include <plait/log.h>
 #include <plait/queue.h>
 #include <plait/kind.h>
 #include <plait/process.h>

@@ -27,8 +27,8 @@ PLAIT_API int plait_cpu_count(void);
 PLAIT_API int plait_cpu_count_online(void);
 
 /* How many cores the CPUs are that the calling thread may run on: with hyper-threading two CPUs are one core.  Quotas do not
- * count.  Where the kernel does not tell, each CPU is one.  At least 1.  Reads a small file for each CPU.  Thread-safe, never waits.
- * Python: psutil.cpu_count(logical=False). */
+ * count.  Where the kernel does not tell, each CPU is one.  At least 1.  Reads a small file for each CPU.
+ * Thread-safe, never waits.  Python: psutil.cpu_count(logical=False). */
 PLAIT_API int plait_cpu_count_physical(void);
 
 PLAIT_END

@@ -128,13 +128,16 @@ PLAIT_API plait_process *plait_start(int (*function)(void *argument), const void
 
 /* ---- its end ---- */
 
-/* Wait until it has ended.  0, -ETIMEDOUT, -EINVAL (NULL), -ECHILD (not a child of this process), PLAIT_ENOTSTARTED, -EDEADLK (a
- * thread joins itself).  May be called again and from several threads.  Python: process.join(timeout). */
+/* Wait until it has ended.  (A child of the forkserver without threads has then told its exit code and closed its descriptors; the
+ * kernel may need a tenth of a millisecond more to take it apart.)
+ * 0, -ETIMEDOUT, -EINVAL (NULL), -ECHILD (not a child of this process), PLAIT_ENOTSTARTED, -EDEADLK (a thread joins itself).  May be
+ * called again and from several threads.  Python: process.join(timeout). */
 PLAIT_API int plait_process_join(plait_process *process, plait_deadline deadline);
 
 /* Its exit code 0..255, or -signal if a signal ended it, or PLAIT_ERUNNING, PLAIT_ENOTSTARTED (Python's None); PLAIT_EREAPED when
  * nobody knows: the program took the status by a wait of its own and the child did not end by itself; or its forkserver was killed;
- * or another process asks; -EINVAL.  Does not block.  Python: process.exitcode. */
+ * or another process asks; PLAIT_ENOFUNCTION when a child that begins anew has not found its function (the detail says why);
+ * -EINVAL. Does not block.  Python: process.exitcode. */
 PLAIT_API int plait_process_exitcode(plait_process *process);
 
 /* 1 while it runs, 0 before and after, -EINVAL, -ECHILD (another process asks).  Does not block.  Python: process.is_alive(). */

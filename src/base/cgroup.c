@@ -41,7 +41,8 @@ static bool is_in_list(const char *word, const char *list)
 }
 
 /* The folder of a hierarchy of version 1 is called like all its controllers, and usually there are links called like each. */
-static uint64_t least_of_old(const char *controller, plait__cgroup_look *look, const char *list, const char *group, const char *mount)
+static uint64_t least_of_old(const char *controller, plait__cgroup_look *look, const char *list, const char *group,
+                             const char *mount)
 {
     char folder[512];
     snprintf(folder, sizeof folder, "%s/%s", mount, controller);

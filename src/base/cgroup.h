@@ -13,7 +13,7 @@
 typedef uint64_t plait__cgroup_look(const char *folder, bool old);
 
 /* The least of what `look` finds in the groups of the process that `proc_file` is about, and in all groups around them, as they
- * lie below `mount`.  `controller` is whose hierarchy counts, where each has its own (version 1).  UINT64_MAX: no limit is known. */
+ * lie below `mount`.  `controller` is whose hierarchy counts, where each has its own (version 1).  UINT64_MAX: none is known. */
 uint64_t plait__cgroup_least(const char *controller, plait__cgroup_look *look, const char *proc_file, const char *mount);
 
 /* A file in a group's folder, as plait__read_file. */

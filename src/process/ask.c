@@ -193,12 +193,14 @@ static struct plait__spawned *spawned_of(const plait_process *process)
     return (struct plait__spawned *)process->record;
 }
 
-static int wait_for_status(struct plait__service *service, plait_deadline deadline)
+/* Until the child has told, or its server for it, or nobody can any more. */
+static int wait_until_told(struct plait__spawned *spawned, plait_deadline deadline)
 {
     struct plait__wait wait = plait__wait_until(deadline);
-    int error = plait__member();
-    while (!error && !atomic_load(&service->has_status) && !server_is_dead(service))
-        error = plait__wait(&wait, &service->has_status, 0, (uint32_t)service->server & 0xffff);
+    plait__word *has_ended = &spawned->record.has_ended;
+    int error = 0;
+    while (!error && atomic_load(has_ended) == PLAIT__RUNS && !server_is_dead(&spawned->service))
+        error = plait__wait(&wait, has_ended, PLAIT__RUNS, (uint32_t)spawned->service.server & 0xffff);
     plait__wait_end(&wait);
     return error;
 }
@@ -226,40 +228,39 @@ static int status_of_adopted(const plait_process *process)
     return info.si_code == CLD_EXITED ? info.si_status : -info.si_status;
 }
 
-static void set_exitcode(plait_process *process)
+static void set_exitcode(plait_process *process, uint32_t told)
 {
     const struct plait__spawned *spawned = spawned_of(process);
-    int adopted = process->is_pidfd && server_is_dead(&spawned->service) ? status_of_adopted(process) : PLAIT_EREAPED;
-    if (atomic_load(&spawned->record.has_ended)) process->exitcode = spawned->record.code;
-    else process->exitcode = atomic_load(&spawned->service.has_status) ? spawned->service.status : adopted;
+    if (told == PLAIT__TOLD) process->exitcode = spawned->record.code;
+    else if (told == PLAIT__ENDED_UNTOLD) process->exitcode = spawned->service.status;
+    else process->exitcode = process->is_pidfd ? status_of_adopted(process) : PLAIT_EREAPED;
     if (process->exitcode < -4096 && process->exitcode != PLAIT_EREAPED) plait__fail(process->exitcode, "%s", spawned->detail);
 }
 
-#define PATIENCE (PLAIT__SECOND / 10)
-
-/* The child tells its exit code by itself; how it was killed tells the server, which needs a moment, and is waited for that long. */
+/* The child tells its exit code by itself; how it was killed tells the server; and when that is dead, so is the child, soon. */
 static bool look(plait_process *process)
 {
-    struct plait__service *service = &spawned_of(process)->service;
-    keep_sentinel(process, service);
-    bool server_died = server_is_dead(service), has_gone_now = has_gone(process);
-    bool has_told = atomic_load(&spawned_of(process)->record.has_ended);
-    if (!server_died && !has_told && has_gone_now) wait_for_status(service, (plait_deadline){ plait__now() + PATIENCE });
-    bool has_status = atomic_load(&service->has_status);
-    server_died = server_is_dead(service);
-    if (!has_status && !(has_gone_now && (has_told || server_died)) && !(server_died && !process->is_pidfd)) return false;
-    set_exitcode(process);
+    struct plait__spawned *spawned = spawned_of(process);
+    keep_sentinel(process, &spawned->service);
+    bool server_died = server_is_dead(&spawned->service);
+    bool has_gone_now = server_died && (!process->is_pidfd || has_gone(process));
+    uint32_t told = atomic_load(&spawned->record.has_ended);
+    if (told == PLAIT__RUNS && !has_gone_now) return false;
+    set_exitcode(process, told);
     return true;
 }
 
+/* Who is no member, because the family is full, goes by the descriptor. */
 static int wait_for_end(plait_process *process, plait_deadline deadline)
 {
     struct plait__spawned *spawned = spawned_of(process);
+    bool is_member = plait__member() == 0;
+    int error = is_member ? wait_until_told(spawned, deadline) : 0;
+    if (error || atomic_load(&spawned->record.has_ended) != PLAIT__RUNS) return error;
     bool by_descriptor = process->is_pidfd && plait__sentinel_is_ours(process);
-    if (!plait__is_now(deadline)) plait__spin_for_end(process);
-    int result = by_descriptor ? plait__wait_fd(process->sentinel, POLLIN, deadline) : 0;
-    if (result < 0) return result;
-    return by_descriptor && atomic_load(&spawned->record.has_ended) ? 0 : wait_for_status(&spawned->service, deadline);
+    plait_deadline slice = { plait__earlier(deadline, plait__now() + PLAIT__MILLISECOND) };
+    int result = plait__wait_fd(by_descriptor ? process->sentinel : -1, POLLIN, slice);
+    return result == -ETIMEDOUT && plait__expired(deadline) ? -ETIMEDOUT : 0;
 }
 
 /* A server that died holds the block no longer; but a child that has left it may go on, and without a pidfd nobody knows. */

@@ -121,9 +121,11 @@ void plait__children_end(void)
 {
     atomic_store(&is_ending, true);
     end_daemons();
+    plait_deadline patience = plait_after(PATIENCE);       /* for all together */
     for (plait_process *process; (process = next_alive(is_waited_for)); end_daemons()) {
+        if (is_daemon(process)) continue;
         plait__log(PLAIT_LOG_INFO, "calling join() for process %s", process->name);
-        if (process->ending && plait_process_join(process, plait_after(PATIENCE)) == -ETIMEDOUT) plait_process_kill(process);
+        if (process->ending && plait_process_join(process, patience) == -ETIMEDOUT) plait_process_kill(process);
         plait_process_join(process, PLAIT_FOREVER);
     }
 }

@@ -10,8 +10,8 @@ void plait__children_remove(plait_process *process);
 /* In a child that this process has forked: it has none. */
 void plait__children_forget(void);
 
-/* Before this process exits: join threads that are no daemons; and, between the two kinds of finalizers, end the daemons and join all
- * the others. */
+/* Before this process exits: join threads that are no daemons; and, between the two kinds of finalizers, end the daemons and join
+ * all the others. */
 void plait__children_join_threads(void);
 void plait__children_end(void);
 bool plait__children_are_ending(void);

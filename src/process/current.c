@@ -29,7 +29,7 @@ static int wait_for_oneself(plait_process *process, plait_deadline deadline)
     return plait__fail(-EDEADLK, "%s is this process: it can't wait for its own end", process->name);
 }
 
-static const struct plait__route route = { .look = run_on, .wait = wait_for_oneself, .signal = plait__child_signal };
+static const struct plait__route route = { .look = run_on, .wait = wait_for_oneself };
 
 static plait_process current = {
     .name = "MainProcess", .class_name = "Process", .route = &route, .stage = PLAIT__STARTED, .sentinel = -1,

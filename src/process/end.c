@@ -120,11 +120,17 @@ void plait__child_destroy(plait_process *process)
 
 /* ---- all kinds ---- */
 
+/* With `reaping` locked. */
+static bool look(plait_process *process)
+{
+    if (!process->has_ended) process->has_ended = process->route->look(process);
+    return process->has_ended;
+}
+
 bool plait__is_over(plait_process *process)
 {
     pthread_mutex_lock(&process->reaping);
-    if (!process->has_ended) process->has_ended = process->route->look(process);
-    bool ended = process->has_ended;
+    bool ended = look(process);
     pthread_mutex_unlock(&process->reaping);
     return ended;
 }
@@ -147,7 +153,8 @@ int plait_process_exitcode(plait_process *process)
 {
     int error = plait__check_started(process);
     if (error) return error == -ECHILD ? PLAIT_EREAPED : error;
-    return plait__is_over(process) ? process->exitcode : PLAIT_ERUNNING;
+    if (!plait__is_over(process)) return PLAIT_ERUNNING;
+    return process->detail ? plait__fail(process->exitcode, "%s: %s", process->name, process->detail) : process->exitcode;
 }
 
 int plait_process_is_alive(plait_process *process)
@@ -161,12 +168,13 @@ static int send_signal(plait_process *process, int signal)
 {
     int error = plait__check_started(process);
     if (error) return error;
+    if (plait_process_kind(process) == PLAIT_THREADS)
+        return plait__is_over(process) ? 0 : plait__fail(-ENOTSUP, "%s: a thread can't be ended from outside", process->name);
+    if (!process->plan) return plait__fail(-EINVAL, "%s was not made by plait_process_new", process->name);
     pthread_mutex_lock(&process->reaping);
-    if (!process->has_ended) process->has_ended = process->route->look(process);
-    if (!process->has_ended) error = process->route->signal(process, signal);
+    if (!look(process)) error = process->route->signal(process, signal);
     pthread_mutex_unlock(&process->reaping);
     if (!error || error == -ESRCH) return 0;
-    if (error == -ENOTSUP) return plait__fail(error, "%s: a thread can't be ended from outside", process->name);
     return plait__fail(error, "kill(%d, %d): %s", (int)process->pid, signal, plait_strerror(error));
 }
 
@@ -188,9 +196,11 @@ int plait_process_sentinel(plait_process *process)
     if (!error && !process->plan) error = plait__fail(-EINVAL, "%s has no sentinel", process->name);
     if (error) return error;
     pthread_mutex_lock(&process->reaping);
-    if (process->sentinel < 0 && plait_process_kind(process) == PLAIT_THREADS) error = plait__sentinel_make(process);
+    look(process);
+    error = plait__sentinel_have(process);
+    int fd = process->sentinel;
     pthread_mutex_unlock(&process->reaping);
-    if (error) return plait__fail(error, "a descriptor to watch the thread by: %s", plait_strerror(error));
-    if (process->sentinel < 0) return plait__fail(-ENOTSUP, "%s: there are no pidfds to watch it by", process->name);
-    return process->sentinel;
+    if (error) return plait__fail(error, "a descriptor to watch %s by: %s", process->name, plait_strerror(error));
+    if (fd < 0) return plait__fail(-ENOTSUP, "%s: there are no pidfds to watch it by", process->name);
+    return fd;
 }

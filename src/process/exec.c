@@ -5,6 +5,7 @@
 #include "process/exec.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,12 +28,14 @@
 struct launch {
     const struct plait__plan *plan;
     const char *path;
+    const char *folders;                                   /* in which to look for it; NULL: the path is one */
     char *const *argv;
     struct plait__streams streams;
     sigset_t mask;                                         /* as it was before */
     pid_t parent;
     bool tied, is_program;
-    int report;
+    volatile bool is_shared;                               /* set by the child: it has our memory, so it is done when we go on */
+    int report, before;
     int kept[2];                                           /* descriptors to keep besides those of the plan; -1 */
 };
 
@@ -75,36 +78,66 @@ static int choose_descriptors(const struct launch *launch)
     return keep(launch->kept[0]) < 0 || keep(launch->kept[1]) < 0 ? -1 : 0;
 }
 
+/* The descriptors first, before there may be a limit on them. */
+static int prepare(const struct launch *launch, struct plait__report *report)
+{
+    if (choose_descriptors(launch) == 0)
+        return plait__plan_apply(launch->plan, launch->streams.sources, !launch->is_program, report);
+    *report = (struct plait__report){ PLAIT__STEP_FDS, errno };
+    return -1;
+}
+
+/* As execvp looks for it, but what is no program is none: it is not given to a shell. */
+static void search_and_execute(const char *name, const char *folders, char *const *argv, char *const *environment)
+{
+    char path[PATH_MAX];
+    bool is_denied = false;
+    errno = ENOENT;
+    for (const char *end; folders; folders = *end ? end + 1 : NULL) {
+        end = folders + strcspn(folders, ":");
+        size_t length = (size_t)(end - folders);
+        if (length + strlen(name) + 2 > sizeof path) continue;
+        memcpy(path, folders, length);
+        path[length] = '/';
+        strcpy(path + length + (length > 0), name);        /* an empty one is the current folder */
+        execve(path, argv, environment);
+        is_denied |= errno == EACCES;
+        if (errno != EACCES && errno != ENOENT && errno != ENOTDIR) return;
+    }
+    errno = is_denied ? EACCES : ENOENT;
+}
+
 static void execute(const struct launch *launch)
 {
     char *const *environment = launch->plan->environment ? launch->plan->environment : environ;
-    if (launch->is_program) execvpe(launch->path, launch->argv, environment);
+    if (launch->folders) search_and_execute(launch->path, launch->folders, launch->argv, environment);
     else execve(launch->path, launch->argv, environment);
 }
 
-__attribute__((noreturn)) static void be_child(const struct launch *launch)
+__attribute__((noreturn)) static void be_child(struct launch *launch)
 {
     struct plait__report report;
+    launch->is_shared = true;
     reset_handlers();
     if (launch->tied) prctl(PR_SET_PDEATHSIG, SIGKILL);
     pid_t parent = getppid();
     if (launch->tied && parent != launch->parent && parent != 0) _exit(127);           /* 0: it is in another pid namespace */
-    if (plait__plan_apply(launch->plan, launch->streams.sources, !launch->is_program, &report) < 0) plait__report(launch->report, &report);
-    report = (struct plait__report){ .step = PLAIT__STEP_FDS };
-    if (choose_descriptors(launch) == 0) {
+    if (prepare(launch, &report) == 0) {
         sigprocmask(SIG_SETMASK, &launch->mask, NULL);
         execute(launch);
-        report.step = PLAIT__STEP_EXEC;
+        report = (struct plait__report){ PLAIT__STEP_EXEC, errno };
     }
-    report.error = errno;
     plait__report(launch->report, &report);
+    _exit(127);
 }
 
-/* In a function of its own: nothing of ours may live in registers that the child changes. */
-__attribute__((noinline)) static pid_t begin(const struct launch *launch)
+/* In a function of its own: nothing of ours may live in registers that the child changes.  errno is shared, too. */
+__attribute__((noinline)) static pid_t begin(struct launch *launch)
 {
+    launch->before = errno;
     pid_t pid = vfork();
     if (pid == 0) be_child(launch);
+    if (pid > 0) errno = launch->before;
     return pid;
 }
 
@@ -141,10 +174,16 @@ static int begin_and_hear(plait_process *process, struct launch *launch)
     launch->report = report[1];
     error = begin_and_watch(process, launch);
     close(report[1]);
-    if (!error) error = plait__hear(process, report[0]);
+    if (!error) error = plait__hear(process, report[0], launch->is_shared ? PLAIT_NOW : PLAIT_FOREVER);
     close(report[0]);
     if (error) process->pid = 0;
     return error;
+}
+
+static const char *folders_for(const char *name)
+{
+    const char *path = getenv("PATH");
+    return !*name || strchr(name, '/') ? NULL : path ? path : "/bin:/usr/bin";
 }
 
 static int launch(plait_process *process, const char *path, char *const *argv, int kept)
@@ -154,6 +193,7 @@ static int launch(plait_process *process, const char *path, char *const *argv, i
         .plan = plan, .path = path, .argv = argv, .parent = getpid(), .is_program = plan->argv != NULL,
         .tied = !plan->detached && plait__is_main_thread(), .kept = { kept, -1 },
     };
+    if (launch.is_program) launch.folders = folders_for(path);
     int error = plait__streams_make(process, &launch.streams);
     if (error) return error;
     error = begin_and_hear(process, &launch);
@@ -194,7 +234,10 @@ static bool look(plait_process *process)
     static struct plait__exit_record none;
     if (!process->record) process->record = &none;
     bool ended = plait__child_look(process);
-    if (ended && atomic_load(&process->record->has_ended) && process->record->code < 0) process->exitcode = process->record->code;
+    if (ended && atomic_load(&process->record->has_ended) && process->record->code < 0) {
+        process->exitcode = process->record->code;
+        process->detail = ((struct plait__spawned *)process->record)->detail;
+    }
     if (process->record == &none) process->record = NULL;
     return ended;
 }

@@ -14,7 +14,7 @@ struct plait__service {
     struct plait__report report;                           /* written before FAILED */
     _Atomic int32_t pid;                                   /* written before the answer, or by who takes a seat */
     _Atomic uint32_t is_watched;                           /* who asked has a descriptor for that number: the zombie may go */
-    plait__word has_status;                                /* the server has reaped it, and `status` is its exit code or -signal */
+    _Atomic uint32_t has_status;                           /* the server has reaped it, and `status` is its exit code or -signal */
     int32_t status;
     uint64_t server;                                       /* the server, as a member; written by who asks */
     _Atomic uint32_t holders;                              /* who asked, and the server: the last to need this block frees it */

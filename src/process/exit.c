@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <plait/process.h>
@@ -21,8 +22,6 @@ struct finalizer {
     void *argument;
     int priority;
 };
-
-static _Atomic bool begun;                                 /* this process is shutting down */
 
 /* In the order in which they run.  Guarded by `lock`, which no fork can copy in another thread's hands; empty in a forked child. */
 static struct finalizer *first;
@@ -44,6 +43,14 @@ static struct finalizer *take_first(int least)
     return finalizer;
 }
 
+static bool has_finalizers(void)
+{
+    pthread_mutex_lock(&lock);
+    bool has = first != NULL;
+    pthread_mutex_unlock(&lock);
+    return has;
+}
+
 static void run_finalizers(int least)
 {
     for (struct finalizer *finalizer; (finalizer = take_first(least));) {
@@ -52,41 +59,63 @@ static void run_finalizers(int least)
     }
 }
 
-void plait__finalizers_forget(void)
-{
-    for (struct finalizer *finalizer; (finalizer = take_first(INT32_MIN));) free(finalizer);
-    atomic_store(&begun, false);
-}
-
 /* ---- exit ---- */
 
-/* The process that shuts down at its exit; a fork that the program makes by itself inherits the exit handler, and does not. */
+/* The process that shuts down at its exit; a fork that the program makes by itself inherits the exit handler and the finalizers,
+ * and has nothing to do with them.  Written under `lock`. */
 static _Atomic pid_t registered;
+
+/* The thread that shuts it down; 0: nobody yet, DONE.  If a finalizer calls exit, that one comes here once more, and goes on. */
+static _Atomic pid_t by;
+#define DONE ((pid_t)-1)
 
 void plait__shut_down(void)
 {
-    if (atomic_exchange(&begun, true)) return;
+    pid_t thread = (pid_t)syscall(SYS_gettid), before = 0;
+    if (!atomic_compare_exchange_strong(&by, &before, thread) && before != thread) return;
     plait__children_join_threads();
-    plait__log(PLAIT_LOG_INFO, "process shutting down");
-    plait__log(PLAIT_LOG_DEBUG, "running all \"atexit\" finalizers with priority >= 0");
+    if (!before) plait__log(PLAIT_LOG_INFO, "process shutting down");
+    if (!before) plait__log(PLAIT_LOG_DEBUG, "running all \"atexit\" finalizers with priority >= 0");
     run_finalizers(0);
     plait__children_end();
     plait__server_end();
     plait__log(PLAIT_LOG_DEBUG, "running the remaining \"atexit\" finalizers");
     run_finalizers(INT32_MIN);
+    atomic_store(&by, DONE);
 }
 
+/* Registered once more: for a finalizer that calls exit. */
 static void at_exit(void)
 {
-    if (atomic_load(&registered) == getpid()) plait__shut_down();
+    if (atomic_load(&registered) != getpid()) return;
+    if (atomic_load(&by) != DONE && has_finalizers()) atexit(at_exit);
+    plait__shut_down();
+}
+
+/* What was inherited by a fork is the parent's. */
+static void begin_anew_if_forked(void)
+{
+    struct finalizer *inherited = NULL;
+    pthread_mutex_lock(&lock);
+    if (atomic_load(&registered) != getpid()) {
+        inherited = first;
+        first = NULL;
+        atomic_store(&by, 0);
+        atomic_store(&registered, getpid());
+    }
+    pthread_mutex_unlock(&lock);
+    for (struct finalizer *next; inherited; inherited = next) {
+        next = inherited->next;
+        free(inherited);
+    }
 }
 
 int plait__shut_down_at_exit(void)
 {
     static _Atomic bool done;
+    begin_anew_if_forked();
     if (!atomic_load(&done) && atexit(at_exit) != 0) return plait__fail(-ENOMEM, "no private memory for an exit handler");
     atomic_store(&done, true);
-    atomic_store(&registered, getpid());
     return 0;
 }
 

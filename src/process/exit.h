@@ -2,13 +2,11 @@
 #ifndef PLAIT_PROCESS_EXIT_H
 #define PLAIT_PROCESS_EXIT_H
 
-/* Run finalizers, end and join children, as Python does.  Once. */
+/* Run finalizers, end and join children, as Python does.  Once; but if a finalizer calls exit, call it again for the rest. */
 void plait__shut_down(void);
 
-/* In a child: the parent's finalizers are not its own, and it is not shutting down. */
-void plait__finalizers_forget(void);
-
-/* Have plait__shut_down called when this process exits, after the exit handlers that are registered later.  0, -ENOMEM. */
+/* Have plait__shut_down called when this process exits, after the exit handlers that are registered later.  In a child the parent's
+ * finalizers are forgotten, whatever is returned.  0, -ENOMEM. */
 int plait__shut_down_at_exit(void);
 
 #endif

@@ -51,10 +51,14 @@ static void forget_input(void)
 /* A child that does without some of this is better than none; what the caller has asked for is another matter. */
 static void apply(const struct plait__plan *plan, const struct plait__streams *streams, int report_to)
 {
-    struct plait__report report;
+    struct plait__report report = { 0 };
     if (streams->sources[0] != -2) forget_input();
-    if (plait__plan_apply(plan, streams->sources, false, &report) < 0 && report_to >= 0) plait__report(report_to, &report);
-    if (report_to >= 0) close(report_to);
+    int failed = plait__plan_apply(plan, streams->sources, false, &report);
+    if (report_to >= 0) {
+        plait__report(report_to, &report);
+        if (failed) _exit(127);
+        close(report_to);
+    }
     for (int i = 0; i < 3; i++)
         if (streams->pipes[i] >= 0) close(streams->pipes[i]);
     if (plan->environment) environ = plan->environment;
@@ -67,8 +71,8 @@ int plait__fork_failed(int error)
     struct rlimit limit = { 0 };
     getrlimit(RLIMIT_NPROC, &limit);
     if (error == EAGAIN && limit.rlim_cur != RLIM_INFINITY)
-        return plait__fail(-error, "fork: [Errno %d] %s; this user may have %llu processes (RLIMIT_NPROC)", error, plait_strerror(error),
-                           (unsigned long long)limit.rlim_cur);
+        return plait__fail(-error, "fork: [Errno %d] %s; this user may have %llu processes (RLIMIT_NPROC)", error,
+                           plait_strerror(error), (unsigned long long)limit.rlim_cur);
     return plait__fail(-error, "fork: [Errno %d] %s", error, plait_strerror(error));
 }
 
@@ -115,7 +119,7 @@ static int fork_and_hear(plait_process *process, struct plait__birth *birth, str
     error = fork_child(process, birth, streams, report);
     if (!hear) return error;
     close(report[1]);
-    if (!error) error = plait__hear(process, report[0]);
+    if (!error) error = plait__hear(process, report[0], PLAIT_FOREVER);
     close(report[0]);
     return error;
 }
@@ -141,5 +145,6 @@ static int start(plait_process *process)
 }
 
 const struct plait__route plait__fork_route = {
-    .start = start, .look = plait__child_look, .wait = plait__child_wait, .signal = plait__child_signal, .destroy = plait__child_destroy,
+    .start = start, .look = plait__child_look, .wait = plait__child_wait, .signal = plait__child_signal,
+    .destroy = plait__child_destroy,
 };

@@ -46,9 +46,9 @@ static void look_into_proc(void)
 int plait_init(int *argc, char ***argv)
 {
     bool given = argc && argv && *argv && *argc > 0;
-    if (given) plait__note_init((*argv)[0]);               /* a child may spawn, too */
+    if (given) plait__note_init((*argv)[0]);
+    else look_into_proc();
     if (given && *argc == 3 && strcmp((*argv)[1], PLAIT__CHILD_MARK) == 0) be_child((*argv)[2]);
-    if (!given) look_into_proc();
     int error = plait__member();
     return error ? error : plait__shut_down_at_exit();
 }

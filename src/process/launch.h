@@ -4,12 +4,12 @@
 
 #include "process/process_internal.h"
 
-/* In the child: tell, and end. */
-__attribute__((noreturn)) void plait__report(int fd, const struct plait__report *report);
+/* In the child: tell. */
+void plait__report(int fd, const struct plait__report *report);
 
-/* In the parent, which has closed the child's end: wait until the child has told, or closed its own.  0; or the error, and the child is
- * gone and its sentinel closed. */
-int plait__hear(plait_process *process, int fd);
+/* In the parent: wait until the child has told, closed its end of the pipe, or ended.  0: it goes on; or the error, and the child
+ * is gone and its sentinel closed. */
+int plait__hear(plait_process *process, int fd, plait_deadline deadline);
 
 /* End a child that nobody will wait for. */
 void plait__kill_unwatched(pid_t pid);

@@ -77,21 +77,22 @@ static bool look(plait_process *process)
 
 static int wait_for_parent(plait_process *process, plait_deadline deadline)
 {
-    (void)process;
+    pthread_mutex_lock(&process->reaping);
     if (tie.pidfd < 0 && tie.is_parent) tie.pidfd = plait__pidfd_open(parent.pid);
+    pthread_mutex_unlock(&process->reaping);
     if (is_gone()) return 0;                               /* so the descriptor is not of a later one with the same number */
     int64_t patience = tie.pidfd >= 0 ? INT64_MAX / 4 : 20 * PLAIT__MILLISECOND;
     int result = plait__wait_fd(tie.pidfd, POLLIN, (plait_deadline){ plait__earlier(deadline, plait__now() + patience) });
     return result == -ETIMEDOUT && plait__expired(deadline) ? -ETIMEDOUT : 0;
 }
 
-static const struct plait__route route = { .look = look, .wait = wait_for_parent, .signal = plait__child_signal };
+static const struct plait__route route = { .look = look, .wait = wait_for_parent };
 
 void plait__have_parent(const struct plait__birth *birth)
 {
     parent = (plait_process){
         .class_name = "Process", .route = &route, .owner = getpid(), .parent = -1, .pid = birth->parent, .stage = PLAIT__STARTED,
-        .sentinel = -1, .reaping = PTHREAD_MUTEX_INITIALIZER,
+        .sentinel = -1, .exitcode = PLAIT_EREAPED, .reaping = PTHREAD_MUTEX_INITIALIZER,
     };
     memcpy(parent.name, birth->parent_name, sizeof parent.name);
     tie.is_parent = !birth->is_served;

@@ -9,7 +9,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <plait/start_method.h>
+
 #include "base/error.h"
+#include "process/method.h"
 
 _Static_assert(sizeof(plait_process_options) == 152, "part of the ABI");
 
@@ -29,14 +32,26 @@ static int check_stream(int stream, int number)
     return plait__fail(-EINVAL, "standard stream %d can't be %d", number, stream);
 }
 
-static int check_streams(const plait_process_options *options)
+static int check_streams(const int streams[3])
 {
-    const int streams[] = { options->input, options->output, options->errors };
     for (int i = 0; i < 3; i++) {
         int error = check_stream(streams[i], i);
         if (error) return error;
     }
     return 0;
+}
+
+static int check_fds(const int *fds, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (fcntl(fds[i], F_GETFD) < 0) return plait__fail(-EBADF, "descriptor %d is not open", fds[i]);
+    return 0;
+}
+
+int plait__plan_check_descriptors(const struct plait__plan *plan)
+{
+    int error = check_streams(plan->streams);
+    return error ? error : check_fds(plan->fds, plan->fd_count);
 }
 
 static int check_list(const void *list, int count, const char *name)
@@ -53,12 +68,12 @@ static int check_lists(const plait_process_options *options)
     if (!error) error = check_list(options->fds, options->fd_count, "fds");
     if (error) return error;
     for (int i = 0; i < options->cpu_count; i++)
-        if (options->cpus[i] < 0 || options->cpus[i] >= CPUS_MAX) return plait__fail(-EINVAL, "there is no CPU %d", options->cpus[i]);
-    for (int i = 0; i < options->fd_count; i++)
-        if (fcntl(options->fds[i], F_GETFD) < 0) return plait__fail(-EBADF, "descriptor %d is not open", options->fds[i]);
+        if (options->cpus[i] < 0 || options->cpus[i] >= CPUS_MAX)
+            return plait__fail(-EINVAL, "there is no CPU %d", options->cpus[i]);
     for (int i = 0; options->environment && options->environment[i]; i++)
-        if (!strchr(options->environment[i], '=')) return plait__fail(-EINVAL, "environment: no '=' in \"%s\"", options->environment[i]);
-    return 0;
+        if (!strchr(options->environment[i], '='))
+            return plait__fail(-EINVAL, "environment: no '=' in \"%s\"", options->environment[i]);
+    return check_fds(options->fds, (size_t)options->fd_count);
 }
 
 static int check_thread(const plait_process_options *options)
@@ -68,16 +83,18 @@ static int check_thread(const plait_process_options *options)
     return other ? plait__fail(-EINVAL, "a thread has only a name, a class_name, daemon and cpus of its own") : 0;
 }
 
-int plait__plan_check(const plait_process_options *options, bool is_program)
+int plait__plan_check(const plait_process_options *options)
 {
     if (options->kind != PLAIT_PROCESSES && options->kind != PLAIT_THREADS)
         return plait__fail(-EINVAL, "no process of kind %d", options->kind);
     for (unsigned i = 0; i < sizeof options->reserved / sizeof options->reserved[0]; i++)
         if (options->reserved[i] || options->reserved_int) return plait__fail(-EINVAL, "a reserved field is not zero");
+    if (options->method < 0 || options->method > PLAIT_FORKSERVER)
+        return plait__fail(-EINVAL, "cannot find context for start method %d", options->method);
     int error = check_lists(options);
     if (error) return error;
-    if (options->kind == PLAIT_THREADS && !is_program) return check_thread(options);
-    return check_streams(options);
+    if (options->kind == PLAIT_THREADS) return check_thread(options);
+    return check_streams((int[]){ options->input, options->output, options->errors });
 }
 
 /* ---- one block ---- */
@@ -170,7 +187,8 @@ static size_t mask_size(const plait_process_options *options)
 static void fill_mask(unsigned long *mask, const plait_process_options *options)
 {
     const unsigned bits = 8 * sizeof *mask;
-    for (int i = 0; i < options->cpu_count; i++) mask[(unsigned)options->cpus[i] / bits] |= 1ul << ((unsigned)options->cpus[i] % bits);
+    for (int i = 0; i < options->cpu_count; i++)
+        mask[(unsigned)options->cpus[i] / bits] |= 1ul << ((unsigned)options->cpus[i] % bits);
 }
 
 struct plait__plan *plait__plan_new(int (*function)(void *), const void *argument, size_t size, char *const argv[],
@@ -230,11 +248,24 @@ static int set_streams(const struct plait__plan *plan, const int sources[3])
     return plan->streams[2] == PLAIT_STREAM_OUTPUT && dup2(1, 2) < 0 ? -1 : 0;
 }
 
+/* The limit on address space that will be set later: whether that may be done.  Only the hard limit is raised to it. */
+static int announce_limit(int resource, const struct rlimit *later)
+{
+    struct rlimit now;
+    if (getrlimit(resource, &now) < 0) return -1;
+    errno = EINVAL;
+    if (later->rlim_cur > later->rlim_max) return -1;
+    now.rlim_max = later->rlim_max > now.rlim_max ? later->rlim_max : now.rlim_max;
+    return setrlimit(resource, &now);
+}
+
 static int set_limits(const struct plait__plan *plan, bool needs_arena)
 {
-    for (size_t i = 0; i < plan->limit_count; i++)
-        if ((plan->limits[i].resource != RLIMIT_AS || !needs_arena)
-            && setrlimit(plan->limits[i].resource, &plan->limits[i].limit) < 0) return -1;
+    for (size_t i = 0; i < plan->limit_count; i++) {
+        const plait_limit *limit = &plan->limits[i];
+        bool is_late = limit->resource == RLIMIT_AS && needs_arena;
+        if ((is_late ? announce_limit(RLIMIT_AS, &limit->limit) : setrlimit(limit->resource, &limit->limit)) < 0) return -1;
+    }
     return 0;
 }
 
@@ -271,7 +302,8 @@ int plait__plan_failed(const struct plait__plan *plan, const struct plait__repor
     static const char *const steps[] = { "the standard streams", "the descriptors", "the limits", "nice", "the cpus" };
     int error = -report->error;
     if (report->step == PLAIT__STEP_CWD) return plait__fail(error, "cwd %s: %s", plan->cwd, plait_strerror(error));
-    if (report->step == PLAIT__STEP_EXEC) return plait__fail(error, "%s: %s", plan->argv ? plan->argv[0] : "exec", plait_strerror(error));
+    const char *program = plan->argv ? plan->argv[0] : plait__executable();
+    if (report->step == PLAIT__STEP_EXEC) return plait__fail(error, "%s: %s", program, plait_strerror(error));
     if (report->step == PLAIT__STEP_FORK) return plait__fail(error, "fork: [Errno %d] %s", report->error, plait_strerror(error));
     if (report->step == PLAIT__STEP_BEGIN) return plait__fail(error, "the forkserver is ending");
     return plait__fail(error, "%s: %s", steps[report->step], plait_strerror(error));

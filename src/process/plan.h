@@ -30,7 +30,7 @@ struct plait__plan {
 };
 
 /* 0, or -EINVAL with a detail. */
-int plait__plan_check(const plait_process_options *options, bool is_program);
+int plait__plan_check(const plait_process_options *options);
 
 /* A plan in private memory (free its block) of what the caller gave; NULL with errno. */
 struct plait__plan *plait__plan_new(int (*function)(void *), const void *argument, size_t size, char *const argv[],
@@ -46,13 +46,17 @@ struct plait__plan *plait__plan_copy(const struct plait__plan *plan, void *memor
 enum plait__step { PLAIT__STEP_STREAMS, PLAIT__STEP_FDS, PLAIT__STEP_LIMITS, PLAIT__STEP_NICE, PLAIT__STEP_CPUS, PLAIT__STEP_CWD,
                    PLAIT__STEP_EXEC, PLAIT__STEP_FORK, PLAIT__STEP_BEGIN };
 struct plait__report {
-    int step, error;                                       /* enum plait__step; positive errno */
+    int step, error;                                       /* enum plait__step; positive errno, 0: it could be done */
 };
 
 /* Apply everything but the environment: standard streams (`sources`: what becomes 0, 1, 2; -1: /dev/null; -2: stays), limits, nice,
- * CPUs, current folder.  Safe between vfork and exec: only system calls.  0, or -1 with the report.  needs_arena: not the limit on address
- * space, which the shared memory still has to fit. */
+ * CPUs, current folder.  Safe between vfork and exec: only system calls.  0, or -1 with the report.  needs_arena: not yet the limit
+ * on address space, which the shared memory still has to fit. */
 int plait__plan_apply(const struct plait__plan *plan, const int sources[3], bool needs_arena, struct plait__report *report);
+
+/* In the parent, just before the child is made: whether its descriptors are still open; new ones would get their numbers.  0, or
+ * -EBADF with a detail. */
+int plait__plan_check_descriptors(const struct plait__plan *plan);
 
 /* Whether anything in it can fail in the child. */
 bool plait__plan_may_fail(const struct plait__plan *plan);

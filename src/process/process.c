@@ -60,9 +60,10 @@ plait_process *plait_process_new(int (*function)(void *argument), const void *ar
                                  const plait_process_options *options)
 {
     if (!options) options = &defaults;
-    int error = plait__plan_check(options, false);
+    int error = plait__plan_check(options);
     if (!error && !function) error = plait__fail(-EINVAL, "the function is NULL");
     if (!error && !argument && size) error = plait__fail(-EINVAL, "the argument is NULL, its size %zu", size);
+    if (!error && size > SIZE_MAX / 2) error = plait__fail(-ENOMEM, "no private memory for an argument of %zu bytes", size);
     if (error) return plait__null(error);
     struct plait__plan *plan = plait__plan_new(function, argument, size, NULL, options);
     return plan ? plait__process_new(plan, options) : NULL;
@@ -72,7 +73,7 @@ plait_process *plait_process_new(int (*function)(void *argument), const void *ar
 
 static const struct plait__route *choose_route(const struct plait__plan *plan)
 {
-    if (plan->kind == PLAIT_THREADS && !plan->argv) return &plait__thread_route;
+    if (plan->kind == PLAIT_THREADS) return &plait__thread_route;
     if (plan->argv) return &plait__exec_route;
     switch (plan->method ? plan->method : plait_get_start_method()) {
     case PLAIT_SPAWN: return &plait__exec_route;
@@ -197,7 +198,7 @@ int plait_process_set_daemon(plait_process *process, int daemon)
 int plait_process_kind(const plait_process *process)
 {
     if (!process) return plait__fail(-EINVAL, "the process is NULL");
-    if (process->plan) return process->plan->argv ? PLAIT_PROCESSES : process->plan->kind;
+    if (process->plan) return process->plan->kind;
     return process == plait_current_process() || process == plait_parent_process() ? PLAIT_PROCESSES : PLAIT_THREADS;
 }
 
@@ -220,6 +221,7 @@ int plait_process_repr(plait_process *process, char *text, size_t size)
     describe_state(process, state, sizeof state);
     pid_t number = plait_process_pid(process);
     if (number) snprintf(pid, sizeof pid, " pid=%d", (int)number);
-    return snprintf(text, size, "<%s name='%s'%s parent=%d %s%s>", process->class_name, process->name, pid, (int)process->parent, state,
+    return snprintf(text, size, "<%s name='%s'%s parent=%d %s%s>", process->class_name, process->name, pid, (int)process->parent,
+                    state,
                     plait_process_daemon(process) > 0 ? " daemon" : "");
 }

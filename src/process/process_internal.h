@@ -10,14 +10,15 @@
 #include <plait/process.h>
 
 #include "base/futex.h"
+#include "family/roster.h"
 #include "log/log.h"
 #include "process/plan.h"
 
-#define PLAIT__PROCESS_NAME_SIZE 64u
 #define PLAIT__IDENTITY_SIZE 48u
 
 /* What a child leaves behind in shared memory: its exit code, because the host program may take the status by a wait() of its
- * own.  Written by the child, once. */
+ * own.  Written by the child, once; by the forkserver, if the child could not. */
+enum plait__told { PLAIT__RUNS, PLAIT__TOLD, PLAIT__ENDED_UNTOLD };        /* the last: the forkserver says so, see its status */
 struct plait__exit_record {
     plait__word has_ended, has_begun;                      /* the second: of threads, when somebody waits for that */
     int32_t code;
@@ -44,7 +45,8 @@ struct plait_process {
     struct plait__capture *capture;                        /* of a communicate that was interrupted by its deadline; NULL */
     pthread_mutex_t reaping;                               /* guards the rest */
     bool has_ended;
-    int exitcode;                                          /* or PLAIT_EREAPED */
+    int exitcode;                                          /* or PLAIT_EREAPED, or why it could not run its function: */
+    const char *detail;                                    /* in the block of the record; NULL */
     struct plait__exit_record *record;                     /* the begin of a block in shared memory */
     pthread_t thread;                                      /* of kind PLAIT_THREADS; until it is joined */
     bool joined;
@@ -60,7 +62,7 @@ struct plait__route {
     bool (*look)(plait_process *process);
     /* Wait until it may have ended.  0, -ETIMEDOUT, or an error of the system. */
     int (*wait)(plait_process *process, plait_deadline deadline);
-    /* With `reaping` locked and the process running: 0 or -errno. */
+    /* Of processes of plait_process_new, with `reaping` locked and it running: 0 or -errno. */
     int (*signal)(plait_process *process, int signal);
     /* It has ended, or was never started: give back what the route has made. */
     void (*destroy)(plait_process *process);

@@ -22,8 +22,10 @@ plait_process *plait_program_new(char *const argv[], const plait_process_options
 {
     static const plait_process_options defaults;
     plait_process_options of_program = options ? *options : defaults;
-    if (!of_program.class_name) of_program.class_name = "Program";
-    int error = plait__plan_check(&of_program, true);
+    if (!of_program.class_name || !*of_program.class_name) of_program.class_name = "Program";
+    of_program.kind = PLAIT_PROCESSES;
+    of_program.method = 0;
+    int error = plait__plan_check(&of_program);
     if (!error && (!argv || !argv[0])) error = plait__fail(-EINVAL, "argv is empty");
     if (error) return plait__null(error);
     struct plait__plan *plan = plait__plan_new(NULL, NULL, 0, argv, &of_program);
@@ -40,6 +42,7 @@ plait_process *plait_start_program(char *const argv[], const plait_process_optio
 static int check_stream(const plait_process *process, int number)
 {
     if (!process) return plait__fail(-EINVAL, "the process is NULL");
+    if (!process->plan) return plait__fail(-EINVAL, "%s was not made by plait_process_new", process->name);
     if (number < 0 || number > 2) return plait__fail(-EINVAL, "there is no standard stream %d", number);
     if (process->streams[number] >= 0) return 0;
     return plait__fail(-EINVAL, "standard stream %d of %s is no pipe, or was closed", number, process->name);
@@ -152,21 +155,39 @@ static int exchange(plait_process *process, const char *input, size_t size, plai
     return error;
 }
 
-static int begin(plait_process *process, size_t size)
+/* Its input must not block us; and without any there is nothing to wait for. */
+static int begin_input(plait_process *process, size_t size)
 {
-    if (process->capture) return 0;
-    process->capture = calloc(1, sizeof *process->capture);
-    if (!process->capture) return plait__fail(-ENOMEM, "no private memory for what is read");
-    for (int i = 1; i < 3; i++) {
-        int error = process->streams[i] >= 0 ? grow(&process->capture->texts[i - 1], 65536) : 0;
-        if (error) return error;
-        if (process->streams[i] >= 0) process->capture->texts[i - 1].bytes[0] = 0;
-    }
     int fd = process->streams[0];
     if (fd < 0) return size ? plait__fail(-EINVAL, "%s has no pipe for its input", process->name) : 0;
     if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0) return plait__fail(-errno, "fcntl: %s", plait_strerror(-errno));
     if (!size) plait__stream_close(process, 0);
     return 0;
+}
+
+static int begin_output(plait_process *process, int number)
+{
+    struct text *text = &process->capture->texts[number - 1];
+    int error = process->streams[number] >= 0 ? grow(text, 65536) : 0;
+    if (text->bytes) text->bytes[0] = 0;
+    return error;
+}
+
+static int begin(plait_process *process, size_t size)
+{
+    if (process->capture && size < process->capture->written)
+        return plait__fail(-EINVAL, "%s has got %zu bytes of its input, now there are %zu", process->name,
+                           process->capture->written, size);
+    if (process->capture) return 0;
+    process->capture = calloc(1, sizeof *process->capture);
+    if (!process->capture) return plait__fail(-ENOMEM, "no private memory for what is read");
+    int error = begin_output(process, 1);
+    if (!error) error = begin_output(process, 2);
+    if (!error) error = begin_input(process, size);
+    if (!error) return 0;
+    plait__capture_free(process->capture);
+    process->capture = NULL;
+    return error;
 }
 
 static void finish(plait_process *process, plait_captured *captured)
@@ -191,6 +212,7 @@ int plait_process_communicate(plait_process *process, const void *input, size_t 
     if (!captured || (!input && size)) return plait__fail(-EINVAL, "%s is NULL", captured ? "input" : "captured");
     *captured = (plait_captured){ 0 };
     int error = plait__check_started(process);
+    if (!error && !process->plan) error = plait__fail(-EINVAL, "%s was not made by plait_process_new", process->name);
     if (!error) error = begin(process, size);
     while (!error && is_talking(process)) error = exchange(process, input, size, deadline);
     if (!error) error = plait_process_join(process, deadline);

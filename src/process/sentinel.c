@@ -75,11 +75,20 @@ static int make_event(unsigned readable)
     return plait__above_stdio(fd < 0 ? -errno : fd);
 }
 
-int plait__sentinel_make(plait_process *process)
+int plait__sentinel_have(plait_process *process)
 {
-    int fd = make_event(process->has_ended);
-    if (fd >= 0) set(process, fd, false);
+    if (plait__sentinel_is_ours(process)) return 0;
+    bool runs = !process->has_ended && plait_process_kind(process) == PLAIT_PROCESSES;
+    int fd = runs ? plait__pidfd_open(process->pid) : make_event(process->has_ended);
+    if (fd >= 0) set(process, fd, runs);
     return fd < 0 ? fd : 0;
+}
+
+void plait__sentinel_tell(const plait_process *process)
+{
+    uint64_t one = 1;
+    ssize_t written = plait__sentinel_is_ours(process) ? write(process->sentinel, &one, sizeof one) : 0;
+    (void)written;
 }
 
 int plait__sentinel_take(plait_process *process, const struct plait__reservation *reserved)

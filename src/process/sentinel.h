@@ -24,8 +24,12 @@ void plait__sentinel_drop(const struct plait__reservation *reserved);
 /* In the parent, with the child's pid.  0, or the error for which it can't be watched. */
 int plait__sentinel_take(plait_process *process, const struct plait__reservation *reserved);
 
-/* Of a thread, with `reaping` locked: an event.  0 or -errno. */
-int plait__sentinel_make(plait_process *process);
+/* With `reaping` locked: have one for the program's own poll, though it was lost, or is a thread's, which begins without.  0 or
+ * -errno. */
+int plait__sentinel_have(plait_process *process);
+
+/* In a thread that ends, with `reaping` locked: if it has one, make it readable. */
+void plait__sentinel_tell(const plait_process *process);
 
 /* Of a child of the forkserver, if there are pidfds.  0 or -errno. */
 int plait__sentinel_of_served(plait_process *process);

@@ -58,7 +58,7 @@ bool plait__fill_a_seat(struct plait__server_board *board)
         if (atomic_load(&seat->birth) != PLAIT__EMPTY || is_taken(seat)) continue;
         atomic_store(&seat->has_left, 0);
         pid_t pid = plait__make_child(seat, NULL);
-        if (pid == 0) plait__sit(seat);
+        if (pid == 0) plait__sit(board, seat);
         return pid > 0;
     }
     return false;
@@ -115,7 +115,9 @@ static void settle(struct child *child, int status)
     struct plait__service *service = &spawned->service;
     service->status = status;
     atomic_store(&service->has_status, 1);
-    plait__wake(&service->has_status, INT32_MAX);
+    uint32_t runs = PLAIT__RUNS;
+    atomic_compare_exchange_strong(&spawned->record.has_ended, &runs, PLAIT__ENDED_UNTOLD);
+    plait__wake(&spawned->record.has_ended, INT32_MAX);
     if (child->is_orphan) plait__spawned_drop(spawned);
     plait__spawned_drop(spawned);
 }

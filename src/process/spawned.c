@@ -84,7 +84,7 @@ void plait__spawned_run(struct plait__spawned *spawned)
         _exit(127);
     }
     birth->function = (int (*)(void *))function;
-    if (!birth->plan->is_hidden) plait__log_set_state(&birth->log);
+    if (!birth->plan->is_hidden) plait__log_set_state(birth->log);
     plait__inherit_method(birth->method);
     plait__child_run(birth);
 }

@@ -31,7 +31,7 @@ static int make_pipe(plait_process *process, struct plait__streams *streams, int
 int plait__streams_make(plait_process *process, struct plait__streams *streams)
 {
     const struct plait__plan *plan = process->plan;
-    int error = 0;
+    int error = plait__plan_check_descriptors(plan);
     for (int i = 0; i < 3; i++) {
         streams->sources[i] = source_of(plan->streams[i], i, plan->argv != NULL);
         streams->pipes[i] = -1;

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -20,18 +19,19 @@
 
 /* ---- the thread ---- */
 
-/* Also when it ends by pthread_exit, or is cancelled.  The sentinel first: whoever learns of the end may free the object. */
+/* Also when it ends by pthread_exit, or is cancelled; a cancellation that is still to come must not leave the lock behind.  A
+ * sentinel is told of the end here, or made afterwards by one who knows.  Whoever learns of it joins, so nothing is freed before
+ * this returns. */
 static void end(void *argument)
 {
     plait_process *process = argument;
-    pthread_mutex_lock(&process->reaping);
-    uint64_t one = 1;
-    ssize_t written = process->sentinel >= 0 ? write(process->sentinel, &one, sizeof one) : 0;
-    (void)written;
     plait__word *has_ended = &process->record->has_ended;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+    pthread_mutex_lock(&process->reaping);
+    atomic_store(has_ended, 1);
+    plait__sentinel_tell(process);
     pthread_mutex_unlock(&process->reaping);
     plait__this_thread = NULL;
-    atomic_store(has_ended, 1);
     plait__wake(has_ended, INT32_MAX);
 }
 
@@ -119,14 +119,8 @@ static int wait_for_end(plait_process *process, plait_deadline deadline)
     return wait_until_set(&process->record->has_ended, deadline);
 }
 
-static int refuse(plait_process *process, int signal)
-{
-    (void)process, (void)signal;
-    return -ENOTSUP;
-}
-
 const struct plait__route plait__thread_route = {
-    .start = start, .look = look, .wait = wait_for_end, .signal = refuse, .destroy = plait__child_destroy,
+    .start = start, .look = look, .wait = wait_for_end, .destroy = plait__child_destroy,
 };
 
 /* ---- the face ---- */
@@ -153,9 +147,16 @@ static void make_dummy_key(void)
     dummy_error = pthread_key_create(&dummy_key, free_dummy);
 }
 
-static plait_thread *new_dummy(void)
+static void be_dummy(plait_thread *dummy)
 {
     static _Atomic unsigned dummies;
+    plait__be_current_thread(dummy);
+    if (plait__is_main_thread()) snprintf(dummy->name, sizeof dummy->name, "MainThread");
+    else snprintf(dummy->name, sizeof dummy->name, "Dummy-%u", atomic_fetch_add(&dummies, 1) + 1);
+}
+
+static plait_thread *new_dummy(void)
+{
     pthread_once(&dummy_once, make_dummy_key);
     plait_thread *dummy = dummy_error ? NULL : calloc(1, sizeof *dummy);
     if (!dummy || pthread_setspecific(dummy_key, dummy) != 0) {
@@ -163,9 +164,7 @@ static plait_thread *new_dummy(void)
         plait__fail(-ENOMEM, "no private memory for the object of a thread");
         return plait__null(-ENOMEM);
     }
-    plait__be_current_thread(dummy);
-    if (plait__is_main_thread()) snprintf(dummy->name, sizeof dummy->name, "MainThread");
-    else snprintf(dummy->name, sizeof dummy->name, "Dummy-%u", atomic_fetch_add(&dummies, 1) + 1);
+    be_dummy(dummy);
     return dummy;
 }
 
@@ -174,6 +173,6 @@ plait_thread *plait_current_thread(void)
     static _Thread_local plait_thread *dummy;
     if (plait__this_thread) return plait__this_thread;
     if (!dummy) dummy = new_dummy();
-    else plait__be_current_thread(dummy);                  /* a fork has another number */
+    else if (dummy->owner != getpid()) be_dummy(dummy);    /* a fork: of whichever thread, it is the main one there */
     return dummy;
 }

@@ -1,4 +1,5 @@
-/* How many CPUs there are for us: by affinity, by the quotas of control groups, by cores.  /proc and /sys are folders of the test. */
+/* How many CPUs there are for us: by affinity, by the quotas of control groups, by cores.  /proc and /sys are folders of the
+ * test. */
 #include "host.h"
 
 #include <ftw.h>
@@ -155,7 +156,9 @@ static void garbage_forbids_nothing(void **state)
         "", "\n", "garbage", "-5 100000", "0 100000", "100000 0", "100000 garbage", "100000 -1", "100000\t100000",
         "99999999999999999999999 100000", "100000 99999999999999999999999", "max", " 100000 100000",
     };
-    static const char *const groups[] = { "0::/a", "", "nothing", ":", "::", "0::", ":::::", "0:cpu\n0::/a\n", "4:cpu:\n", "4:cpu:a\n" };
+    static const char *const groups[] = {
+        "0::/a", "", "nothing", ":", "::", "0::", ":::::", "0:cpu\n0::/a\n", "4:cpu:\n", "4:cpu:a\n",
+    };
     write_file("/sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000");
     for (unsigned i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         write_file("/sys/fs/cgroup/a/cpu.max", texts[i]);

@@ -11,6 +11,8 @@
 
 #include <plait.h>
 
+#include "log/log.h"
+
 /* --- the objects ----------------------------------------------------------------------------------------------------- */
 
 static struct {
@@ -202,6 +204,94 @@ static void share_one(void)
     CHECK(plait_block_share(block) == 0 && plait_free(block) == 0);
 }
 
+/* Standard error is somewhere else meanwhile, and broken at times. */
+static void log_elsewhere(int elsewhere, int result)
+{
+    const int before = dup(STDERR_FILENO);
+    CHECK(elsewhere >= 0 && dup2(elsewhere, STDERR_FILENO) == STDERR_FILENO);
+    close(elsewhere);
+    plait_logger *logger = plait_log_to_stderr(PLAIT_LOG_INFO);
+    const int got[] = { plait_log(logger, PLAIT_LOG_INFO, "hello"), plait_log(logger, PLAIT_LOG_INFO, "%05000d", 1) };
+    plait__log_set_state((struct plait__log_state){ 0 });
+    CHECK(dup2(before, STDERR_FILENO) == STDERR_FILENO);
+    close(before);
+    CHECK(logger && got[0] == result && got[1] == result);
+}
+
+static int broken_pipe(void)
+{
+    int ends[2];
+    CHECK(pipe(ends) == 0);
+    close(ends[0]);
+    return ends[1];
+}
+
+static void count_record(const plait_log_record *record, void *context)
+{
+    CHECK(strcmp(record->message, "hello") == 0);
+    ++*(int *)context;
+}
+
+static void log_to_handler(void)
+{
+    int count = 0;
+    CHECK(plait_log_add_handler(plait_get_logger(), count_record, &count) == 0);
+    CHECK(plait_log(plait_get_logger(), PLAIT_LOG_WARNING, "hello") == 0 && count == 1);
+    CHECK(plait_log_remove_handler(plait_get_logger(), count_record, &count, PLAIT_FOREVER) == 0);
+    CHECK(plait_log(plait_get_logger(), PLAIT_LOG_WARNING, "hello") == 0 && count == 1);
+}
+
+static void start_in_every_way(void)
+{
+    const plait_process_options options[] = {
+        { .kind = PLAIT_THREADS }, { .cwd = "/", .nice = 1, .output = PLAIT_STREAM_NULL }, { .daemon = 1 },
+        { .method = PLAIT_SPAWN, .nice = 1 },
+    };
+    CHECK(plait_init(NULL, NULL) == 0);
+    for (unsigned i = 0; i < sizeof options / sizeof options[0]; i++) {
+        plait_process *process = plait_process_new(return_7, NULL, 0, &options[i]);
+        CHECK(process && plait_process_start(process) == 0);
+        end_process(process);
+    }
+}
+
+static void set_name_and_daemon(void)
+{
+    plait_process *process = plait_process_new(return_7, NULL, 0, NULL);
+    CHECK(plait_process_set_name(process, "Ada") == 0 && plait_process_set_daemon(process, 1) == 0);
+    CHECK(plait_process_free(process) == 0);
+}
+
+static plait_process *start_program(void)
+{
+    char *argv[] = { (char[]){ "sh" }, (char[]){ "-c" }, (char[]){ "cat; exit 7" }, NULL };
+    plait_process *program = plait_start_program(argv, &(plait_process_options){
+        .input = PLAIT_STREAM_PIPE, .output = PLAIT_STREAM_PIPE, .errors = PLAIT_STREAM_OUTPUT });
+    CHECK(program);
+    return program;
+}
+
+static void run_program(void)
+{
+    plait_process *program = start_program();
+    CHECK(plait_process_stream(program, 1) > STDERR_FILENO && plait_process_close_stream(program, 0) == 0);
+    end_process(program);
+}
+
+static void talk_with_program(void)
+{
+    plait_captured captured;
+    plait_process *program = start_program();
+    CHECK(plait_process_communicate(program, "hello", 5, &captured, PLAIT_FOREVER) == 0);
+    CHECK(strcmp(captured.output, "hello") == 0);
+    plait_captured_free(&captured);
+    end_process(program);
+}
+
+static void do_nothing(void *unused)
+{
+}
+
 enum { ANY_TIME = 1 };                                     /* it needs no objects: also the first call of a process */
 
 #define FUNCTIONS(X)                                                                                  \
@@ -233,6 +323,13 @@ enum { ANY_TIME = 1 };                                     /* it needs no object
     X(plait_lock_disown, 0, CHECK(plait_lock_acquire(has.lock, PLAIT_NOW) == 0 && plait_lock_disown(has.lock) == 0);         \
                             CHECK(plait_lock_release(has.lock) == 0))                                 \
     X(plait_lock_locked, 0, CHECK(plait_lock_locked(has.lock) == 0))                                  \
+    X(plait_get_logger, ANY_TIME, CHECK(plait_get_logger()))                                          \
+    X(plait_log, ANY_TIME, log_elsewhere(broken_pipe(), -EPIPE))                                      \
+    X(plait_log_to_stderr, ANY_TIME, log_elsewhere(open("/dev/null", O_WRONLY), 0))                   \
+    X(plait_log_set_level, ANY_TIME, CHECK(plait_log_set_level(plait_get_logger(), PLAIT_LOG_INFO) == 0))                    \
+    X(plait_log_level, ANY_TIME, CHECK(plait_log_level(plait_get_logger()) > 0))                      \
+    X(plait_log_add_handler, ANY_TIME, log_to_handler())                                              \
+    X(plait_log_remove_handler, ANY_TIME, log_to_handler())                                           \
     X(plait_queue_new, ANY_TIME, CHECK(plait_queue_free(plait_queue_new(NULL)) == 0))                 \
     X(plait_queue_free, ANY_TIME, CHECK(plait_queue_free(NULL) == 0))                                 \
     X(plait_queue_put, 0, put_and_get())                                                              \
@@ -250,6 +347,31 @@ enum { ANY_TIME = 1 };                                     /* it needs no object
     X(plait_queue_qsize, 0, CHECK(plait_queue_qsize(has.queue) == 1))                                 \
     X(plait_queue_close, ANY_TIME, close_one())                                                       \
     X(plait_start, ANY_TIME, end_process(plait_start(return_7, NULL, 0, NULL)))                       \
+    X(plait_process_new, ANY_TIME, CHECK(plait_process_free(plait_process_new(return_7, "x", 2, NULL)) == 0))               \
+    X(plait_process_start, ANY_TIME, start_in_every_way())                                            \
+    X(plait_process_set_name, ANY_TIME, set_name_and_daemon())                                        \
+    X(plait_process_set_daemon, ANY_TIME, set_name_and_daemon())                                      \
+    X(plait_process_daemon, ANY_TIME, CHECK(plait_process_daemon(plait_current_process()) == 0))      \
+    X(plait_process_kind, 0, CHECK(plait_process_kind(has.runs) == PLAIT_PROCESSES))                  \
+    X(plait_process_repr, 0, CHECK(plait_process_repr(has.runs, buffer, sizeof buffer) > 10))         \
+    X(plait_current_process, ANY_TIME, CHECK(plait_current_process()))                                \
+    X(plait_current, ANY_TIME, CHECK(plait_current() == plait_current_process()))                     \
+    X(plait_parent_process, ANY_TIME, CHECK(!plait_parent_process()))                                 \
+    X(plait_active_children, 0, CHECK(plait_active_children(NULL, 0) > 0))                            \
+    X(plait_at_exit, ANY_TIME, CHECK(plait_at_exit(do_nothing, NULL, 0) == 0))                        \
+    X(plait_thread_new, ANY_TIME, CHECK(plait_thread_free(plait_thread_new(return_7, "x", 2, NULL)) == 0))                  \
+    X(plait_current_thread, ANY_TIME, CHECK(plait_current_thread()))                                  \
+    X(plait_set_start_method, ANY_TIME, CHECK(plait_set_start_method(PLAIT_FORK, 1) == 0))            \
+    X(plait_get_start_method, ANY_TIME, CHECK(plait_get_start_method() == PLAIT_FORK))                \
+    X(plait_get_all_start_methods, ANY_TIME, CHECK(plait_get_all_start_methods()[0] == PLAIT_FORK))   \
+    X(plait_start_method_name, ANY_TIME, CHECK(*plait_start_method_name(PLAIT_SPAWN)))                \
+    X(plait_set_executable, ANY_TIME, CHECK(plait_set_executable("/proc/self/exe") == 0 && plait_set_executable(NULL) == 0)) \
+    X(plait_program_new, ANY_TIME, CHECK(plait_process_free(plait_program_new((char *[]){ buffer, NULL }, NULL)) == 0))      \
+    X(plait_start_program, ANY_TIME, run_program())                                                   \
+    X(plait_process_stream, ANY_TIME, run_program())                                                  \
+    X(plait_process_close_stream, ANY_TIME, run_program())                                            \
+    X(plait_process_communicate, ANY_TIME, talk_with_program())                                       \
+    X(plait_captured_free, ANY_TIME, plait_captured_free(NULL); talk_with_program())                  \
     X(plait_process_join, 0, CHECK(plait_process_join(has.runs, plait_after(0.02)) == -ETIMEDOUT);    \
                              CHECK(plait_process_join(has.ended, PLAIT_FOREVER) == 0))                \
     X(plait_process_exitcode, 0, CHECK(plait_process_exitcode(has.runs) == PLAIT_ERUNNING);           \

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -23,6 +24,9 @@
 
 #ifndef SYS_futex_waitv
 #define SYS_futex_waitv 449                                /* the same numbers on every architecture */
+#endif
+#ifndef SYS_close_range
+#define SYS_close_range 436
 #endif
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
@@ -56,7 +60,17 @@ static const struct {
     [FAIL_PIDFD_SIGNAL] = { "pidfd_send_signal", { EPERM, ENOSYS } },
     [FAIL_ROBUST_LIST] = { "get_robust_list", { ENOSYS, EPERM } },
     [FAIL_POLL] = { "poll", { EINTR } },                     /* a few descriptors take no memory */
+    [FAIL_WRITE] = { "write", { EINTR, EAGAIN, ENOSPC, EIO, EBADF, EPIPE } },
     [FAIL_ARENA] = { "plait__heap_alloc", { ENOMEM } },    /* the family's memory is full */
+    [FAIL_REALLOC] = { "realloc", { ENOMEM } },
+    [FAIL_STRDUP] = { "strdup", { ENOMEM } },
+    [FAIL_DUP] = { "dup2", { EMFILE, EBUSY } },
+    [FAIL_CHDIR] = { "chdir", { EACCES, ENOENT } },
+    [FAIL_LIMIT] = { "setrlimit", { EPERM, EINVAL } },
+    [FAIL_NICE] = { "nice", { EPERM } },
+    [FAIL_CPUS] = { "sched_setaffinity", { EINVAL, EPERM } },
+    [FAIL_CLOSE_RANGE] = { "close_range", { ENOSYS, EINVAL } },
+    [FAIL_EXEC] = { "execve", { ENOMEM, E2BIG, ETXTBSY } },
     [FAIL_AFFINITY] = { "sched_getaffinity", { EINVAL } },
     [FAIL_PREAD] = { "pread", { EIO, EINTR } },
     [FAIL_CWD] = { "getcwd", { ENOENT } },
@@ -165,6 +179,45 @@ REPLACE(void *, calloc, "calloc", (size_t count, size_t size))
     return memory;
 }
 
+REPLACE(void *, realloc, "realloc", (void *before, size_t size))
+{
+    if (fails(FAIL_REALLOC)) return NULL;
+    failing.allocated += before == NULL;
+    return real_realloc(before, size);
+}
+
+REPLACE(char *, strdup, "strdup", (const char *text))
+{
+    char *memory = fails(FAIL_STRDUP) ? NULL : real_strdup(text);
+    failing.allocated += memory != NULL;
+    return memory;
+}
+
+REPLACE(int, dup2, "dup2", (int from, int to))
+{
+    return fails(FAIL_DUP) ? -1 : real_dup2(from, to);
+}
+
+REPLACE(int, chdir, "chdir", (const char *path))
+{
+    return fails(FAIL_CHDIR) ? -1 : real_chdir(path);
+}
+
+REPLACE(int, setrlimit, LARGE("setrlimit"), (int resource, const struct rlimit *limit))
+{
+    return fails(FAIL_LIMIT) ? -1 : real_setrlimit(resource, limit);
+}
+
+REPLACE(int, nice, "nice", (int added))
+{
+    return fails(FAIL_NICE) ? -1 : real_nice(added);
+}
+
+REPLACE(int, execve, "execve", (const char *path, char *const *argv, char *const *environment))
+{
+    return fails(FAIL_EXEC) ? -1 : real_execve(path, argv, environment);
+}
+
 REPLACE(void, free, "free", (void *memory))
 {
     failing.allocated -= memory != NULL;
@@ -205,6 +258,11 @@ REPLACE(int, poll, "poll", (struct pollfd *fds, nfds_t count, int timeout))
 REPLACE(int, ppoll, "ppoll", (struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask))
 {
     return fails(FAIL_POLL) ? -1 : real_ppoll(fds, count, timeout, mask);
+}
+
+REPLACE(ssize_t, write, "write", (int fd, const void *data, size_t size))
+{
+    return fails(FAIL_WRITE) ? -1 : real_write(fd, data, size);
 }
 
 REPLACE(int, sched_getaffinity, "sched_getaffinity", (pid_t pid, size_t size, cpu_set_t *set))
@@ -257,6 +315,8 @@ static bool system_call_fails(long number, long operation)
     case SYS_futex_waitv: return fails(FAIL_WAITV);
     case SYS_pidfd_open: return fails(FAIL_PIDFD);
     case SYS_pidfd_send_signal: return fails(FAIL_PIDFD_SIGNAL);
+    case SYS_sched_setaffinity: return fails(FAIL_CPUS);
+    case SYS_close_range: return fails(FAIL_CLOSE_RANGE);
     case SYS_get_robust_list: return fails(FAIL_ROBUST_LIST);
     default: return false;
     }
@@ -374,7 +434,7 @@ static void must_not_be_more_than(const struct footprint *before, int result, un
     CHECK(now.fds <= all.fds);
     CHECK(now.mapped <= all.mapped);
     CHECK(now.blocks <= all.blocks + late);
-    CHECK(now.allocated <= all.allocated);
+    CHECK(now.allocated <= all.allocated + late);
     CHECK(now.children <= all.children);
 }
 

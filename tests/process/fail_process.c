@@ -3,6 +3,8 @@
 #include "host.h"
 #include "others.h"
 
+#include <malloc.h>
+
 #include <plait.h>
 
 #include "base/fault.h"
@@ -89,6 +91,122 @@ static void reap_at_once(void)
 
 static const struct fail_operation start_of_one_that_is_reaped_at_once = {
     .set_up = reap_at_once, .run = call_start, .finish = end_it,
+};
+
+/* --- with settings, anew, programs, threads ------------------------------------------------------------------------------- */
+
+static plait_process_options with_settings(int method)
+{
+    static const plait_limit limits[] = { { RLIMIT_CORE, { 0, 0 } } };
+    static int cpu;
+    cpu_set_t cpus;
+    CHECK(sched_getaffinity(0, sizeof cpus, &cpus) == 0);
+    for (cpu = 0; !CPU_ISSET(cpu, &cpus);) cpu++;
+    return (plait_process_options){
+        .method = method, .cwd = "/", .limits = limits, .limit_count = 1, .cpus = &cpu, .cpu_count = 1, .nice = 1,
+        .input = PLAIT_STREAM_PIPE, .output = PLAIT_STREAM_PIPE, .errors = PLAIT_STREAM_OUTPUT,
+    };
+}
+
+static plait_process_options options_of_fork, options_of_spawn;
+
+static void make_settings(void)
+{
+    be_a_member();
+    options_of_fork = with_settings(PLAIT_FORK);
+    options_of_spawn = with_settings(PLAIT_SPAWN);
+}
+
+static int call_start_with_settings(void) { return start_it(&options_of_fork); }
+static int call_spawn_with_settings(void) { return start_it(&options_of_spawn); }
+static int call_spawn(void) { return start_it(&(plait_process_options){ .method = PLAIT_SPAWN }); }
+static int call_start_thread(void) { return start_it(&(plait_process_options){ .kind = PLAIT_THREADS }); }
+
+static int call_start_program_with(const plait_process_options *options)
+{
+    char *argv[] = { (char[]){ "sh" }, (char[]){ "-c" }, (char[]){ "exit 7" }, NULL };
+    process = plait_start_program(argv, options);
+    return process ? 0 : -errno;
+}
+
+static int call_start_program(void) { return call_start_program_with(NULL); }
+static int call_start_program_with_settings(void) { return call_start_program_with(&options_of_fork); }
+
+static int call_start_thread_on_a_cpu(void)
+{
+    return start_it(&(plait_process_options){ .kind = PLAIT_THREADS, .cpus = options_of_fork.cpus, .cpu_count = 1 });
+}
+
+/* Starts a thread before, so that the C library has the stack of one. */
+static void be_threaded(void)
+{
+    make_settings();
+    CHECK(call_start_thread() == 0);
+    end_it();
+}
+
+static const struct fail_operation start_with_settings = {
+    .set_up = make_settings, .run = call_start_with_settings, .finish = end_it,
+};
+static const struct fail_operation spawn = { .set_up = be_a_member, .run = call_spawn, .finish = end_it };
+static const struct fail_operation spawn_with_settings = {
+    .set_up = make_settings, .run = call_spawn_with_settings, .finish = end_it,
+};
+static const struct fail_operation program = { .set_up = be_a_member, .run = call_start_program, .finish = end_it };
+static const struct fail_operation program_with_settings = {
+    .set_up = make_settings, .run = call_start_program_with_settings, .finish = end_it,
+};
+static const struct fail_operation thread = { .set_up = be_threaded, .run = call_start_thread, .finish = end_it };
+static const struct fail_operation thread_on_a_cpu = { .set_up = be_threaded, .run = call_start_thread_on_a_cpu, .finish = end_it };
+
+/* What the child can't do before it is what was asked for, the start reports. */
+static const struct fail_operation settings_in_a_fork = {
+    .set_up = make_settings, .run = call_start_with_settings, .finish = end_it, .in_children = true,
+};
+static const struct fail_operation settings_of_a_spawned_child = {
+    .set_up = make_settings, .run = call_spawn_with_settings, .finish = end_it, .in_children = true,
+};
+static const struct fail_operation settings_of_a_program = {
+    .set_up = make_settings, .run = call_start_program_with_settings, .finish = end_it, .in_children = true,
+};
+
+/* --- talking ------------------------------------------------------------------------------------------------------------ */
+
+static void start_cat(void)
+{
+    char *argv[] = { (char[]){ "sh" }, (char[]){ "-c" }, (char[]){ "cat; exit 7" }, NULL };
+    const plait_process_options options = { .input = PLAIT_STREAM_PIPE, .output = PLAIT_STREAM_PIPE };
+    CHECK((process = plait_start_program(argv, &options)));
+}
+
+static int call_communicate(void)
+{
+    static char much[300000];
+    plait_captured captured;
+    const int error = plait_process_communicate(process, much, sizeof much, &captured, PLAIT_FOREVER);
+    if (!error) CHECK(captured.output_size == sizeof much);
+    plait_captured_free(&captured);
+    return error;
+}
+
+static int call_sentinel(void) { return plait_process_sentinel(process); }
+static void start_thread_for_sentinel(void) { CHECK(call_start_thread() == 0); }
+
+/* Texts are mapped as they grow, but for this, which looks for mappings. */
+static void map_no_texts(void)
+{
+    be_a_member();
+#ifdef M_MMAP_MAX
+    CHECK(mallopt(M_MMAP_MAX, 0) == 1);
+#endif
+}
+
+/* What it has read is kept for the next call. */
+static const struct fail_operation communicate = {
+    .set_up = map_no_texts, .prepare = start_cat, .run = call_communicate, .finish = end_it, .late = 3,
+};
+static const struct fail_operation sentinel_of_a_thread = {
+    .set_up = be_threaded, .prepare = start_thread_for_sentinel, .run = call_sentinel, .finish = end_it,
 };
 
 /* --- looking, joining, ending ------------------------------------------------------------------------------------------- */
@@ -206,6 +324,18 @@ static const struct CMUnitTest tests[] = {
     FAIL_TESTS(start_without_pidfds),
     FAIL_TESTS(start_without_pidfds_and_stdin),
     FAIL_TESTS(start_of_one_that_is_reaped_at_once),
+    FAIL_TESTS(start_with_settings),
+    FAIL_TESTS(spawn),
+    FAIL_TESTS(spawn_with_settings),
+    FAIL_TESTS(program),
+    FAIL_TESTS(program_with_settings),
+    FAIL_TESTS(thread),
+    FAIL_TESTS(thread_on_a_cpu),
+    FAIL_TESTS(settings_in_a_fork),
+    FAIL_TESTS(settings_of_a_spawned_child),
+    FAIL_TESTS(settings_of_a_program),
+    FAIL_TESTS(communicate),
+    FAIL_TESTS(sentinel_of_a_thread),
     FAIL_TESTS(join),
     FAIL_TESTS(join_without_pidfds),
     FAIL_TESTS(process_kill),

@@ -6,6 +6,9 @@
 #include "host.h"
 #include "others.h"
 
+#include <sys/mman.h>
+#include <sys/stat.h>
+
 #include <plait.h>
 
 #define CHECK_TEXT(text, piece) starts_check_text((text), (piece), __FILE__, __LINE__)

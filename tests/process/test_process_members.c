@@ -229,7 +229,8 @@ static bool zombies_are(void *count)
 static int look_who_is_active(void *unused)
 {
     _Atomic int *flag = test_shared(sizeof *flag);
-    plait_process *all[3] = { new_process(wait_for_flag, flag), new_process(return_0, NULL), new_process(wait_for_flag, flag) }, *found[3];
+    plait_process *found[3], *all[3];
+    for (int i = 0; i < 3; i++) all[i] = i == 1 ? new_process(return_0, NULL) : new_process(wait_for_flag, flag);
     for (int i = 0; i < 3; i++) CHECK(plait_process_start(all[i]) == 0);
     test_until(zombies_are, &(int){ 1 });
     CHECK(plait_active_children(found, 3) == 2 && found[0] != all[1] && found[1] != all[1] && found[0] != found[1]);

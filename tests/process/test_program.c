@@ -1,0 +1,432 @@
+/* Other programs as children: finding them, their ends, talking with them. */
+#include "starts.h"
+
+#include <poll.h>
+#include <sys/mman.h>
+
+#define ARGV(...) ((char *[]){ __VA_ARGS__, NULL })
+#define SHELL(command) ARGV("/bin/sh", "-c", command)
+
+static const plait_process_options with_pipes = {
+    .input = PLAIT_STREAM_PIPE, .output = PLAIT_STREAM_PIPE, .errors = PLAIT_STREAM_PIPE,
+};
+
+static plait_process *start(char *const argv[], const plait_process_options *options)
+{
+    plait_process *program = plait_start_program(argv, options);
+    if (!program) dprintf(STDERR_FILENO, "%s\n", plait_error_detail());
+    CHECK(program);
+    return program;
+}
+
+/* ---- finding it ---- */
+
+static void is_refused(char *const argv[], int error, const char *detail)
+{
+    plait_process *program = plait_program_new(argv, NULL);
+    for (int i = 0; i < 3; i++) start_is_refused(program, error, detail);
+    CHECK(plait_process_free(program) == 0);
+    errno = 0;
+    CHECK(!plait_start_program(argv, NULL) && errno == -error);
+}
+
+static void write_file(const char *path, const char *text, int mode)
+{
+    const int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0700);
+    CHECK(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) && fchmod(fd, (mode_t)mode) == 0 && close(fd) == 0);
+}
+
+static int search(void *unused)
+{
+    be_program();
+    char folder[] = "/tmp/plait-test-XXXXXX", long_name[5000];
+    CHECK(mkdtemp(folder) && chdir(folder) == 0 && mkdir("one", 0755) == 0 && mkdir("two", 0755) == 0);
+    write_file("one/tool", "#!/bin/sh\nexit 1\n", 0600);
+    write_file("two/tool", "#!/bin/sh\nexit 2\n", 0755);
+    write_file("here", "#!/bin/sh\nexit 3\n", 0755);
+    write_file("one/text", "exit 4\n", 0755);
+    write_file("one/denied", "#!/bin/sh\nexit 5\n", 0600);
+    write_file("one/lost", "#!/nowhere/at/all\n", 0755);
+    memset(long_name, 'x', sizeof long_name);
+    long_name[sizeof long_name - 1] = 0;
+    CHECK(setenv("PATH", "/nowhere/at/all:one/tool:one:two::/bin", 1) == 0);
+    end_with(start(ARGV("tool"), NULL), 2);
+    end_with(start(ARGV("here"), NULL), 3);
+    end_with(start(ARGV("true"), NULL), 0);
+    end_with(start(ARGV("./two/tool"), NULL), 2);
+    is_refused(ARGV("nothing-of-that-name"), -ENOENT, "nothing-of-that-name: No such file or directory");
+    is_refused(ARGV("/nowhere/at/all"), -ENOENT, "/nowhere/at/all: No such file or directory");
+    is_refused(ARGV("denied"), -EACCES, "denied: Permission denied");
+    is_refused(ARGV("one/denied"), -EACCES, "one/denied: Permission denied");
+    is_refused(ARGV("one"), -EACCES, "one: Permission denied");
+    is_refused(ARGV("text"), -ENOEXEC, "text: Exec format error");
+    is_refused(ARGV("./one/text"), -ENOEXEC, "./one/text: Exec format error");
+    is_refused(ARGV("lost"), -ENOENT, "lost: No such file or directory");
+    is_refused(ARGV(""), -ENOENT, ": No such file or directory");
+    CHECK(!plait_start_program(ARGV(long_name), NULL) && (errno == ENAMETOOLONG || errno == ENOENT));
+    CHECK(setenv("PATH", "", 1) == 0);
+    end_with(start(ARGV("here"), NULL), 3);
+    CHECK(unsetenv("PATH") == 0);
+    end_with(start(ARGV("true"), NULL), 0);
+    is_refused(ARGV("here"), -ENOENT, "here");
+    CHECK(unlink("one/tool") == 0 && unlink("two/tool") == 0 && unlink("here") == 0 && unlink("one/text") == 0);
+    CHECK(unlink("one/denied") == 0 && unlink("one/lost") == 0);
+    return rmdir("one") + rmdir("two") + rmdir(folder);
+}
+
+static void it_is_found_as_execvp_does(void **state)
+{
+    host_run(search, NULL);
+}
+
+static int give_no_argv(void *unused)
+{
+    CHECK(!plait_program_new(NULL, NULL) && errno == EINVAL);
+    CHECK(!plait_program_new((char *[]){ NULL }, NULL) && errno == EINVAL);
+    CHECK_TEXT(plait_error_detail(), "argv is empty");
+    char text[] = "exit 6", *argv[] = { "/bin/sh", "-c", text, NULL };
+    plait_process *program = plait_program_new(argv, NULL);
+    memset(text, 'x', sizeof text - 1);                    /* it was copied */
+    argv[1] = NULL;
+    CHECK(plait_process_start(program) == 0);
+    end_with(program, 6);
+    return 0;
+}
+
+static void argv_is_copied(void **state)
+{
+    host_run(give_no_argv, NULL);
+}
+
+/* ---- its end ---- */
+
+static int end_in_every_way(void *unused)
+{
+    be_program();
+    end_with(start(SHELL("exit 7"), NULL), 7);
+    end_with(start(SHELL("kill -SEGV $$"), NULL), -SIGSEGV);
+    end_with(start(SHELL("kill -KILL $$"), NULL), -SIGKILL);
+    plait_process *program = start(ARGV("sleep", "1000"), NULL);
+    CHECK(plait_process_join(program, plait_after(0.01)) == -ETIMEDOUT && plait_process_exitcode(program) == PLAIT_ERUNNING);
+    CHECK(plait_process_terminate(program) == 0);
+    end_with(program, -SIGTERM);
+    program = start(ARGV("sleep", "1000"), NULL);
+    CHECK(plait_process_kill(program) == 0);
+    end_with(program, -SIGKILL);
+    return 0;
+}
+
+static void exit_codes_and_signals(void **state)
+{
+    host_run(end_in_every_way, NULL);
+}
+
+/* ---- signals, at its begin ---- */
+
+static void handle(int unused)
+{
+}
+
+static int look_at_signals(void *unused)
+{
+    char text[64];
+    plait_captured captured;
+    signal(SIGUSR1, handle);
+    signal(SIGUSR2, SIG_IGN);
+    plait_process *program = start(SHELL("grep SigCgt /proc/$$/status"), &with_pipes);
+    CHECK(plait_process_communicate(program, NULL, 0, &captured, PLAIT_FOREVER) == 0);
+    CHECK(sscanf(captured.output, "SigCgt: %60s", text) == 1 && (strtoull(text, NULL, 16) >> (SIGUSR1 - 1) & 1) == 0);
+    plait_captured_free(&captured);
+    end_with(program, 0);
+    struct sigaction action;
+    CHECK(sigaction(SIGUSR1, NULL, &action) == 0 && action.sa_handler == handle);
+    CHECK(sigaction(SIGUSR2, NULL, &action) == 0 && action.sa_handler == SIG_IGN);
+    return 0;
+}
+
+static void no_handler_reaches_it(void **state)
+{
+    host_run(look_at_signals, NULL);
+}
+
+/* ---- communicate ---- */
+
+enum { MUCH = 5 << 20 };
+
+static char *much(void)
+{
+    char *bytes = malloc(MUCH);
+    CHECK(bytes);
+    for (int i = 0; i < MUCH; i++) bytes[i] = (char)(i * 2654435761u >> 13);
+    return bytes;
+}
+
+static int exchange_much(void *unused)
+{
+    be_program();
+    const struct traces before = traces_now();
+    char *bytes = much();
+    plait_captured captured;
+    plait_process *cat = start(SHELL("tee /dev/stderr"), &with_pipes);
+    CHECK(plait_process_communicate(cat, bytes, MUCH, &captured, PLAIT_FOREVER) == 0);
+    CHECK(captured.output_size == MUCH && memcmp(captured.output, bytes, MUCH) == 0 && captured.output[MUCH] == 0);
+    CHECK(captured.errors_size == MUCH && memcmp(captured.errors, bytes, MUCH) == 0);
+    plait_captured_free(&captured);
+    CHECK(!captured.output && !captured.output_size);
+    end_with(cat, 0);
+    free(bytes);
+    traces_must_be(&before);
+    return 0;
+}
+
+static void megabytes_in_both_directions(void **state)
+{
+    host_run(exchange_much, NULL);
+}
+
+static int capture_what_there_is(void *unused)
+{
+    plait_captured captured;
+    plait_process *program = start(ARGV("true"), NULL);
+    CHECK(plait_process_communicate(program, NULL, 0, &captured, PLAIT_FOREVER) == 0 && !captured.output && !captured.errors);
+    CHECK(plait_process_communicate(program, "x", 1, &captured, PLAIT_FOREVER) == -EINVAL);
+    end_with(program, 0);
+    program = start(ARGV("true"), &(plait_process_options){ .output = PLAIT_STREAM_PIPE });
+    for (int i = 0; i < 2; i++) {
+        CHECK(plait_process_communicate(program, "x", 1, &captured, PLAIT_FOREVER) == -EINVAL && !captured.output);
+        CHECK_TEXT(plait_error_detail(), "has no pipe for its input");
+    }
+    CHECK(plait_process_communicate(program, NULL, 0, &captured, PLAIT_FOREVER) == 0);
+    CHECK(captured.output && !captured.output_size && !*captured.output && !captured.errors);
+    plait_captured_free(&captured);
+    plait_captured_free(NULL);
+    CHECK(plait_process_communicate(program, NULL, 1, &captured, PLAIT_FOREVER) == -EINVAL);
+    CHECK(plait_process_communicate(program, NULL, 0, NULL, PLAIT_FOREVER) == -EINVAL);
+    CHECK(plait_process_communicate(NULL, NULL, 0, &captured, PLAIT_FOREVER) == -EINVAL);
+    end_with(program, 0);
+    program = plait_program_new(ARGV("true"), NULL);
+    CHECK(plait_process_communicate(program, NULL, 0, &captured, PLAIT_FOREVER) == PLAIT_ENOTSTARTED);
+    CHECK(plait_process_free(program) == 0);
+    CHECK(plait_process_communicate(plait_current_process(), "x", 1, &captured, PLAIT_NOW) == -EINVAL);
+    CHECK(plait_process_stream(plait_current_process(), 1) == -EINVAL);
+    CHECK(plait_process_close_stream(plait_current_process(), 0) == -EINVAL);
+    CHECK(is_open(0) && is_open(1));
+    return 0;
+}
+
+static void without_pipes_there_is_nothing(void **state)
+{
+    host_run(capture_what_there_is, NULL);
+}
+
+/* It does not read before it is told to by a file; so much input does not fit into a pipe. */
+static int come_back_later(void *unused)
+{
+    char folder[] = "/tmp/plait-test-XXXXXX", *bytes = much();
+    CHECK(mkdtemp(folder) && chdir(folder) == 0);
+    plait_captured captured;
+    plait_process *program = start(SHELL("echo begun; while [ ! -e go ]; do sleep 0.01; done; cat"), &with_pipes);
+    for (int i = 0; i < 3; i++) {
+        CHECK(plait_process_communicate(program, bytes, MUCH, &captured, i ? PLAIT_NOW : plait_after(0.05)) == -ETIMEDOUT);
+        CHECK(!captured.output && !captured.errors);
+        CHECK_TEXT(plait_error_detail(), "is still running");
+    }
+    CHECK(plait_process_communicate(program, bytes, 1, &captured, PLAIT_NOW) == -EINVAL);
+    write_file("go", "", 0600);
+    CHECK(plait_process_communicate(program, bytes, MUCH, &captured, PLAIT_FOREVER) == 0);
+    CHECK(captured.output_size == MUCH + 6 && memcmp(captured.output, "begun\n", 6) == 0);
+    CHECK(memcmp(captured.output + 6, bytes, MUCH) == 0);
+    plait_captured_free(&captured);
+    end_with(program, 0);
+    free(bytes);
+    return unlink("go") + rmdir(folder);
+}
+
+static void after_a_deadline_it_goes_on(void **state)
+{
+    host_run(come_back_later, NULL);
+}
+
+static int give_up_after_a_deadline(void *unused)
+{
+    be_program();
+    const struct traces before = traces_now();
+    char *bytes = much();
+    plait_captured captured;
+    plait_process *program = start(SHELL("echo begun; exec sleep 1000"), &with_pipes);
+    CHECK(plait_process_communicate(program, bytes, MUCH, &captured, plait_after(0.01)) == -ETIMEDOUT);
+    CHECK(plait_process_kill(program) == 0);
+    end_with(program, -SIGKILL);
+    free(bytes);
+    traces_must_be(&before);
+    return 0;
+}
+
+static void one_that_was_interrupted_may_be_freed(void **state)
+{
+    host_run(give_up_after_a_deadline, NULL);
+}
+
+static _Atomic int broken_pipes;
+
+static void count_broken_pipe(int unused)
+{
+    broken_pipes++;
+}
+
+static int write_in_vain(void *action)
+{
+    char *bytes = much();
+    plait_captured captured;
+    sigset_t pending;
+    signal(SIGPIPE, action ? action == SIG_IGN ? SIG_IGN : count_broken_pipe : SIG_DFL);
+    plait_process *program = start(SHELL("head -c 3; exec <&-; echo bye; exit 9"), &with_pipes);
+    CHECK(plait_process_communicate(program, bytes, MUCH, &captured, PLAIT_FOREVER) == 0);
+    CHECK(captured.output_size == 3 + 4 && memcmp(captured.output + 3, "bye\n", 4) == 0);
+    CHECK(sigpending(&pending) == 0 && !sigismember(&pending, SIGPIPE) && broken_pipes == 0);
+    plait_captured_free(&captured);
+    end_with(program, 9);
+    free(bytes);
+    return 0;
+}
+
+static void a_child_that_wants_no_more_is_no_error(void **state)
+{
+    host_run(write_in_vain, NULL);
+    host_run(write_in_vain, SIG_IGN);
+    host_run(write_in_vain, count_broken_pipe);
+}
+
+static int have_errors_in_output(void *unused)
+{
+    plait_captured captured;
+    plait_process *program = start(SHELL("echo one; echo two >&2; echo three"),
+                                   &(plait_process_options){ .output = PLAIT_STREAM_PIPE, .errors = PLAIT_STREAM_OUTPUT });
+    CHECK(plait_process_communicate(program, NULL, 0, &captured, PLAIT_FOREVER) == 0);
+    CHECK(strcmp(captured.output, "one\ntwo\nthree\n") == 0 && !captured.errors);
+    plait_captured_free(&captured);
+    end_with(program, 0);
+    return 0;
+}
+
+static void errors_go_where_output_goes(void **state)
+{
+    host_run(have_errors_in_output, NULL);
+}
+
+/* The child has ended; who keeps its pipes open is its child. */
+static int be_held_up_by_a_grandchild(void *unused)
+{
+    adopt_orphans();
+    plait_captured captured;
+    plait_process *program = start(SHELL("sleep 1000 & echo $!"), &with_pipes);
+    CHECK(plait_process_join(program, PLAIT_FOREVER) == 0);
+    CHECK(plait_process_communicate(program, NULL, 0, &captured, plait_after(0.02)) == -ETIMEDOUT);
+    pid_t grandchild = 0;
+    char path[64], text[20] = "";
+    snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+    FILE *children = fopen(path, "re");
+    CHECK(children && fgets(text, sizeof text, children) && fclose(children) == 0 && (grandchild = atoi(text)) > 0);
+    CHECK(kill(grandchild, SIGKILL) == 0);
+    CHECK(plait_process_communicate(program, NULL, 0, &captured, PLAIT_FOREVER) == 0);
+    CHECK(atoi(captured.output) == grandchild && test_wait_exit(grandchild) == -SIGKILL);
+    plait_captured_free(&captured);
+    end_with(program, 0);
+    return 0;
+}
+
+static void a_grandchild_may_hold_the_pipe(void **state)
+{
+    host_run(be_held_up_by_a_grandchild, NULL);
+}
+
+static int read_it_oneself(void *unused)
+{
+    char text[20] = "";
+    plait_captured captured;
+    plait_process *program = start(SHELL("read line; echo \"<$line>\"; cat"), &with_pipes);
+    CHECK(write(plait_process_stream(program, 0), "hello\n", 6) == 6);
+    CHECK(read(plait_process_stream(program, 1), text, sizeof text) == 8 && strcmp(text, "<hello>\n") == 0);
+    CHECK(plait_process_communicate(program, "more", 4, &captured, PLAIT_FOREVER) == 0 && strcmp(captured.output, "more") == 0);
+    plait_captured_free(&captured);
+    end_with(program, 0);
+    return 0;
+}
+
+static void its_streams_may_be_used_before(void **state)
+{
+    host_run(read_it_oneself, NULL);
+}
+
+/* ---- a function's process may be talked with, too ---- */
+
+static int copy(void *unused)
+{
+    int byte;
+    while ((byte = getchar()) != EOF) putchar(byte);
+    return 4;
+}
+
+static int talk_with_functions(void *unused)
+{
+    be_program();
+    char *bytes = much();
+    for (int method = PLAIT_FORK; method <= PLAIT_SPAWN; method++) {
+        plait_captured captured;
+        plait_process_options options = with_pipes;
+        options.method = method;
+        plait_process *process = plait_start(copy, NULL, 0, &options);
+        CHECK(process && plait_process_communicate(process, bytes, 1 << 20, &captured, PLAIT_FOREVER) == 0);
+        CHECK(captured.output_size == 1 << 20 && memcmp(captured.output, bytes, 1 << 20) == 0 && captured.errors_size == 0);
+        plait_captured_free(&captured);
+        end_with(process, 4);
+    }
+    free(bytes);
+    return 0;
+}
+
+static void a_function_is_talked_with_in_the_same_way(void **state)
+{
+    host_run(talk_with_functions, NULL);
+}
+
+/* ---- ending with us ---- */
+
+static pid_t *noted;
+
+static int start_one_and_be_killed(void *detached)
+{
+    plait_process *program = start(ARGV("sleep", "1000"), &(plait_process_options){ .detached = detached != NULL });
+    *noted = plait_process_pid(program);
+    raise(SIGKILL);
+    return 0;
+}
+
+static void one_ends_with_its_parent_unless_it_is_detached(void **state)
+{
+    noted = test_shared(sizeof *noted);
+    adopt_orphans();
+    assert_int_equal(test_wait_exit(test_fork(start_one_and_be_killed, NULL)), -SIGKILL);
+    orphans_must_end(noted, 1, seconds_now());
+    assert_int_equal(test_wait_exit(test_fork(start_one_and_be_killed, noted)), -SIGKILL);
+    assert_int_equal(kill(*noted, SIGTERM), 0);
+    assert_int_equal(test_wait_exit(*noted), -SIGTERM);
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(it_is_found_as_execvp_does),
+    cmocka_unit_test(argv_is_copied),
+    cmocka_unit_test(exit_codes_and_signals),
+    cmocka_unit_test(no_handler_reaches_it),
+    cmocka_unit_test(megabytes_in_both_directions),
+    cmocka_unit_test(without_pipes_there_is_nothing),
+    cmocka_unit_test(after_a_deadline_it_goes_on),
+    cmocka_unit_test(one_that_was_interrupted_may_be_freed),
+    cmocka_unit_test(a_child_that_wants_no_more_is_no_error),
+    cmocka_unit_test(errors_go_where_output_goes),
+    cmocka_unit_test(a_grandchild_may_hold_the_pipe),
+    cmocka_unit_test(its_streams_may_be_used_before),
+    cmocka_unit_test(a_function_is_talked_with_in_the_same_way),
+    cmocka_unit_test(one_ends_with_its_parent_unless_it_is_detached),
+};
+TEST_MAIN(tests)
