@@ -237,13 +237,17 @@ static void set_exitcode(plait_process *process, uint32_t told)
     if (process->exitcode < -4096 && process->exitcode != PLAIT_EREAPED) plait__fail(process->exitcode, "%s", spawned->detail);
 }
 
-/* The child tells its exit code by itself; how it was killed tells the server; and when that is dead, so is the child, soon. */
+#define PATIENCE (PLAIT__SECOND / 10)
+
+/* The child tells its exit code by itself; how it was killed tells the server, soon after the descriptor does; and when that is dead, so
+ * is the child, soon. */
 static bool look(plait_process *process)
 {
     struct plait__spawned *spawned = spawned_of(process);
     keep_sentinel(process, &spawned->service);
-    bool server_died = server_is_dead(&spawned->service);
-    bool has_gone_now = server_died && (!process->is_pidfd || has_gone(process));
+    bool untold = atomic_load(&spawned->record.has_ended) == PLAIT__RUNS, has_gone_now = untold && has_gone(process);
+    if (has_gone_now && plait__member() == 0) wait_until_told(spawned, (plait_deadline){ plait__now() + PATIENCE });
+    has_gone_now = server_is_dead(&spawned->service) && (!process->is_pidfd || has_gone_now);
     uint32_t told = atomic_load(&spawned->record.has_ended);
     if (told == PLAIT__RUNS && !has_gone_now) return false;
     set_exitcode(process, told);
