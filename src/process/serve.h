@@ -30,6 +30,9 @@ bool plait__has_late_children(void);
 /* Any, but those that are detached. */
 bool plait__has_children(void);
 
+/* The same, without those that have told their exit codes: they are at their last step. */
+bool plait__has_running_children(void);
+
 /* A user has died, or all have (0): so do their children, but those that are detached. */
 void plait__children_of(pid_t user);
 
