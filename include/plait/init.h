@@ -22,8 +22,8 @@
 PLAIT_BEGIN
 
 /* Make the family, as the first line of main.  Three things come of it: an error is told at once; the process waits at its exit for
- * children that are no daemons, and runs what plait_at_exit has noted; and children can be started anew, by spawn and forkserver: in
- * such a child this call runs the function that it is for, and does not return.
+ * children that are no daemons, and runs what plait_at_exit has noted; and children can be started anew, by spawn and forkserver:
+ * in such a child this call runs the function that it is for, and does not return.
  * argc and argv may be NULL (then /proc tells them), and are left alone.
  * Returns 0, PLAIT_ENOARENA (no shared memory; the detail says which call failed and why), PLAIT_ETOOMANY or -ENOMEM.
  * It may be called again; it does not block. */

@@ -79,7 +79,7 @@ typedef struct plait_process_options {
     const char *class_name;   /* NULL: "Process", or "Thread" */
     int kind;                 /* PLAIT_PROCESSES or PLAIT_THREADS, see kind.h */
     int method;               /* enum plait_start_method; 0: the program's, see plait_set_start_method */
-    int daemon;               /* not 0: the program's end does not wait for it, but ends it.  0: of a thread: as the one that makes it */
+    int daemon;               /* not 0: the program's end does not wait for it, but ends it.  (A daemon's threads are daemons.) */
     int detached;             /* not 0: it goes on when this process has ended.  0: it is killed then */
     const char *cwd;          /* its current folder */
     char *const *environment; /* all of its environment: "NAME=value" strings and a NULL */
@@ -113,8 +113,8 @@ PLAIT_API plait_process *plait_process_new(int (*function)(void *argument), cons
  * so.  After a fork, its global variables and signal handlers are copies of its parent's; what other start methods give it:
  * start_method.h.
  * A child ends when the process that started it ends, however that happens, unless it is detached; a program that called plait_init
- * first waits at its exit for those that are no daemons.  (A child that was started by another thread than main's is watched over by
- * a small thread inside the child.  One that was started by the main thread ends when the main thread ends, even if that calls
+ * first waits at its exit for those that are no daemons. (A child that was started by another thread than main's is watched over
+ * by a small thread inside the child. One that was started by the main thread ends when the main thread ends, even if that calls
  * pthread_exit; and one that is stopped while it starts may outlive its parent until it goes on.)
  * 0; -EAGAIN (a limit on processes), -ENOMEM, -EMFILE, -EALREADY (it was started before), PLAIT_EDAEMON (this process is a daemon:
  * those may not have children), PLAIT_ENOARENA, PLAIT_ETOOMANY; when an option can't be met, what the system says: -ENOENT (cwd),
@@ -130,8 +130,8 @@ PLAIT_API plait_process *plait_start(int (*function)(void *argument), const void
 
 /* Wait until it has ended.  (A child of the forkserver without threads has then told its exit code and closed its descriptors; the
  * kernel may need a tenth of a millisecond more to take it apart.)
- * 0, -ETIMEDOUT, -EINVAL (NULL), -ECHILD (not a child of this process), PLAIT_ENOTSTARTED, -EDEADLK (a thread joins itself).  May be
- * called again and from several threads.  Python: process.join(timeout). */
+ * 0, -ETIMEDOUT, -EINVAL (NULL), -ECHILD (not a child of this process), PLAIT_ENOTSTARTED, -EDEADLK (a thread joins itself). May
+ * be called again and from several threads. Python: process.join(timeout). */
 PLAIT_API int plait_process_join(plait_process *process, plait_deadline deadline);
 
 /* Its exit code 0..255, or -signal if a signal ended it, or PLAIT_ERUNNING, PLAIT_ENOTSTARTED (Python's None); PLAIT_EREAPED when
@@ -178,8 +178,8 @@ PLAIT_API int plait_process_set_daemon(plait_process *process, int daemon);
 /* PLAIT_PROCESSES or PLAIT_THREADS; -EINVAL. */
 PLAIT_API int plait_process_kind(const plait_process *process);
 
-/* "<Worker name='Worker-1' pid=17 parent=3 stopped exitcode=-SIGTERM daemon>" into `text`, cut to `size` bytes with the 0: how long it
- * is, as snprintf; -EINVAL.  Python: repr(process). */
+/* "<Worker name='Worker-1' pid=17 parent=3 stopped exitcode=-SIGTERM daemon>" into `text`, cut to `size` bytes with the 0: how
+ * long it is, as snprintf; -EINVAL. Python: repr(process). */
 PLAIT_API int plait_process_repr(plait_process *process, char *text, size_t size);
 
 /* ---- who is there ---- */
@@ -191,8 +191,8 @@ PLAIT_API plait_process *plait_current_process(void);
 /* What this code was started as: the thread, if plait has started the calling thread, else the process.  Never NULL. */
 PLAIT_API plait_process *plait_current(void);
 
-/* The process that started this one; NULL in the main process.  It can be asked for name, pid and is_alive, and joined: that is, its
- * end can be waited for.  It is nobody's to free.  Python: parent_process(). */
+/* The process that started this one; NULL in the main process. It can be asked for name, pid and is_alive, and joined: that is,
+ * its end can be waited for. It is nobody's to free. Python: parent_process(). */
 PLAIT_API plait_process *plait_parent_process(void);
 
 /* How many children of this process are alive, and up to `max` of their objects.  They belong to who made them, and live until he
@@ -201,9 +201,10 @@ PLAIT_API size_t plait_active_children(plait_process **children, size_t max);
 
 /* ---- at exit ---- */
 
-/* Call function(argument) when this process exits: by returning from main (from its function, in a child) or by exit(), not when it is
- * killed or calls _exit.  Higher priorities first, equal ones in the reverse order of these calls.  First those with priority >= 0 run;
- * then daemon children are ended and the others joined; then the rest.  A forked child begins with none.
+/* Call function(argument) when this process exits: by returning from main (from its function, in a child) or by exit(), not when
+ * it is killed or calls _exit. Higher priorities first, equal ones in the reverse order of these calls. First those with priority
+ * >= 0
+ * run; then daemon children are ended and the others joined; then the rest. A forked child begins with none.
  * 0; -ENOMEM, -EINVAL (NULL).  Python: multiprocessing.util.Finalize(None, function, args, exitpriority=priority). */
 PLAIT_API int plait_at_exit(void (*function)(void *argument), void *argument, int priority);
 

@@ -31,8 +31,8 @@
 namespace plait {
 
 /* A child process that runs a function or lambda (a fork: what is captured is copied with everything else), or a thread if
- * options.kind says so.  What it returns is the exit code, 0 if it returns nothing.  The destructor waits for its end; a process that
- * is a daemon it kills first, which can't be done to a thread.
+ * options.kind says so. What it returns is the exit code, 0 if it returns nothing. The destructor waits for its end; a process
+ * that is a daemon it kills first, which can't be done to a thread.
  * A closure lives in the memory of this process.  So where a child would begin anew, because options.method or, without that, the
  * program's start method is spawn or forkserver, PLAIT_ENOFUNCTION is thrown; plait_start is for that. */
 class process {
@@ -117,8 +117,8 @@ private:
     std::shared_ptr<void> function_;    /* what was moved into it stays ours, for the child to use, until the end of this object */
 };
 
-/* A process of kind PLAIT_THREADS: a thread of this one.  terminate() and kill() throw -ENOTSUP.  An exception that leaves its function
- * ends the whole process through std::terminate(), as with std::thread. */
+/* A process of kind PLAIT_THREADS: a thread of this one. terminate() and kill() throw -ENOTSUP. An exception that leaves its
+ * function ends the whole process through std::terminate(), as with std::thread. */
 class thread : public process {
 public:
     template <class Function,
@@ -147,7 +147,8 @@ template <class Function> void run_at_exit(void *argument) noexcept
 
 }  // namespace detail
 
-/* Call a function or lambda when this process exits, as plait_at_exit does: higher priorities first, equal ones in reverse order. */
+/* Call a function or lambda when this process exits, as plait_at_exit does: higher priorities first, equal ones in reverse
+ * order. */
 template <class Function> void at_exit(Function &&function, int priority = 0)
 {
     using copy = typename std::decay<Function>::type;

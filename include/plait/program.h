@@ -8,8 +8,8 @@
  *     plait_process *sort = plait_start_program(argv, &options);
  *     if (!sort) return 1;
  *     plait_captured captured;
- *     if (plait_process_communicate(sort, "b\na\nb\n", 6, &captured, PLAIT_FOREVER) == 0) fputs(captured.output, stdout);    // a, b
- *     plait_captured_free(&captured);
+ * if (plait_process_communicate(sort, "b\na\nb\n", 6, &captured, PLAIT_FOREVER) == 0) fputs(captured.output, stdout); // a, b
+ * plait_captured_free(&captured);
  *     return plait_process_free(sort);
  * }
  * ```
@@ -38,8 +38,8 @@ PLAIT_API plait_process *plait_program_new(char *const argv[], const plait_proce
 /* And start it; that fails with what exec says: ENOENT, EACCES, ENOEXEC.  Python: subprocess.Popen(argv). */
 PLAIT_API plait_process *plait_start_program(char *const argv[], const plait_process_options *options);
 
-/* Our end of its standard stream 0, 1 or 2, if the options said PLAIT_STREAM_PIPE; owned by the object.  -EINVAL: there is none, or it
- * was closed.  Also for processes that run a function.  Python: popen.stdin, popen.stdout, popen.stderr. */
+/* Our end of its standard stream 0, 1 or 2, if the options said PLAIT_STREAM_PIPE; owned by the object. -EINVAL: there is none,
+ * or it was closed. Also for processes that run a function. Python: popen.stdin, popen.stdout, popen.stderr. */
 PLAIT_API int plait_process_stream(const plait_process *process, int number);
 
 /* Close it: an end of file for the child, or a broken pipe.  0; -EINVAL.  Python: popen.stdin.close(). */

@@ -12,15 +12,15 @@
  *
  * | | fork | spawn | forkserver | forkserver with a stock |
  * | --- | --- | --- | --- | --- |
- * | what it is | a copy of this process | the same program, begun anew | a copy of a server, which was spawned | the same, made in advance |
- * | global variables, memory | copies | as at the program's begin | as the server's | as the server's |
+ * | what it is | a copy of this process | the same program, begun anew | a copy of a spawned server | the same, made in advance |
+ * | global variables, memory | copies | as at the begin | as the server's | as the server's |
  * | descriptors | all | the standard streams, .fds | the standard streams, .fds | the standard streams |
  * | cwd, environment, limits | this process's | this process's | the server's | the server's |
  * | safe in programs with threads | no: what they hold stays held | yes | yes | yes |
  * | costs | more with every MiB in use | some ms | a fork of a small process | a wake-up |
  *
- * With spawn and forkserver the function goes by module and offset: the child finds it in the same program, or opens the same shared
- * object; its argument is a copy (size > 0), or a pointer into shared memory.
+ * With spawn and forkserver the function goes by module and offset: the child finds it in the same program, or opens the same
+ * shared object; its argument is a copy (size > 0), or a pointer into shared memory.
  */
 #ifndef PLAIT_START_METHOD_H
 #define PLAIT_START_METHOD_H

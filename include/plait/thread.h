@@ -32,8 +32,8 @@ PLAIT_BEGIN
 PLAIT_API plait_thread *plait_thread_new(int (*function)(void *argument), const void *argument, size_t size,
                                          const plait_process_options *options);
 
-/* The object of the calling thread: what plait_start has made of it; "MainThread" for the first thread; for others an object that plait
- * makes and frees, "Dummy-N".  NULL: errno ENOMEM.  Python: threading.current_thread(). */
+/* The object of the calling thread: what plait_start has made of it; "MainThread" for the first thread; for others an object that
+ * plait makes and frees, "Dummy-N". NULL: errno ENOMEM. Python: threading.current_thread(). */
 PLAIT_API plait_thread *plait_current_thread(void);
 
 PLAIT_END

@@ -51,8 +51,8 @@ int plait__give_up(uint32_t owner);
 
 int plait__park(struct plait__wait *wait, plait__word *word, uint32_t expected, uint32_t owner);
 
-/* Sleep while *word == expected, without being a member and without an eye on the others: for who has somebody that ends it when nobody
- * is left to wake it.  Spurious returns are possible. */
+/* Sleep while *word == expected, without being a member and without an eye on the others: for who has somebody that ends it when
+ * nobody is left to wake it. Spurious returns are possible. */
 void plait__wait_unwatchful(plait__word *word, uint32_t expected);
 
 /* One turn of the spin that comes before every sleep, each somewhat longer than the last.  False: it has lasted long enough. */

@@ -39,7 +39,8 @@ static int source_of(const plait_process *process, const struct plait__streams *
 }
 
 /* Which descriptors have to be sent, and what becomes of them. */
-static unsigned choose_descriptors(const plait_process *process, const struct plait__streams *streams, struct plait__service *service,
+static unsigned choose_descriptors(const plait_process *process, const struct plait__streams *streams,
+                                   struct plait__service *service,
                                    int *fds)
 {
     const struct plait__plan *plan = process->plan;
@@ -205,8 +206,8 @@ static int wait_until_told(struct plait__spawned *spawned, plait_deadline deadli
     return error;
 }
 
-/* The program may have closed the descriptor: another one, for a number that is the child's as long as the server has not told how it
- * ended. */
+/* The program may have closed the descriptor: another one, for a number that is the child's as long as the server has not told
+ * how it ended. */
 static void keep_sentinel(plait_process *process, const struct plait__service *service)
 {
     if (process->sentinel < 0 || plait__sentinel_is_ours(process)) return;
@@ -220,7 +221,8 @@ static bool has_gone(plait_process *process)
     return process->is_pidfd && plait__wait_fd(process->sentinel, POLLIN, PLAIT_NOW) > 0;
 }
 
-/* Those of a dead server get another parent, which may be this process (PR_SET_CHILD_SUBREAPER, or the first one of a container). */
+/* Those of a dead server get another parent, which may be this process (PR_SET_CHILD_SUBREAPER, or the first one of a
+ * container). */
 static int status_of_adopted(const plait_process *process)
 {
     siginfo_t info = { 0 };
@@ -239,8 +241,8 @@ static void set_exitcode(plait_process *process, uint32_t told)
 
 #define PATIENCE (PLAIT__SECOND / 10)
 
-/* The child tells its exit code by itself; how it was killed tells the server, soon after the descriptor does; and when that is dead, so
- * is the child, soon. */
+/* The child tells its exit code by itself; how it was killed tells the server, soon after the descriptor does; and when that is
+ * dead, so is the child, soon. */
 static bool look(plait_process *process)
 {
     struct plait__spawned *spawned = spawned_of(process);

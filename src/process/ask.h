@@ -6,8 +6,8 @@
 
 #include "process/server.h"
 
-/* A server that this process has started, or one that it has inherited as a fork of such a process.  Counted by those who use it, and
- * by `current` or `retired` of server.c. */
+/* A server that this process has started, or one that it has inherited as a fork of such a process. Counted by those who use it,
+ * and by `current` or `retired` of server.c. */
 struct plait__server {
     struct plait__server *next;                            /* of those that are retired */
     plait_process *process;
@@ -25,7 +25,8 @@ struct plait__server *plait__server_use(void);
 void plait__server_release(struct plait__server *server);
 
 /* 0; -ECANCELED: it has been killed, or ends; -errno, with a detail. */
-int plait__server_send(const struct plait__server *server, enum plait__message_kind kind, struct plait__spawned *spawned, const int *fds,
+int plait__server_send(const struct plait__server *server, enum plait__message_kind kind, struct plait__spawned *spawned,
+                       const int *fds,
                        unsigned count);
 
 #endif

@@ -35,8 +35,8 @@ static void tell(int status, bool wake)
 }
 
 /* For the kernel to take a process apart lasts longer than a small function.  Who joins a child of the forkserver need not wait for
- * that: its descriptors are closed before it tells its exit code, so nothing of it can be noticed any more but its number.  Not if it
- * has threads, which may still be at work; or before Linux 5.9: then the server tells, when all is over. */
+ * that: its descriptors are closed before it tells its exit code, so nothing of it can be noticed any more but its number. Not if
+ * it has threads, which may still be at work; or before Linux 5.9: then the server tells, when all is over. */
 static void tell_early(int status)
 {
     if (plait__single_threaded() && syscall(SYS_close_range, 0u, ~0u, 0u) == 0) tell(status, true);

@@ -74,10 +74,11 @@ bool plait__child_look(plait_process *process)
     return true;
 }
 
-#define LAST_STEPS 100u                                    /* looks at a child that has told its exit code: it will be gone at once */
+/* looks at a child that has told its exit code: it will be gone at once */
+#define LAST_STEPS 100u
 
-/* To be woken on an idle CPU takes 40 us: a child that ends soon is spun for.  First on the word by which it tells its exit code; from
- * there to its end the kernel takes some ten microseconds. */
+/* To be woken on an idle CPU takes 40 us: a child that ends soon is spun for. First on the word by which it tells its exit code;
+ * from there to its end the kernel takes some ten microseconds. */
 void plait__spin_for_end(const plait_process *process)
 {
     if (!process->record || process->sentinel < 0 || !plait__is_member() || !plait__self.spin_limit) return;

@@ -1,5 +1,5 @@
-/* plait-host - a program that does nothing but run functions of shared objects, for plug-ins in programs that do not call plait_init:
- * see plait_set_executable. */
+/* plait-host - a program that does nothing but run functions of shared objects, for plug-ins in programs that do not call
+ * plait_init: see plait_set_executable. */
 #include <stdio.h>
 
 #include <plait/error.h>
@@ -9,6 +9,6 @@ int main(int argc, char **argv)
 {
     int error = plait_init(&argc, &argv);
     if (error) fprintf(stderr, "plait-host: %s: %s\n", plait_strerror(error), plait_error_detail());
-    else fprintf(stderr, "plait-host is started by programs that use libplait, and runs their functions; see plait_set_executable\n");
+    else fputs("plait-host runs functions for programs that use libplait: see plait_set_executable\n", stderr);
     return 2;
 }

@@ -98,7 +98,8 @@ void plait__have_parent(const struct plait__birth *birth)
     tie.is_parent = !birth->is_served;
     bool by_kernel = birth->from_main_thread || birth->is_served;        /* a server has no other thread */
     bool watched = !birth->plan->detached && !by_kernel;
-    tie.pidfd = birth->parent_pidfd >= 0 || (by_kernel && !birth->is_served) ? birth->parent_pidfd : plait__pidfd_open(birth->parent);
+    tie.pidfd = birth->parent_pidfd >= 0 || (by_kernel && !birth->is_served)
+        ? birth->parent_pidfd : plait__pidfd_open(birth->parent);
     if (birth->plan->detached) prctl(PR_SET_PDEATHSIG, 0);
     else end_with_it(by_kernel);
     if (watched || birth->is_served || tie.pidfd < 0) return;

@@ -15,8 +15,8 @@
 
 /* ---- whoever wants a child ---- */
 
-/* One that was killed while it sat may still look READY: then this one has been killed before it began, and the server tells.  Between
- * the look at the number and the exchange another child may have come to sit there. */
+/* One that was killed while it sat may still look READY: then this one has been killed before it began, and the server tells.
+ * Between the look at the number and the exchange another child may have come to sit there. */
 static enum plait__taken take(struct plait__seat *seat, struct plait__spawned *spawned)
 {
     uint64_t birth = PLAIT__READY;
@@ -45,15 +45,16 @@ enum plait__taken plait__take_seat(struct plait__server_board *board, struct pla
 
 /* ---- the child ---- */
 
-/* It is no member yet: nobody has to watch whether it lives, and it watches nobody.  With its server it ends; a taker who dies before
- * he has woken it is noticed by the server. */
+/* It is no member yet: nobody has to watch whether it lives, and it watches nobody. With its server it ends; a taker who dies
+ * before he has woken it is noticed by the server. */
 void plait__sit(const struct plait__server_board *board, struct plait__seat *seat)
 {
     uint64_t ready = PLAIT__READY;
     plait__warm_up();
     atomic_store(&seat->pid, getpid());
     atomic_store(&seat->birth, PLAIT__READY);
-    bool is_wanted = seat - board->seats < (ptrdiff_t)atomic_load(&board->stock);          /* the stock may be a smaller one meanwhile */
+    /* the stock may be a smaller one meanwhile */
+    bool is_wanted = seat - board->seats < (ptrdiff_t)atomic_load(&board->stock);
     if (!is_wanted && atomic_compare_exchange_strong(&seat->birth, &ready, PLAIT__EMPTY)) _exit(0);
     while (atomic_load(&seat->birth) == PLAIT__READY) plait__wait_unwatchful(plait__low_half(&seat->birth), 0);
     struct plait__spawned *spawned = (struct plait__spawned *)(uintptr_t)atomic_load(&seat->birth);
@@ -70,7 +71,8 @@ static bool is_wanted(const struct plait__plan *plan, int fd)
     return fd < 3;
 }
 
-/* Out of the way of the numbers that are wanted; not below `least`, which grows, as those there have been seen to be wanted or in use. */
+/* Out of the way of the numbers that are wanted; not below `least`, which grows, as those there have been seen to be wanted or in
+ * use. */
 static int move_away(const struct plait__plan *plan, int fd, int *least)
 {
     int moved = fd;
@@ -103,7 +105,8 @@ static int apply(const struct plait__spawned *spawned, int *sent, unsigned count
         *report = (struct plait__report){ PLAIT__STEP_FDS, errno };
         return -1;
     }
-    for (int i = 0; i < 3; i++) sources[i] = spawned->service.given[i] >= 0 ? sent[spawned->service.given[i]] : spawned->service.given[i];
+    const int32_t *given = spawned->service.given;
+    for (int i = 0; i < 3; i++) sources[i] = given[i] >= 0 ? sent[given[i]] : given[i];
     int error = plait__plan_apply(spawned->birth.plan, sources, false, report);
     for (unsigned i = 0; i < count; i++) close(sent[i]);
     return error;

@@ -19,7 +19,8 @@ static struct child {
     bool is_orphan;                                        /* who asked for it is dead */
 } *children;
 static size_t count, room;
-static bool has_late, has_taken;                           /* zombies that have to stay; some who were taken, and have not got up yet */
+static bool has_late;                                      /* zombies that have to stay */
+static bool has_taken;                                     /* some who were taken, and have not got up yet */
 
 /* ---- new ones ---- */
 
@@ -70,7 +71,8 @@ void plait__empty_seats(struct plait__server_board *board)
     for (size_t i = 0; i < count; i++) {
         struct plait__seat *seat = children[i].seat;
         uint64_t birth = PLAIT__READY;
-        if (seat && seat >= first && atomic_compare_exchange_strong(&seat->birth, &birth, PLAIT__EMPTY)) kill(children[i].pid, SIGKILL);
+        bool sits = seat && seat >= first && atomic_compare_exchange_strong(&seat->birth, &birth, PLAIT__EMPTY);
+        if (sits) kill(children[i].pid, SIGKILL);
     }
 }
 

@@ -118,7 +118,8 @@ static int send_message(const struct plait__server *server, const struct plait__
     if (count) {
         header.msg_control = &control;
         header.msg_controllen = CMSG_SPACE(count * sizeof(int));
-        control.header = (struct cmsghdr){ .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(count * sizeof(int)) };
+        const size_t length = CMSG_LEN(count * sizeof(int));
+        control.header = (struct cmsghdr){ .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = length };
         memcpy(CMSG_DATA(&control.header), fds, count * sizeof(int));
     }
     while (sendmsg(server->socket, &header, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
@@ -128,7 +129,8 @@ static int send_message(const struct plait__server *server, const struct plait__
     return 0;
 }
 
-int plait__server_send(const struct plait__server *server, enum plait__message_kind kind, struct plait__spawned *spawned, const int *fds,
+int plait__server_send(const struct plait__server *server, enum plait__message_kind kind, struct plait__spawned *spawned,
+                       const int *fds,
                        unsigned count)
 {
     return send_message(server, &(struct plait__message){ .kind = kind, .pid = getpid(), .spawned = spawned }, fds, count);
@@ -164,7 +166,8 @@ static struct plait__server_board *new_board(const plait_forkserver_options *opt
 static plait_process *new_process(const struct plait__server_start *start)
 {
     plait_process_options options = {
-        .name = "ForkServer", .method = PLAIT_SPAWN, .detached = 1, .input = PLAIT_STREAM_NULL, .fds = &start->socket, .fd_count = 1,
+        .name = "ForkServer", .method = PLAIT_SPAWN, .detached = 1, .input = PLAIT_STREAM_NULL, .fds = &start->socket,
+        .fd_count = 1,
     };
     plait_process *process = plait_process_new(plait__serve, start, sizeof *start, &options);
     if (!process) return NULL;
@@ -189,7 +192,8 @@ static int hear(const struct plait__server *server)
 
 static int connect_to_new(int sockets[2])
 {
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0) return plait__fail(-errno, "socketpair: %s", plait_strerror(-errno));
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
+        return plait__fail(-errno, "socketpair: %s", plait_strerror(-errno));
     for (int i = 0; i < 2; i++) {
         if ((sockets[i] = plait__above_stdio(sockets[i])) >= 0) continue;
         int error = sockets[i];

@@ -34,7 +34,8 @@ struct plait__server_board {
 };
 
 /* What is sent.  With a START come the descriptors. */
-enum plait__message_kind { PLAIT__HELLO, PLAIT__START, PLAIT__STOP, PLAIT__LOOK };        /* LOOK: the stock is low, or another size */
+/* LOOK: the stock is low, or another size */
+enum plait__message_kind { PLAIT__HELLO, PLAIT__START, PLAIT__STOP, PLAIT__LOOK };
 struct plait__message {
     uint32_t kind;                                         /* enum plait__message_kind */
     int32_t pid;                                           /* who asks */

@@ -22,7 +22,8 @@ static uintptr_t page_size;
 /* The pages of `size` bytes from `start` on, at most so many. */
 static void populate(uintptr_t start, uintptr_t size, uintptr_t most, int advice)
 {
-    uintptr_t begin = start / page_size * page_size, end = (start + (size < most ? size : most) + page_size - 1) / page_size * page_size;
+    if (size > most) size = most;
+    uintptr_t begin = start / page_size * page_size, end = (start + size + page_size - 1) / page_size * page_size;
     madvise((void *)begin, end - begin, advice);
 }
 

@@ -154,7 +154,10 @@ static int start_while_it_dies(void *stock)
     }
     for (int i = 0; i < 3; i++) thread_end(threads[i]);
     CHECK(plait_forkserver_stop() == 0 && has_no_child());
-    for (int i = 0; i < 3; i++) printf("%d ended well, %d with their server, %d were not started\n", counts[i][0], counts[i][1], counts[i][2]);
+    for (int i = 0; i < 3; i++) {
+        const int *count = counts[i];
+        printf("%d ended well, %d with their server, %d were not started\n", count[0], count[1], count[2]);
+    }
     return 0;
 }
 

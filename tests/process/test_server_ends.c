@@ -1,5 +1,5 @@
-/* The end of a program that has children of every kind, idle and busy: by SIGKILL, by SIGTERM, with a handler that exits.  Nobody is
- * left. */
+/* The end of a program that has children of every kind, idle and busy: by SIGKILL, by SIGTERM, with a handler that exits. Nobody
+ * is left. */
 #include "served.h"
 
 enum { MOST = 64 };
