@@ -33,7 +33,8 @@ struct plait_process {
     char identity[PLAIT__IDENTITY_SIZE];                   /* which child of which child it will be: "2:1" */
     struct plait__plan *plan;                              /* NULL in the objects of this process and of its parent */
     const struct plait__route *route;                      /* NULL until it is started */
-    pid_t owner, parent;                                   /* whose memory this is; whose child it is */
+    _Atomic pid_t owner;                                   /* whose memory this is */
+    pid_t parent;                                          /* whose child it is */
     _Atomic pid_t pid;
     _Atomic int stage;                                     /* enum plait__stage */
     _Atomic int sentinel;                                  /* see sentinel.h; -1: there is none, or it was lost.  Under `reaping` */
