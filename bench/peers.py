@@ -9,6 +9,7 @@ import os
 import re
 import signal
 import sys
+import threading
 import time
 
 CPUS = sorted(os.sched_getaffinity(0))
@@ -108,15 +109,30 @@ def nothing():
     pass
 
 
-def starts(bytes_grown, n):
+def start_and_join(make):
+    process = make()
+    process.start()
+    process.join()
+
+
+def starts(bytes_grown, n, make=lambda: SPAWNING.Process(target=nothing), pause=0.0):
+    """Microseconds each; with a pause before each that is not counted."""
     grown = bytearray(b"x") * bytes_grown
-    begin = time.monotonic()
+    start_and_join(make)
+    took = 0.0
     for _ in range(n):
-        process = SPAWNING.Process(target=nothing)
-        process.start()
-        process.join()
+        if pause:
+            time.sleep(pause)
+        begin = time.monotonic()
+        start_and_join(make)
+        took += time.monotonic() - begin
     assert len(grown) == bytes_grown
-    return (time.monotonic() - begin) / n * 1e6
+    return took / n * 1e6
+
+
+def maker(method):
+    context = mp.get_context(method)
+    return lambda: context.Process(target=nothing)
 
 
 def hold(ready, bytes_grown):
@@ -227,6 +243,11 @@ BENCHES = [
     ("alloc-free-64B", "python", "ns", memory),
     ("start-join-fork", "python", "us", lambda: starts(0, 100)),
     ("start-join-fork-1GiB", "python", "us", lambda: starts(1 << 30, 20)),
+    ("start-join-thread", "python", "us", lambda: starts(0, 1000, lambda: threading.Thread(target=nothing))),
+    ("start-join-spawn", "python", "us", lambda: starts(0, 10, maker("spawn"))),
+    ("start-join-forkserver", "python", "us", lambda: starts(0, 50, maker("forkserver"))),
+    ("start-join-warm", "python", "us", lambda: starts(0, 50, maker("forkserver"), 0.001)),
+    ("start-join-warm-1GiB", "python", "us", lambda: starts(1 << 30, 50, maker("forkserver"), 0.001)),
     ("death-notice-small", "python", "us", lambda: notice(0)),
     ("death-notice-1GiB", "python", "us", lambda: notice(1 << 30)),
     ("pool-map-trivial-chunk1", "python", "ns", lambda: pool_map(add_one, 20000, 1)),

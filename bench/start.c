@@ -1,14 +1,10 @@
-/* Starting a process and waiting for its end, from a small and from a large one; and how soon its death is noticed. */
+/* Starting a process or thread and waiting for its end, in each way that there is, from a small process and from a large one. */
 #include "bench.h"
 
-#include <poll.h>
-#include <signal.h>
+#include <pthread.h>
 #include <spawn.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,7 +22,7 @@ static void grow(size_t bytes)
 
 #define GIB ((size_t)1 << 30)
 
-/* ---- start and join ---- */
+/* ---- one start and join ---- */
 
 static int nothing(void *argument)
 {
@@ -34,29 +30,47 @@ static int nothing(void *argument)
     return 0;
 }
 
-static void start_by_plait(void)
+static void start_by(int method, int kind)
 {
-    plait_process *process = plait_start(nothing, NULL, 0, NULL);
-    NEED(process && plait_process_join(process, PLAIT_FOREVER) == 0);
-    plait_process_free(process);
+    plait_process *process = plait_start(nothing, NULL, 0, &(plait_process_options){ .method = method, .kind = kind });
+    NEED(process && plait_process_join(process, PLAIT_FOREVER) == 0 && plait_process_exitcode(process) == 0);
+    NEED(plait_process_free(process) == 0);
 }
 
-static void start_by_fork(void)
+static void by_plait_fork(void) { start_by(PLAIT_FORK, PLAIT_PROCESSES); }
+static void by_plait_spawn(void) { start_by(PLAIT_SPAWN, PLAIT_PROCESSES); }
+static void by_plait_server(void) { start_by(PLAIT_FORKSERVER, PLAIT_PROCESSES); }
+static void by_plait_thread(void) { start_by(0, PLAIT_THREADS); }
+
+static void by_fork(void)
 {
     pid_t pid = fork();
     if (pid == 0) _exit(0);
     NEED(pid > 0 && waitpid(pid, NULL, 0) == pid);
 }
 
-static void start_by_spawn(void)
+/* This program, which then does nothing. */
+static void by_posix_spawn(void)
 {
     pid_t pid;
-    char *arguments[] = { "true", NULL };
-    NEED(posix_spawn(&pid, "/bin/true", NULL, NULL, arguments, environ) == 0);
+    char *arguments[] = { "start", "--nothing", NULL };
+    NEED(posix_spawn(&pid, "/proc/self/exe", NULL, NULL, arguments, environ) == 0);
     NEED(waitpid(pid, NULL, 0) == pid);
 }
 
-/* Microseconds each. */
+static void *thread(void *argument)
+{
+    return argument;
+}
+
+static void by_pthread(void)
+{
+    pthread_t started;
+    NEED(pthread_create(&started, NULL, thread, NULL) == 0 && pthread_join(started, NULL) == 0);
+}
+
+/* ---- many of them: microseconds each ---- */
+
 static double starts(void (*start)(void), size_t bytes, int n)
 {
     grow(bytes);
@@ -66,113 +80,94 @@ static double starts(void (*start)(void), size_t bytes, int n)
     return (now() - begin) / n * 1e6;
 }
 
-static double plait_small(void) { return starts(start_by_plait, 0, 500); }
-static double fork_small(void) { return starts(start_by_fork, 0, 500); }
-static double spawn_small(void) { return starts(start_by_spawn, 0, 500); }
-static double plait_large(void) { return starts(start_by_plait, GIB, 20); }
-static double fork_large(void) { return starts(start_by_fork, GIB, 20); }
-static double spawn_large(void) { return starts(start_by_spawn, GIB, 20); }
-
-/* ---- the notice of a death ---- */
-
-enum { DEATHS = 15 };
-
-struct victim {
-    _Atomic int ready;
-    plait_lock *lock;
-    size_t bytes;
-};
-
-static int hold(void *argument)
+/* Now and then one, as a program does that wants an answer soon: with pauses in which a stock is made up again, for all the same. */
+static double starts_with_pauses(void (*start)(void), size_t bytes, int n)
 {
-    struct victim *victim = *(struct victim **)argument;
-    grow(victim->bytes);
-    NEED(plait_lock_acquire(victim->lock, PLAIT_FOREVER) >= 0);
-    atomic_store(&victim->ready, 1);
-    for (;;) pause();
-    return 0;
-}
-
-/* Somebody else does the killing, while we sleep, and notes the time. */
-struct killer {
-    _Atomic int go;
-    double killed_at;
-};
-
-static void kill_later(struct killer *killer, pid_t victim)
-{
-    if (fork() != 0) return;
-    usleep(20000);                                         /* by then, whoever is to notice it sleeps */
-    killer->killed_at = now();
-    kill(victim, SIGKILL);
-    _exit(0);
-}
-
-static int by_number(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double notice(size_t bytes, double (*once)(struct victim *victim, struct killer *killer))
-{
-    double took[DEATHS];
-    struct killer *killer = shared(sizeof *killer);
-    for (int i = 0; i < DEATHS; i++) {
-        struct victim *victim = plait_alloc(sizeof *victim);
-        *victim = (struct victim){ .lock = plait_lock_new(), .bytes = bytes };
-        took[i] = once(victim, killer) * 1e6;
-        while (waitpid(-1, NULL, 0) > 0) {}
+    double took = 0;
+    grow(bytes);
+    start();
+    for (int i = 0; i < n; i++) {
+        usleep(1000);
+        double begin = now();
+        start();
+        took += now() - begin;
     }
-    qsort(took, DEATHS, sizeof took[0], by_number);
-    return took[DEATHS / 2];
+    return took / n * 1e6;
 }
 
-static pid_t start_victim(struct victim *victim)
+static double ours_thread(void) { return starts(by_plait_thread, 0, 2000); }
+static double plain_thread(void) { return starts(by_pthread, 0, 2000); }
+static double ours_fork(void) { return starts(by_plait_fork, 0, 500); }
+static double plain_fork(void) { return starts(by_fork, 0, 500); }
+static double posix(void) { return starts(by_posix_spawn, 0, 200); }
+static double ours_fork_large(void) { return starts(by_plait_fork, GIB, 20); }
+static double plain_fork_large(void) { return starts(by_fork, GIB, 20); }
+static double posix_large(void) { return starts(by_posix_spawn, GIB, 100); }
+static double ours_spawn(void) { return starts(by_plait_spawn, 0, 200); }
+
+static double served(void)
 {
-    plait_process *process = plait_start(hold, &victim, sizeof victim, NULL);
-    NEED(process);
-    while (!atomic_load(&victim->ready)) usleep(100);
-    return plait_process_pid(process);
+    NEED(plait_forkserver_start(NULL) == 0);
+    return starts(by_plait_server, 0, 500);
 }
 
-static double until_lock_is_ours(struct victim *victim, struct killer *killer)
+static void have_stock(void)
 {
-    kill_later(killer, start_victim(victim));
-    NEED(plait_lock_acquire(victim->lock, PLAIT_FOREVER) == PLAIT_OWNER_DIED);
-    return now() - killer->killed_at;
+    NEED(plait_forkserver_start(&(plait_forkserver_options){ .stock = 16 }) == 0);
 }
 
-static double until_pidfd_tells(struct victim *victim, struct killer *killer)
+static double warm(void)
 {
-    pid_t pid = start_victim(victim);
-    struct pollfd exited = { .fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN };
-    kill_later(killer, pid);
-    NEED(poll(&exited, 1, -1) == 1);
-    double seconds = now() - killer->killed_at;
-    close(exited.fd);
-    return seconds;
+    have_stock();
+    return starts_with_pauses(by_plait_server, 0, 300);
 }
 
-static double plait_notice_small(void) { return notice(0, until_lock_is_ours); }
-static double pidfd_notice_small(void) { return notice(0, until_pidfd_tells); }
-static double plait_notice_large(void) { return notice(GIB, until_lock_is_ours); }
-static double pidfd_notice_large(void) { return notice(GIB, until_pidfd_tells); }
+static double warm_large(void)
+{
+    have_stock();
+    return starts_with_pauses(by_plait_server, GIB, 300);
+}
+
+static double stock_without_pauses(void)
+{
+    have_stock();
+    return starts(by_plait_server, 0, 500);
+}
+
+static double fork_with_pauses(void) { return starts_with_pauses(by_fork, 0, 300); }
+static double posix_with_pauses(void) { return starts_with_pauses(by_posix_spawn, 0, 200); }
+static double pthread_with_pauses(void) { return starts_with_pauses(by_pthread, 0, 300); }
+static double fork_large_with_pauses(void) { return starts_with_pauses(by_fork, GIB, 20); }
+static double posix_large_with_pauses(void) { return starts_with_pauses(by_posix_spawn, GIB, 100); }
 
 static const struct bench benches[] = {
-    { "start-join-fork", "plait", "us", plait_small },
-    { "start-join-fork", "fork", "us", fork_small },
-    { "start-join-fork", "posix_spawn", "us", spawn_small },
-    { "start-join-fork-1GiB", "plait", "us", plait_large },
-    { "start-join-fork-1GiB", "fork", "us", fork_large },
-    { "start-join-fork-1GiB", "posix_spawn", "us", spawn_large },
-    { "death-notice-small", "plait", "us", plait_notice_small },
-    { "death-notice-small", "pidfd", "us", pidfd_notice_small },
-    { "death-notice-1GiB", "plait", "us", plait_notice_large },
-    { "death-notice-1GiB", "pidfd", "us", pidfd_notice_large },
+    { "start-join-thread", "plait", "us", ours_thread },
+    { "start-join-thread", "pthread", "us", plain_thread },
+    { "start-join-fork", "plait", "us", ours_fork },
+    { "start-join-fork", "fork", "us", plain_fork },
+    { "start-join-fork", "posix_spawn", "us", posix },
+    { "start-join-fork-1GiB", "plait", "us", ours_fork_large },
+    { "start-join-fork-1GiB", "fork", "us", plain_fork_large },
+    { "start-join-fork-1GiB", "posix_spawn", "us", posix_large },
+    { "start-join-spawn", "plait", "us", ours_spawn },
+    { "start-join-spawn", "posix_spawn", "us", posix },
+    { "start-join-spawn", "fork", "us", plain_fork },
+    { "start-join-forkserver", "plait", "us", served },
+    { "start-join-forkserver", "plait-stock", "us", stock_without_pauses },
+    { "start-join-forkserver", "fork", "us", plain_fork },
+    { "start-join-forkserver", "posix_spawn", "us", posix },
+    { "start-join-warm", "plait", "us", warm },
+    { "start-join-warm", "fork", "us", fork_with_pauses },
+    { "start-join-warm", "posix_spawn", "us", posix_with_pauses },
+    { "start-join-warm", "pthread", "us", pthread_with_pauses },
+    { "start-join-warm-1GiB", "plait", "us", warm_large },
+    { "start-join-warm-1GiB", "fork", "us", fork_large_with_pauses },
+    { "start-join-warm-1GiB", "posix_spawn", "us", posix_large_with_pauses },
 };
 
 int main(int argc, char **argv)
 {
+    if (argc == 2 && strcmp(argv[1], "--nothing") == 0) return 0;
+    NEED(plait_init(&argc, &argv) == 0);
     return BENCH_MAIN(benches, argc, argv);
 }

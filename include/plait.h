@@ -15,9 +15,11 @@
 #include <plait/version.h>
 #include <plait/error.h>
 #include <plait/deadline.h>
+#include <plait/cpu.h>
 #include <plait/arena.h>
 #include <plait/family.h>
 #include <plait/lock.h>
+#include <plait/log.h>
 #include <plait/queue.h>
 #include <plait/kind.h>
 #include <plait/process.h>

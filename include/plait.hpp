@@ -37,7 +37,8 @@
  *
  * This is all of it.  Each part can be included alone, and opens with a program that uses it: error.hpp (outcomes and errors),
  * deadline.hpp, arena.hpp (shared<T>, the memory as a whole), block.hpp (arrays that are handed over without a copy), lock.hpp,
- * queue.hpp, message.hpp, lease.hpp, process.hpp, pool.hpp (map, map_results, map_reduce, maps in tasks). */
+ * queue.hpp, message.hpp, lease.hpp, process.hpp (processes, threads, at_exit), pool.hpp (map, map_results, map_reduce, maps in
+ * tasks). */
 #ifndef PLAIT_HPP
 #define PLAIT_HPP
 

@@ -1,7 +1,10 @@
 /* plait/kind.h - what runs a function: the one word that changes when a program goes from processes to threads.
  *
  * ```c
- * plait_process_options options = { .class_name = "Worker", .kind = PLAIT_THREADS };
+ * plait_process *start(int (*function)(void *argument), int in_threads)
+ * {
+ *     return plait_start(function, NULL, 0, &(plait_process_options){ .kind = in_threads ? PLAIT_THREADS : PLAIT_PROCESSES });
+ * }
  * ```
  */
 #ifndef PLAIT_KIND_H

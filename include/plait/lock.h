@@ -13,7 +13,8 @@
  * ```
  *
  * Not so: an `if (plait_lock_acquire(...))` that takes PLAIT_OWNER_DIED for a failure never releases the lock again.
- * Not for signal handlers: one that interrupts an operation on the same object would wait for itself.
+ * Not for signal handlers, as all of plait (docs/guidelines.md): one that interrupts an operation on the same lock would wait for
+ * itself.
  */
 #ifndef PLAIT_LOCK_H
 #define PLAIT_LOCK_H

@@ -36,7 +36,7 @@ typedef struct plait_pool plait_pool;
 /* All zero, or NULL instead of the struct: the defaults. */
 typedef struct plait_pool_options {
     int kind;                 /* PLAIT_PROCESSES or PLAIT_INLINE, see kind.h */
-    int workers;              /* 0: as many as CPUs this process may run on.  At most 1024 */
+    int workers;              /* 0: as many as plait_cpu_count() says.  At most 1024 */
     const char *name;         /* workers are called name-N; NULL: "PoolWorker".  Copied */
     uint64_t reserved[6];     /* zero */
 } plait_pool_options;
@@ -80,9 +80,12 @@ PLAIT_API plait_pool *plait_pool_new(const plait_pool_options *options);
  * plait_message_alloc too, are copied into shared memory (in) and back (out), as bytes: pointers inside must point to shared
  * memory.  What a task does not write of its out is not defined.
  * Returns 0; the code of the failing task with the lowest index (the others have run all the same); PLAIT_EWORKERDIED when a
- * task kept killing its workers (the detail says which tasks, the process and the signal); -ETIMEDOUT; -ENOMEM; -EINVAL; or the
- * error of fork when no worker could be started any more.  After an error, the out of tasks that failed or did not run is not
- * defined.  The detail names the index.
+ * task kept killing its workers (the detail says which tasks, the process and the signal); PLAIT_ENOFUNCTION; -ETIMEDOUT; -ENOMEM;
+ * -EINVAL; or the error of fork when no worker could be started any more.  After an error, the out of tasks that failed or did not
+ * run is not defined.  The detail names the index.
+ * The task may be a static function, also one of a shared object that was opened after the pool was made: the workers open the
+ * same file.  If it is not there any more or was replaced by another build, or if the function is in no file at all, that is
+ * PLAIT_ENOFUNCTION (the detail says which); no worker is lost by it.
  * May be called from several threads at a time; from 64 running maps on the next one waits.
  * A task may call it too, for the pool it runs in (plait_pool_current) and from its own thread, to any depth, with any number of
  * workers: its worker takes part in the nested map, and sleeps only while other workers are at it.  The deadline is then looked at

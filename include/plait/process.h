@@ -128,8 +128,10 @@ PLAIT_API plait_process *plait_start(int (*function)(void *argument), const void
 
 /* ---- its end ---- */
 
-/* Wait until it has ended.  0, -ETIMEDOUT, -EINVAL (NULL), -ECHILD (not a child of this process), PLAIT_ENOTSTARTED, -EDEADLK (a
- * thread joins itself).  May be called again and from several threads.  Python: process.join(timeout). */
+/* Wait until it has ended.  (A child of the forkserver without threads has then told its exit code and closed its descriptors; the
+ * kernel may need a tenth of a millisecond more to take it apart.)
+ * 0, -ETIMEDOUT, -EINVAL (NULL), -ECHILD (not a child of this process), PLAIT_ENOTSTARTED, -EDEADLK (a thread joins itself).  May be
+ * called again and from several threads.  Python: process.join(timeout). */
 PLAIT_API int plait_process_join(plait_process *process, plait_deadline deadline);
 
 /* Its exit code 0..255, or -signal if a signal ended it, or PLAIT_ERUNNING, PLAIT_ENOTSTARTED (Python's None); PLAIT_EREAPED when

@@ -12,7 +12,8 @@
  * plait_queue_free(queue);
  * ```
  *
- * Not for signal handlers: one that interrupts an operation on the same queue would wait for itself.
+ * Not for signal handlers, as all of plait (docs/guidelines.md): one that interrupts an operation on the same queue would wait for
+ * itself.
  *
  * A worker that must not lose a message even if it is killed while it works on it takes a lease instead of a plain get:
  *

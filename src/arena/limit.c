@@ -8,18 +8,16 @@
  */
 #include "arena/limit.h"
 
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include <plait/error.h>
 
 #include "arena/map.h"
 #include "base/atomics.h"
+#include "base/cgroup.h"
 #include "base/error.h"
-#include "base/fd.h"
+#include "base/file.h"
 
 #define CHANGE (UINT64_C(1) << 32)
 
@@ -91,24 +89,11 @@ static uint64_t physical_memory(void)
     return pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : UINT64_MAX;
 }
 
-/* The number that the text begins with, and what comes behind it; 0 if that is none, or too large. */
-static uint64_t read_number(const char *text, const char **end)
-{
-    uint64_t number = 0;
-    for (; *text >= '0' && *text <= '9'; text++) {
-        uint64_t digit = (uint64_t)(*text - '0');
-        if (number > (UINT64_MAX - digit) / 10) return 0;
-        number = number * 10 + digit;
-    }
-    *end = text;
-    return number;
-}
-
 uint64_t plait__parse_size(const char *text)
 {
     static const char units[] = "KMGT";
     const char *end = text;
-    uint64_t size = read_number(text, &end);
+    uint64_t size = plait__read_number(text, &end);
     if (!*end) return size;
     for (unsigned i = 0; units[i] && end[1] == 0; i++) {
         if (size > UINT64_MAX / 1024) return 0;
@@ -118,69 +103,25 @@ uint64_t plait__parse_size(const char *text)
     return 0;
 }
 
-/* A small file as a text.  False: there is none.  Without stdio, which would allocate. */
-static bool read_file(const char *path, char *text, size_t room)
+/* In one control group, of either kind: UINT64_MAX if there is no limit ("max"), or none that can be read. */
+static uint64_t read_limit(const char *folder, bool old)
 {
-    int fd = plait__above_stdio(open(path, O_RDONLY | O_CLOEXEC));
-    if (fd < 0) return false;
-    ssize_t size = read(fd, text, room - 1);
-    close(fd);
-    text[size > 0 ? size : 0] = 0;
-    return size > 0;
-}
-
-/* The number in the file `mount`/`group`/`name`; UINT64_MAX if there is none ("max"), or no such file. */
-static uint64_t read_limit(const char *mount, const char *group, const char *name)
-{
-    char path[1024], text[32];
+    char text[32];
     const char *end = text;
-    if (snprintf(path, sizeof path, "%s%s/%s", mount, group, name) >= (int)sizeof path) return UINT64_MAX;
-    if (!read_file(path, text, sizeof text)) return UINT64_MAX;
-    uint64_t limit = read_number(text, &end);
+    if (!plait__read_group_file(folder, old ? "memory.limit_in_bytes" : "memory.max", text, sizeof text)) return UINT64_MAX;
+    uint64_t limit = plait__read_number(text, &end);
     return end == text ? UINT64_MAX : limit;
-}
-
-/* The least of the group's limit and those of all groups around it. */
-static uint64_t least_limit(const char *mount, char *group, const char *name)
-{
-    uint64_t least = read_limit(mount, "", name);
-    for (char *slash; *group == '/' && group[1]; *slash = 0) {
-        uint64_t limit = read_limit(mount, group, name);
-        if (limit < least) least = limit;
-        slash = strrchr(group, '/');
-    }
-    return least;
-}
-
-/* A line of /proc/self/cgroup: "0::/group", or of the older kind "4:memory:/group". */
-static uint64_t limit_of_line(char *line, const char *mount)
-{
-    char memory[256];
-    for (; *line >= '0' && *line <= '9'; line++) {}
-    if (strncmp(line, "::", 2) == 0) return least_limit(mount, line + 2, "memory.max");
-    if (strncmp(line, ":memory:", 8) != 0) return UINT64_MAX;
-    snprintf(memory, sizeof memory, "%s/memory", mount);
-    return least_limit(memory, line + 8, "memory.limit_in_bytes");
 }
 
 uint64_t plait__cgroup_limit(const char *proc_file, const char *mount)
 {
-    char text[4096];
-    uint64_t least = UINT64_MAX;
-    if (!read_file(proc_file, text, sizeof text)) return least;
-    for (char *line = text, *end = text; *end; line = end) {
-        while (*end && *end != '\n') end++;
-        if (*end) *end++ = 0;
-        uint64_t limit = limit_of_line(line, mount);
-        if (limit < least) least = limit;
-    }
-    return least;
+    return plait__cgroup_least("memory", read_limit, proc_file, mount);
 }
 
 int plait__choose_limit(uint64_t *limit)
 {
     const char *wish = getenv("PLAIT_ARENA_LIMIT");
-    uint64_t machine = physical_memory(), group = plait__cgroup_limit("/proc/self/cgroup", "/sys/fs/cgroup");
+    uint64_t machine = physical_memory(), group = plait__cgroup_limit(PLAIT__CGROUP_FILE, PLAIT__CGROUP_MOUNT);
     *limit = machine < group ? machine : group;
     if (!wish || !*wish) return 0;
     uint64_t size = plait__parse_size(wish);

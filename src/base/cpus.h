@@ -1,11 +1,8 @@
-/* base/cpus.h - how many processors there are for us. */
+/* base/cpus.h - how many processors the machine has; how many there are for us: <plait/cpu.h>. */
 #ifndef PLAIT_BASE_CPUS_H
 #define PLAIT_BASE_CPUS_H
 
-/* How many CPUs the calling thread may run on (its affinity); at least 1. */
-int plait__cpu_count(void);
-
-/* How many there are for everybody. */
+/* As plait_cpu_count_online, but as it was at the first call, which asks the C library: for who asks often. */
 int plait__cpus_online(void);
 
 #endif

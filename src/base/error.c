@@ -9,7 +9,7 @@
 
 #include "base/libc.h"
 
-static _Thread_local char detail[240];
+static _Thread_local char detail[PLAIT__DETAIL_SIZE];
 
 static const struct {
     int value;
@@ -78,6 +78,16 @@ void plait__add_detail(const char *format, ...)
     vsnprintf(detail + length, sizeof detail - length, format, arguments);
     va_end(arguments);
     errno = saved;
+}
+
+void plait__keep_detail(struct plait__detail *kept)
+{
+    memcpy(kept->text, detail, sizeof detail);
+}
+
+void plait__restore_detail(const struct plait__detail *kept)
+{
+    memcpy(detail, kept->text, sizeof detail);
 }
 
 void *plait__null(int error)

@@ -12,6 +12,14 @@ int plait__fail(int error, const char *format, ...) __attribute__((format(printf
 /* Append to the detail what this layer knows, after a colon. */
 void plait__add_detail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* The detail, as it is, for a while: a call that succeeds leaves it alone, even if something in it did not. */
+#define PLAIT__DETAIL_SIZE 240
+struct plait__detail {
+    char text[PLAIT__DETAIL_SIZE];
+};
+void plait__keep_detail(struct plait__detail *kept);
+void plait__restore_detail(const struct plait__detail *kept);
+
 /* For constructors: errno = the positive code, return NULL. */
 void *plait__null(int error);
 

@@ -50,6 +50,9 @@ extern long plait__test_backup_interval;
 /* When not 0: nanoseconds instead of 5 ms at the begin of a sleep, before it watches the others. */
 extern long plait__test_short_sleep;
 
+/* When not NULL: a folder in place of /, for the files by which the kernel tells of itself (base/file.h). */
+extern const char *plait__test_root;
+
 /* Who joins from now on sleeps at once, as on a single CPU: single steps through a spin take long, and show nothing. */
 extern bool plait__test_never_spin;
 

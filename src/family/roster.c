@@ -22,7 +22,7 @@ _Static_assert(PLAIT__MEMBERS_MAX < 1u << 13, "a slot is 13 bits of a short owne
 
 _Thread_local struct plait__self plait__self = { .incarnation = NO_INCARNATION };
 struct plait__roster *plait__roster;
-static char process_name[PLAIT__NAME_SIZE] = "MainProcess";
+static char process_name[PLAIT__PROCESS_NAME_SIZE] = "MainProcess";
 
 /* ---- making the roster ---- */
 
@@ -194,7 +194,7 @@ static void fill_in(struct plait__slot *slot, bool unpulsed)
     atomic_store(&slot->waiting, NULL);
     atomic_store(&slot->tid, tid);
     atomic_store(&slot->pid_namespace, plait__pid_namespace());
-    if (pid == tid) snprintf(slot->name, sizeof slot->name, "%s", process_name);
+    if (pid == tid) snprintf(slot->name, sizeof slot->name, "%.*s", (int)PLAIT__NAME_SIZE - 1, process_name);
     else snprintf(slot->name, sizeof slot->name, "%.18s/%d", process_name, (int)tid);
     uint32_t flags = 0;
     if (unpulsed) {
@@ -320,6 +320,11 @@ void plait__set_process_name(const char *name)
 {
     snprintf(process_name, sizeof process_name, "%s", name);
     if (plait__is_member()) snprintf(plait__slot(plait__self.slot)->name, PLAIT__NAME_SIZE, "%s", name);
+}
+
+const char *plait__process_name(void)
+{
+    return process_name;
 }
 
 void plait__describe_member(uint32_t number, char *text, size_t size)

@@ -19,7 +19,9 @@
 #include "base/futex.h"
 
 #define PLAIT__MEMBERS_MAX 8191u                           /* 13 bits, see short_owner below */
-#define PLAIT__NAME_SIZE 32u
+#define PLAIT__NAME_SIZE 32u                               /* of a name in a slot, which may be cut */
+#define PLAIT__PROCESS_NAME_SIZE 64u
+#define PLAIT__LOG_SIZE 64u
 #define PLAIT__DEATHS_KEPT 22u
 #define PLAIT__HANDOVERS 3u
 #define PLAIT__NOBODY 0xffffu                              /* as an owner: locked, but by no member */
@@ -68,6 +70,7 @@ struct plait__roster {
     _Atomic uint32_t pid_namespace, many_namespaces;       /* the first member's; others', or unknown ones, were seen */
     _Alignas(64) plait__word epoch;                        /* counted up when everybody has to look again */
     _Atomic uint32_t endings;                              /* lives that ended and may have left leases */
+    _Alignas(64) unsigned char log[PLAIT__LOG_SIZE];       /* zero at first; what is in it only the room of logs knows */
     _Alignas(256) struct plait__slot slots[PLAIT__MEMBERS_MAX + 1];      /* number 0 is nobody's */
 };
 
@@ -171,7 +174,7 @@ enum plait__fate { PLAIT__LIVES, PLAIT__DIED, PLAIT__LEFT };
 enum plait__fate plait__fate(uint64_t owner);
 
 /* Where the member may own words, for repair.  Returns the object that it was inside of before, which is to be given back to
- * plait__leave_object: NULL, unless a signal handler uses another object in the middle. */
+ * plait__leave_object: NULL, unless a signal handler has interrupted an operation on that one, which it must not (README.md). */
 static inline struct plait__owned *plait__enter_object(struct plait__owned *object)
 {
     struct plait__slot *slot = plait__slot(plait__self.slot);
@@ -190,8 +193,10 @@ static inline void plait__leave_object(struct plait__owned *before)
 /* In memory.c: make a block, whoever's it was, private to the calling thread, which is a member.  As plait__heap_free. */
 int plait__block_take(void *block);
 
-/* The name of this process for the roster ("MainProcess" until it is set); the calling thread's slot takes it at once. */
+/* The name of this process ("MainProcess" until it is set); the calling thread's slot takes its begin at once.  For a process that
+ * has just begun, with one thread: whoever reads the name does it without a lock. */
 void plait__set_process_name(const char *name);
+const char *plait__process_name(void);
 
 /* "NAME (pid N)" of a member, for details. */
 void plait__describe_member(uint32_t slot, char *text, size_t size);

@@ -23,7 +23,7 @@ void plait__wait_init(void)
     plait__self.try_after = plait__self.spin_limit ? TRY_FIRST : UINT32_MAX;
 }
 
-static void spinning_failed(void)
+void plait__spinning_failed(void)
 {
     plait__self.spin_limit -= plait__self.spin_limit / 8 + (plait__self.spin_limit != 0);
     if (++plait__self.parks < plait__self.try_after) return;
@@ -219,9 +219,14 @@ static int park_thread(struct plait__wait *wait, plait__word *word, uint32_t exp
 
 int plait__park(struct plait__wait *wait, plait__word *word, uint32_t expected, uint32_t owner)
 {
-    if (!wait->slept) spinning_failed();
+    if (!wait->slept) plait__spinning_failed();
     const struct plait__parker *parker = plait__self.parker;
     return parker ? parker->park(wait, word, expected, owner) : park_thread(wait, word, expected, owner);
+}
+
+void plait__wait_unwatchful(plait__word *word, uint32_t expected)
+{
+    plait__futex_wait(word, expected, 0);
 }
 
 /* ---- file descriptors ---- */

@@ -51,6 +51,10 @@ int plait__give_up(uint32_t owner);
 
 int plait__park(struct plait__wait *wait, plait__word *word, uint32_t expected, uint32_t owner);
 
+/* Sleep while *word == expected, without being a member and without an eye on the others: for who has somebody that ends it when nobody
+ * is left to wake it.  Spurious returns are possible. */
+void plait__wait_unwatchful(plait__word *word, uint32_t expected);
+
 /* One turn of the spin that comes before every sleep, each somewhat longer than the last.  False: it has lasted long enough. */
 static inline bool plait__spin(struct plait__wait *wait)
 {
@@ -68,6 +72,9 @@ static inline int plait__wait(struct plait__wait *wait, plait__word *word, uint3
 }
 
 void plait__wait_learn(const struct plait__wait *wait);
+
+/* For who sleeps on something else afterwards: it was not worth it. */
+void plait__spinning_failed(void);
 
 /* The operation is done: learn whether it was worth spinning. */
 static inline void plait__wait_end(const struct plait__wait *wait)

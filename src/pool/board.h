@@ -21,6 +21,7 @@
 #include <plait/process.h>
 
 #include "base/futex.h"
+#include "process/function.h"
 
 #define PLAIT__JOBS_MAX 64u
 #define PLAIT__WORKERS_MAX 1024
@@ -30,8 +31,10 @@ enum plait__chunk_state { PLAIT__OPEN, PLAIT__RUNNING, PLAIT__DONE, PLAIT__TAKEN
 struct plait__chunk {
     _Atomic uint64_t claim;
     int32_t code;                                          /* of the first task in it that failed, 0 if none did */
-    uint32_t failed;                                       /* which one, counted from the chunk's first */
+    uint32_t failed;                                       /* which one, counted from the chunk's first; or NONE_RUN */
 };
+
+#define PLAIT__NONE_RUN UINT32_MAX                         /* the worker does not have the function */
 
 /* How the worker ended that was the last to have the first of the chunks, by number, that were given up.  attempts 0: none was. */
 struct plait__last_death {
@@ -41,11 +44,33 @@ struct plait__last_death {
     int exitcode;
 };
 
+/* The functions of a map, as one process calls them. */
+struct plait__calls {
+    plait_task task;
+    plait_reduce reduce;
+    bool looked_up;                                        /* in this process */
+    int error;                                             /* PLAIT_ENOFUNCTION: it does not have them */
+};
+
+/* How a worker finds one of them; it may have been forked before the module was opened. */
+struct plait__reference {
+    const struct plait__function *function;                /* behind the table; NULL: there is none */
+    size_t size;
+};
+
+/* Why a worker does not have them. */
+struct plait__refusal {
+    _Atomic uint32_t writers;                              /* who counts it up from 0 writes the text, before its chunk is DONE */
+    _Atomic uint32_t written;                              /* never, if that one was killed */
+    char text[240];
+};
+
 /* One map, one block: behind the table lie copies of what the caller has in private memory.  Workers may look at it as long as
  * their cell names it. */
 struct plait__job {
-    plait_task task;
+    plait_task task;                                       /* as the caller calls it */
     plait_reduce reduce;                                   /* not NULL: `out` is a partial result for each chunk */
+    struct plait__reference task_reference, reduce_reference;
     bool results;                                          /* `out` are plait_results, whose blocks come with it */
     const char *in;
     char *out;
@@ -57,6 +82,7 @@ struct plait__job {
     struct plait__board *board;
     uint64_t caller;                                       /* the worker that maps, in a task; 0: the pool's owner does */
     struct plait__last_death dead;                         /* written by the owner before it gives the chunk up */
+    struct plait__refusal refusal;
     struct plait__job *next_retired;                       /* done with, to be freed when no cell names it */
     _Alignas(64) _Atomic size_t next;                      /* the next chunk to try */
     _Alignas(64) _Atomic int64_t unfinished;               /* chunks; never too high: counted down before a chunk is DONE */
@@ -123,7 +149,7 @@ static inline size_t plait__tasks_in_chunk(const struct plait__job *job, size_t 
 /* ---- tasks.c: running tasks ---- */
 
 /* The tasks of one chunk.  The first code that is not 0, *failed tells of which task; all are run. */
-int plait__run_tasks(const struct plait__job *job, size_t number, size_t *failed);
+int plait__run_tasks(const struct plait__job *job, const struct plait__calls *calls, size_t number, size_t *failed);
 
 /* A whole map in the calling thread, on the caller's own arrays.  result: of a map_reduce; it begins with the neutral value. */
 int plait__run_inline(plait_pool *pool, const struct plait__job *what, void *result, const plait_map_options *options);
@@ -161,8 +187,8 @@ static inline struct plait__stamp *plait__stamp_of(void *block, size_t real_size
 /* Wake up to `count` workers for a change of the board. */
 void plait__ring_workers(struct plait__board *board, int count);
 
-/* Take a chunk of the job and run it.  False: none is open. */
-bool plait__work_on_chunk(struct plait__job *job);
+/* Take a chunk of the job and run it, by these functions, which are looked up if they are not yet.  False: none is open. */
+bool plait__work_on_chunk(struct plait__job *job, struct plait__calls *calls);
 
 /* The body of a worker process. */
 struct plait__worker_start {
@@ -179,6 +205,9 @@ bool plait__is_lasting(const void *address);
 
 /* What the workers need, in shared memory; `what` has the caller's own arrays.  NULL: errno. */
 struct plait__job *plait__make_job(const plait_pool *pool, const struct plait__job *what, const plait_map_options *options);
+
+/* The functions of the job in this process, which has not made it.  Why they are not to be had it notes in the job. */
+void plait__look_up(struct plait__job *job, struct plait__calls *calls);
 
 /* Put it on the board, for the workers to see.  False: all places are taken. */
 bool plait__hang_up(struct plait__board *board, struct plait__job *job);

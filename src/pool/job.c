@@ -3,6 +3,7 @@
 #include "pool/board.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <plait/arena.h>
@@ -40,7 +41,7 @@ static size_t reserve(size_t *total, bool needed, size_t size)
 
 /* Where the caller's things go; 0: they stay where they are. */
 struct layout {
-    size_t total, in, out, context, neutral;
+    size_t total, in, out, context, neutral, task, reduce;
 };
 
 static struct layout lay_out(const struct plait__job *job, const plait_map_options *options)
@@ -53,6 +54,8 @@ static struct layout lay_out(const struct plait__job *job, const plait_map_optio
     layout.out = reserve(&layout.total, job->reduce || !is_seen(job->out, out_size), out_size);
     layout.context = reserve(&layout.total, options->context_size > 0, options->context_size);
     layout.neutral = reserve(&layout.total, job->reduce != NULL, job->out_size);
+    layout.task = reserve(&layout.total, true, job->task_reference.size);
+    layout.reduce = reserve(&layout.total, job->reduce != NULL, job->reduce_reference.size);
     reserve(&layout.total, true, sizeof(struct plait__stamp));
     return layout;
 }
@@ -61,6 +64,30 @@ static size_t choose_chunk(const plait_pool *pool, size_t n, const plait_map_opt
 {
     size_t parts = (size_t)pool->size * 4, chunk = options->chunk ? options->chunk : n / parts + (n % parts != 0);
     return chunk < UINT32_MAX ? chunk : UINT32_MAX;
+}
+
+/* Only as much of them as there is goes to the block. */
+struct references {
+    struct plait__function task, reduce;
+};
+
+static int refer_to(plait__code code, struct plait__function *function, struct plait__reference *reference)
+{
+    int size = plait__function_describe(code, function);
+    *reference = (struct plait__reference){ function, size > 0 ? (size_t)size : 0 };
+    return size < 0 ? size : 0;
+}
+
+static int refer_to_functions(struct plait__job *job, struct references *references)
+{
+    int error = refer_to((plait__code)job->task, &references->task, &job->task_reference);
+    if (error || !job->reduce) return error;
+    return refer_to((plait__code)job->reduce, &references->reduce, &job->reduce_reference);
+}
+
+static void move_reference(struct plait__reference *reference, char *to)
+{
+    reference->function = memcpy(to, reference->function, reference->size);
 }
 
 /* All that is fixed in a job. */
@@ -86,25 +113,62 @@ static void fill_in(struct plait__job *job, const struct layout *layout, const p
     if (layout->context) job->context = memcpy(block + layout->context, options->context, options->context_size);
     if (layout->out) job->out = block + layout->out;
     memset(job->table, 0, job->chunks * sizeof job->table[0]);
+    move_reference(&job->task_reference, block + layout->task);
+    if (layout->reduce) move_reference(&job->reduce_reference, block + layout->reduce);
+}
+
+static struct plait__job *allocate(const struct layout *layout, size_t n)
+{
+    size_t size = layout->total > SIZE_MAX - ALIGNMENT ? SIZE_MAX : (layout->total + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    struct plait__job *job = size < SIZE_MAX ? plait_message_alloc(size) : NULL;
+    if (job) return job;
+    int error = size < SIZE_MAX ? -errno : plait__fail(-ENOMEM, "the family's memory has no room for so much");
+    plait__add_detail("for a map of %zu tasks", n);
+    return plait__null(error);
 }
 
 struct plait__job *plait__make_job(const plait_pool *pool, const struct plait__job *what, const plait_map_options *options)
 {
     struct plait__job described = describe(pool, what, options);
+    struct references references;
+    int error = refer_to_functions(&described, &references);
+    if (error) return plait__null(error);
     struct layout layout = lay_out(&described, options);
-    size_t size = layout.total > SIZE_MAX - ALIGNMENT ? SIZE_MAX : (layout.total + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    struct plait__job *job = size < SIZE_MAX ? plait_message_alloc(size) : NULL;
-    if (!job) {
-        int error = size < SIZE_MAX ? -errno : plait__fail(-ENOMEM, "the family's memory has no room for so much");
-        plait__add_detail("for a map of %zu tasks", what->n);
-        return plait__null(error);
-    }
+    struct plait__job *job = allocate(&layout, what->n);
+    if (!job) return NULL;
     memcpy(job, &described, sizeof *job);
     fill_in(job, &layout, options);
     *plait__stamp_of(job, plait_block_size(job)) = (struct plait__stamp){ .job = job };
     if (job->caller) atomic_store(&pool->board->nested, 1);
     plait__heap_retag(job, PLAIT__TAG_STAMPED);
     return job;
+}
+
+/* ---- its functions, in a worker ---- */
+
+/* The caller reads the text when all chunks are finished: also the one that the writer has still to finish. */
+static void note_refusal(struct plait__job *job)
+{
+    struct plait__refusal *refusal = &job->refusal;
+    if (atomic_fetch_add(&refusal->writers, 1) != 0) return;
+    snprintf(refusal->text, sizeof refusal->text, "%s", plait_error_detail());
+    atomic_store(&refusal->written, 1);
+}
+
+static int find(const struct plait__reference *reference, plait__code *code)
+{
+    return reference->function ? plait__function_find(reference->function, reference->size, code) : 0;
+}
+
+void plait__look_up(struct plait__job *job, struct plait__calls *calls)
+{
+    plait__code task = NULL, reduce = NULL;
+    calls->error = find(&job->task_reference, &task);
+    if (!calls->error) calls->error = find(&job->reduce_reference, &reduce);
+    if (calls->error) note_refusal(job);
+    calls->task = (plait_task)task;
+    calls->reduce = (plait_reduce)reduce;
+    calls->looked_up = true;
 }
 
 /* ---- on the board ---- */

@@ -123,9 +123,10 @@ static bool has_state(const struct plait__job *job, unsigned state, unsigned oth
 static int wait_while(struct plait__job *job, unsigned state, unsigned other, plait_deadline deadline)
 {
     struct plait__wait wait = plait__wait_until(deadline);
+    struct plait__calls calls = { .task = job->task, .reduce = job->reduce, .looked_up = true };
     for (;;) {
         uint32_t news = atomic_load(&job->news);
-        while (!plait__expired(deadline) && plait__work_on_chunk(job)) {}
+        while (!plait__expired(deadline) && plait__work_on_chunk(job, &calls)) {}
         if ((state == PLAIT__TAKEN || atomic_load(&job->unfinished) <= 0) && !has_state(job, state, other)) break;
         int error = plait__wait(&wait, &job->news, news, 0);
         if (error) return plait__fail(error, "the map was not finished in time");
@@ -162,6 +163,13 @@ static int report_death(const struct plait__last_death *dead, size_t first, size
                        (int)dead->pid, how, abs(dead->exitcode), first, first + count - 1, dead->attempts);
 }
 
+/* A worker that was forked before the module was opened could not open it. */
+static int report_refusal(const struct plait__job *job)
+{
+    bool written = atomic_load(&job->refusal.written);
+    return plait__fail(PLAIT_ENOFUNCTION, "%s", written ? job->refusal.text : "in a worker that was killed when it had tried");
+}
+
 /* The code of the first failure, by index. */
 static int result_of(const struct plait__job *job)
 {
@@ -171,6 +179,7 @@ static int result_of(const struct plait__job *job)
         if (!chunk->code) continue;
         if (plait__claim_state(atomic_load(&chunk->claim)) == PLAIT__GIVEN_UP)
             return report_death(&job->dead, i * job->chunk, plait__tasks_in_chunk(job, i));
+        if (chunk->failed == PLAIT__NONE_RUN) return report_refusal(job);
         return plait__fail(chunk->code, "task %zu returned %d", i * job->chunk + chunk->failed, chunk->code);
     }
     return 0;

@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include <plait/arena.h>
+#include <plait/cpu.h>
 
-#include "base/cpus.h"
 #include "base/error.h"
 #include "base/fault.h"
 #include "family/claim.h"
@@ -70,7 +70,7 @@ plait_pool *plait_pool_new(const plait_pool_options *options)
     }
     pool->kind = options->kind;
     pool->pid = getpid();
-    pool->size = pool->kind == PLAIT_INLINE ? 1 : options->workers ? options->workers : plait__cpu_count();
+    pool->size = pool->kind == PLAIT_INLINE ? 1 : options->workers ? options->workers : plait_cpu_count();
     if (pool->size > PLAIT__WORKERS_MAX) pool->size = PLAIT__WORKERS_MAX;
     snprintf(pool->name, sizeof pool->name, "%s", options->name ? options->name : "PoolWorker");
     pthread_mutex_init(&pool->tending, NULL);

@@ -38,11 +38,11 @@ static size_t map_slice(const struct plait__job *job, size_t first, size_t count
 
 /* ---- a chunk ---- */
 
-static int run_each(const struct plait__job *job, size_t first, size_t count, size_t *failed)
+static int run_each(const struct plait__job *job, plait_task task, size_t first, size_t count, size_t *failed)
 {
     int first_code = 0;
     for (size_t i = first; i < first + count; i++) {
-        int code = job->task(job->in + i * job->in_size, job->out + i * job->out_size, job->context);
+        int code = task(job->in + i * job->in_size, job->out + i * job->out_size, job->context);
         if (PLAIT__LIKELY(!code) || first_code) continue;
         first_code = code;
         *failed = i;
@@ -51,22 +51,23 @@ static int run_each(const struct plait__job *job, size_t first, size_t count, si
 }
 
 /* One task, folded into what there is. */
-static int fold_in(const struct plait__job *job, size_t i, void *into, void *out)
+static int fold_in(const struct plait__job *job, const struct plait__calls *calls, size_t i, void *into, void *out)
 {
     memcpy(out, job->neutral, job->out_size);
-    int code = job->task(job->in + i * job->in_size, out, job->context);
-    return code ? code : job->reduce(into, out, job->context);
+    int code = calls->task(job->in + i * job->in_size, out, job->context);
+    return code ? code : calls->reduce(into, out, job->context);
 }
 
 /* The partial result is made in private memory: its neighbours in `out` are other workers'. */
-static int run_and_reduce(const struct plait__job *job, size_t number, size_t first, size_t count, size_t *failed)
+static int run_and_reduce(const struct plait__job *job, const struct plait__calls *calls, size_t number, size_t *failed)
 {
+    size_t first = number * job->chunk, count = plait__tasks_in_chunk(job, number);
     int first_code = 0;
     char *partial = malloc(2 * job->out_size);
     if (!partial) return plait__fail(-ENOMEM, "no private memory for a partial result");
     memcpy(partial, job->neutral, job->out_size);
     for (size_t i = first; i < first + count; i++) {
-        int code = fold_in(job, i, partial, partial + job->out_size);
+        int code = fold_in(job, calls, i, partial, partial + job->out_size);
         if (PLAIT__LIKELY(!code) || first_code) continue;
         first_code = code;
         *failed = i;
@@ -76,13 +77,13 @@ static int run_and_reduce(const struct plait__job *job, size_t number, size_t fi
     return first_code;
 }
 
-static int run_slices(const struct plait__job *job, size_t first, size_t count, size_t *failed)
+static int run_slices(const struct plait__job *job, plait_task task, size_t first, size_t count, size_t *failed)
 {
     int first_code = 0;
     for (size_t slice; count; first += slice, count -= slice) {
         size_t first_failed = first;
         slice = map_slice(job, first, count);
-        int code = run_each(job, first, slice, &first_failed);
+        int code = run_each(job, task, first, slice, &first_failed);
         if (!code || first_code) continue;
         first_code = code;
         *failed = first_failed;
@@ -90,13 +91,14 @@ static int run_slices(const struct plait__job *job, size_t first, size_t count, 
     return first_code;
 }
 
-int plait__run_tasks(const struct plait__job *job, size_t number, size_t *failed)
+int plait__run_tasks(const struct plait__job *job, const struct plait__calls *calls, size_t number, size_t *failed)
 {
     size_t first = number * job->chunk, count = plait__tasks_in_chunk(job, number);
     *failed = first;
-    if (job->reduce) return run_and_reduce(job, number, first, count, failed);
     if (job->results) memset(job->out + first * job->out_size, 0, count * job->out_size);
-    return run_slices(job, first, count, failed);
+    if (PLAIT__UNLIKELY(calls->error)) return calls->error;
+    if (job->reduce) return run_and_reduce(job, calls, number, failed);
+    return run_slices(job, calls->task, first, count, failed);
 }
 
 /* ---- inline ---- */
@@ -104,10 +106,11 @@ int plait__run_tasks(const struct plait__job *job, size_t number, size_t *failed
 static int run_all(const struct plait__job *job, void *result, void *scratch)
 {
     int first_code = 0;
+    const struct plait__calls calls = { .task = job->task, .reduce = job->reduce };
     for (size_t i = 0; i < job->n; i++) {
         if (plait__expired(job->deadline)) return plait__fail(-ETIMEDOUT, "%zu of %zu tasks were run", i, job->n);
         size_t failed;
-        int code = job->reduce ? fold_in(job, i, result, scratch) : run_each(job, i, 1, &failed);
+        int code = job->reduce ? fold_in(job, &calls, i, result, scratch) : run_each(job, job->task, i, 1, &failed);
         if (code && !first_code) first_code = plait__fail(code, "task %zu returned %d", i, code);
     }
     return first_code;

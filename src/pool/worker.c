@@ -31,15 +31,16 @@ static void wait_for_the_end(void)
     for (;;) plait__wait_fd(-1, 0, PLAIT_FOREVER);
 }
 
-static void run_chunk(struct plait__job *job, size_t number)
+static void run_chunk(struct plait__job *job, struct plait__calls *calls, size_t number)
 {
     struct plait__chunk *chunk = &job->table[number];
     size_t failed;
     PLAIT__POINT(CHUNK);
-    int code = plait__run_tasks(job, number, &failed);
+    if (!calls->looked_up) plait__look_up(job, calls);     /* only now: who is killed in there was at work on the chunk */
+    int code = plait__run_tasks(job, calls, number, &failed);
     if (job->results) code = plait__hand_over_results(job, number, code, &failed);
     chunk->code = code;
-    chunk->failed = (uint32_t)(failed - number * job->chunk);
+    chunk->failed = calls->error ? PLAIT__NONE_RUN : (uint32_t)(failed - number * job->chunk);
     if (code) atomic_store(&job->failures, 1);
     atomic_fetch_sub(&job->unfinished, 1);
     uint64_t mine = atomic_load_explicit(&chunk->claim, memory_order_relaxed);
@@ -51,12 +52,12 @@ static void run_chunk(struct plait__job *job, size_t number)
     plait__wake(&job->news, 1);
 }
 
-bool plait__work_on_chunk(struct plait__job *job)
+bool plait__work_on_chunk(struct plait__job *job, struct plait__calls *calls)
 {
     size_t chunk;
     if (!claim_chunk(job, &chunk)) return false;
     uint64_t owner = plait__self.owner;
-    run_chunk(job, chunk);
+    run_chunk(job, calls, chunk);
     if (plait__self.owner != owner) exit(EXIT_SUCCESS);    /* a task has left the family: another has our cell */
     return true;
 }
@@ -68,8 +69,9 @@ static bool work_on(struct plait__board *board, struct plait__cell *cell, unsign
     if (!job) return false;
     atomic_store(&cell->job, job);
     bool worked = false;
+    struct plait__calls calls = { .looked_up = false };
     if (atomic_load(&board->jobs[place]) == job)
-        while (plait__work_on_chunk(job)) worked = true;
+        while (plait__work_on_chunk(job, &calls)) worked = true;
     atomic_store(&cell->job, NULL);
     return worked;
 }

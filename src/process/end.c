@@ -74,9 +74,28 @@ bool plait__child_look(plait_process *process)
     return true;
 }
 
+#define LAST_STEPS 100u                                    /* looks at a child that has told its exit code: it will be gone at once */
+
+/* To be woken on an idle CPU takes 40 us: a child that ends soon is spun for.  First on the word by which it tells its exit code; from
+ * there to its end the kernel takes some ten microseconds. */
+void plait__spin_for_end(const plait_process *process)
+{
+    if (!process->record || process->sentinel < 0 || !plait__is_member() || !plait__self.spin_limit) return;
+    const plait__word *has_ended = &process->record->has_ended;
+    struct plait__wait wait = plait__wait_until(PLAIT_FOREVER);
+    while (!atomic_load(has_ended) && plait__spin(&wait)) {}
+    if (!atomic_load(has_ended)) {
+        plait__spinning_failed();
+        return;
+    }
+    plait__wait_end(&wait);
+    for (unsigned i = 0; i < LAST_STEPS && plait__wait_fd(process->sentinel, POLLIN, PLAIT_NOW) == -ETIMEDOUT; i++) plait__relax();
+}
+
 /* The end of a pipe comes a little before the zombie; and a raw fork of the child may keep it open after. */
 int plait__child_wait(plait_process *process, plait_deadline deadline)
 {
+    if (!plait__is_now(deadline)) plait__spin_for_end(process);
     int64_t patience = process->is_pidfd ? INT64_MAX / 4 : 20 * PLAIT__MILLISECOND;
     plait_deadline slice = { plait__earlier(deadline, plait__now() + patience) };
     int result = plait__wait_fd(process->sentinel, POLLIN, slice);
@@ -181,5 +200,7 @@ int plait_process_sentinel(plait_process *process)
     error = plait__sentinel_have(process);
     int fd = process->sentinel;
     pthread_mutex_unlock(&process->reaping);
-    return error ? plait__fail(error, "a descriptor to watch %s by: %s", process->name, plait_strerror(error)) : fd;
+    if (error) return plait__fail(error, "a descriptor to watch %s by: %s", process->name, plait_strerror(error));
+    if (fd < 0) return plait__fail(-ENOTSUP, "%s: there are no pidfds to watch it by", process->name);
+    return fd;
 }

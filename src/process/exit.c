@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "log/log.h"
 #include "process/children.h"
+#include "process/server.h"
 
 /* ---- finalizers ---- */
 
@@ -77,6 +78,7 @@ void plait__shut_down(void)
     if (!before) plait__log(PLAIT_LOG_DEBUG, "running all \"atexit\" finalizers with priority >= 0");
     run_finalizers(0);
     plait__children_end();
+    plait__server_end();
     plait__log(PLAIT_LOG_DEBUG, "running the remaining \"atexit\" finalizers");
     run_finalizers(INT32_MIN);
     atomic_store(&by, DONE);

@@ -128,6 +128,8 @@ static int find_by_path(const struct plait__function *reference, plait__code *fu
     const char *why;
     struct plait__module module;
     struct plait__build build;
+    if (!plait__loader_opens()) return refuse_for(reference, "this program is static, and can not open modules");
+    if (plait__module_is_no_file(reference->path)) return refuse_for(reference, "it is no file");
     uintptr_t inside = plait__loader_open(reference->path, true, &why);
     if (!inside) {
         if (plait__module_build_of_file(reference->path, &build) != 0) return refuse(reference);

@@ -5,7 +5,7 @@
 #include <stddef.h>
 
 extern __typeof__(dladdr) dladdr __attribute__((weak));
-extern __typeof__(dlopen) dlopen __attribute__((weak));
+extern __typeof__(dlsym) dlsym __attribute__((weak));
 extern __typeof__(dlclose) dlclose __attribute__((weak));
 extern __typeof__(dlinfo) dlinfo __attribute__((weak));
 extern __typeof__(dlerror) dlerror __attribute__((weak));
@@ -52,6 +52,18 @@ bool plait__loader_find(uintptr_t address, uintptr_t *start, const char **name)
 
 /* ---- opening ---- */
 
+typedef __typeof__(dlopen) *opener;
+
+static opener find_dlopen(void)
+{
+    return dlsym && dlclose && dlinfo ? (opener)dlsym(RTLD_DEFAULT, "dlopen") : NULL;
+}
+
+bool plait__loader_opens(void)
+{
+    return find_dlopen() != NULL;
+}
+
 static uintptr_t failed(const char **why)
 {
     const char *text = dlerror ? dlerror() : NULL;
@@ -63,9 +75,9 @@ static uintptr_t failed(const char **why)
  * So one that was open already needs no handle of ours, whose number would grow. */
 uintptr_t plait__loader_open(const char *path, bool has_to_be_open, const char **why)
 {
-    *why = "this program is static, and can not open any";
-    if (!dlopen || !dlclose || !dlinfo) return 0;
-    void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE | (has_to_be_open ? RTLD_NOLOAD : 0));
+    opener open_object = find_dlopen();
+    int mode = RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE | (has_to_be_open ? RTLD_NOLOAD : 0);
+    void *handle = open_object ? open_object(path, mode) : NULL;
     if (!handle) return failed(why);
     struct link_map *map = NULL;
     uintptr_t inside = dlinfo(handle, RTLD_DI_LINKMAP, &map) == 0 && map ? (uintptr_t)map->l_ld : failed(why);

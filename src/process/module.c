@@ -26,6 +26,7 @@ struct elf {
     uintptr_t bias;
     const ElfW(Phdr) *headers;
     uint32_t count;
+    int error;                                             /* why a read failed, unless the file was too short */
 };
 
 static bool lies_within(const ElfW(Phdr) *part, const ElfW(Phdr) *segment)
@@ -41,12 +42,31 @@ static bool is_loaded(const struct elf *elf, const ElfW(Phdr) *part)
     return false;
 }
 
+/* Also between constants, where a sanitizer keeps watch; volatile, so that it is not made a call of memcpy. */
+__attribute__((no_sanitize("address")))
+static void read_memory(uintptr_t from, void *to, size_t size)
+{
+    typedef uint64_t __attribute__((may_alias, aligned(1))) word;
+    size_t at = 0;
+    for (; size - at >= sizeof(word); at += sizeof(word)) *(word *)((char *)to + at) = *(const volatile word *)(from + at);
+    for (; at < size; at++) ((char *)to)[at] = *(const volatile char *)(from + at);
+}
+
+static bool read_file(int fd, void *to, size_t size, uint64_t at, int *why)
+{
+    ssize_t got;
+    do got = pread(fd, to, size, (off_t)at);
+    while (got < 0 && errno == EINTR);
+    if (got < 0) *why = errno;
+    return got == (ssize_t)size;
+}
+
 /* Bytes of a part of it, which in memory has to be loaded. */
-static bool read_part(const struct elf *elf, const ElfW(Phdr) *part, uint64_t at, void *to, size_t size)
+static bool read_part(struct elf *elf, const ElfW(Phdr) *part, uint64_t at, void *to, size_t size)
 {
     if (at > part->p_filesz || size > part->p_filesz - at) return false;
-    if (elf->fd >= 0) return pread(elf->fd, to, size, (off_t)(part->p_offset + at)) == (ssize_t)size;
-    memcpy(to, (const void *)(elf->bias + part->p_vaddr + at), size);
+    if (elf->fd >= 0) return read_file(elf->fd, to, size, part->p_offset + at, &elf->error);
+    read_memory(elf->bias + part->p_vaddr + at, to, size);
     return true;
 }
 
@@ -64,7 +84,7 @@ static uint64_t round_up(uint64_t size, uint64_t alignment)
     return (size + alignment - 1) / alignment * alignment;
 }
 
-static bool find_id_in(const struct elf *elf, const ElfW(Phdr) *notes, struct plait__build *build)
+static bool find_id_in(struct elf *elf, const ElfW(Phdr) *notes, struct plait__build *build)
 {
     uint64_t alignment = notes->p_align == 8 ? 8 : 4;
     struct {
@@ -84,7 +104,7 @@ static bool find_id_in(const struct elf *elf, const ElfW(Phdr) *notes, struct pl
     return false;
 }
 
-static bool find_id(const struct elf *elf, struct plait__build *build)
+static bool find_id(struct elf *elf, struct plait__build *build)
 {
     for (uint32_t i = 0; i < elf->count; i++) {
         const ElfW(Phdr) *part = &elf->headers[i];
@@ -117,7 +137,7 @@ static void mix_bytes(uint64_t sums[2], const unsigned char *bytes, size_t size)
 }
 
 /* In pieces of the same size from memory and from a file: the last word of each is filled up. */
-static bool mix_segment(const struct elf *elf, const ElfW(Phdr) *segment, uint64_t sums[2])
+static bool mix_segment(struct elf *elf, const ElfW(Phdr) *segment, uint64_t sums[2])
 {
     unsigned char piece[4096];
     mix(sums, segment->p_vaddr);
@@ -132,7 +152,7 @@ static bool mix_segment(const struct elf *elf, const ElfW(Phdr) *segment, uint64
 }
 
 /* Code with relocations in it looks different wherever it is loaded. */
-static bool has_fixed_code(const struct elf *elf, const ElfW(Phdr) *dynamic)
+static bool has_fixed_code(struct elf *elf, const ElfW(Phdr) *dynamic)
 {
     ElfW(Dyn) entry;
     if (elf->fd < 0 && !is_loaded(elf, dynamic)) return true;
@@ -142,7 +162,7 @@ static bool has_fixed_code(const struct elf *elf, const ElfW(Phdr) *dynamic)
 }
 
 /* Code and constants. */
-static bool hash_what_is_fixed(const struct elf *elf, struct plait__build *build)
+static bool hash_what_is_fixed(struct elf *elf, struct plait__build *build)
 {
     uint64_t sums[2] = { 1, 2 };
     for (uint32_t i = 0; i < elf->count; i++) {
@@ -157,10 +177,10 @@ static bool hash_what_is_fixed(const struct elf *elf, struct plait__build *build
     return true;
 }
 
-static bool find_build(const struct elf *elf, struct plait__build *build)
+static bool find_build(struct elf *elf, struct plait__build *build)
 {
     memset(build, 0, sizeof *build);
-    return find_id(elf, build) || hash_what_is_fixed(elf, build);
+    return (find_id(elf, build) || hash_what_is_fixed(elf, build)) && !elf->error;
 }
 
 struct plait__build_text plait__build_text(const struct plait__build *build)
@@ -207,7 +227,7 @@ static const struct program *look(struct program *own)
     bool ours = atomic_compare_exchange_strong(&program_state, &state, IN_WORK);
     if (ours) program = &known_program;
     program->is_known = look_at_program(&program->module);
-    const struct elf elf = { -1, program->module.bias, program->module.headers, program->module.count };
+    struct elf elf = { -1, program->module.bias, program->module.headers, program->module.count, 0 };
     if (!program->is_known || !find_build(&elf, &program->build)) memset(&program->build, 0, sizeof program->build);
     if (ours) atomic_store_explicit(&program_state, KNOWN, memory_order_release);
     return program;
@@ -277,7 +297,7 @@ int plait__module_build(const struct plait__module *module, struct plait__build 
 {
     struct program own;
     const struct program *program = the_program(&own);
-    const struct elf elf = { -1, module->bias, module->headers, module->count };
+    struct elf elf = { -1, module->bias, module->headers, module->count, 0 };
     if (program->is_known && program->module.headers == module->headers) *build = program->build;
     else if (!find_build(&elf, build)) build->kind = PLAIT__NO_BUILD;
     if (build->kind != PLAIT__NO_BUILD) return 0;
@@ -301,20 +321,34 @@ static bool is_whole(const struct elf *elf, uint64_t size)
     return true;
 }
 
-static int build_of_descriptor(int fd, struct plait__build *build)
+/* Its header and its table of segments.  Why not, or NULL. */
+static const char *read_headers(struct elf *elf, ElfW(Phdr) headers[HEADERS_MAX])
 {
     struct stat status;
     ElfW(Ehdr) header;
+    if (fstat(elf->fd, &status) != 0 || !S_ISREG(status.st_mode)) return "it is no file";
+    bool has_header = read_file(elf->fd, &header, sizeof header, 0, &elf->error);
+    if (!has_header || !is_elf(&header) || header.e_type != ET_DYN) return "it is no shared object for this machine";
+    elf->headers = headers;
+    elf->count = header.e_phnum;
+    bool has_table = header.e_phoff < (uint64_t)status.st_size &&
+                     read_file(elf->fd, headers, elf->count * sizeof headers[0], header.e_phoff, &elf->error);
+    return has_table && is_whole(elf, (uint64_t)status.st_size) ? NULL : "it is cut short";
+}
+
+static int build_of_descriptor(int fd, struct plait__build *build)
+{
     ElfW(Phdr) headers[HEADERS_MAX];
-    if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) return refuse("it is no file");
-    if (pread(fd, &header, sizeof header, 0) != sizeof header || !is_elf(&header) || header.e_type != ET_DYN)
-        return refuse("it is no shared object for this machine");
-    size_t size = header.e_phnum * sizeof headers[0];
-    bool has_table = header.e_phoff < (uint64_t)status.st_size;
-    has_table = has_table && pread(fd, headers, size, (off_t)header.e_phoff) == (ssize_t)size;
-    const struct elf elf = { fd, 0, headers, header.e_phnum };
-    if (!has_table || !is_whole(&elf, (uint64_t)status.st_size)) return refuse("it is cut short");
-    return find_build(&elf, build) ? 0 : refuse("it can not be read, or has no build-id and code that is changed as it is loaded");
+    struct elf elf = { .fd = fd };
+    const char *why = read_headers(&elf, headers);
+    if (!why && !find_build(&elf, build)) why = "it has no build-id, and code that is changed as it is loaded";
+    return elf.error ? refuse(strerror(elf.error)) : why ? refuse(why) : 0;
+}
+
+bool plait__module_is_no_file(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && !S_ISREG(status.st_mode);
 }
 
 /* NONBLOCK: a fifo may lie there by now. */

@@ -37,11 +37,14 @@ bool plait__module_of_program(struct plait__module *module);
 /* Whether the address is in its code. */
 bool plait__module_runs(const struct plait__module *module, uintptr_t address);
 
-/* 0, or PLAIT_ENOFUNCTION with a detail: it has no id, and code that was changed when it was loaded. */
+/* Which build it is.  0, or PLAIT_ENOFUNCTION with a detail: it has no id, and code that was changed when it was loaded. */
 int plait__module_build(const struct plait__module *module, struct plait__build *build);
 
 /* The same of a file, before anything in it is run.  0; PLAIT_ENOFUNCTION with a detail: it is not there, cut short, no object. */
 int plait__module_build_of_file(const char *path, struct plait__build *build);
+
+/* Whether a folder, a fifo or the like is there, which nobody should try to open as a module. */
+bool plait__module_is_no_file(const char *path);
 
 /* "build-id 0123456789abcdef", cut. */
 struct plait__build_text {

@@ -59,9 +59,10 @@ static void start_watcher(void)
 
 /* The kernel's own way costs nothing, but goes by the thread that forked.  A main thread lives as long as its process, nearly
  * always; for others the child has to watch by itself.  A child of the forkserver ends with the server, which sees to the rest. */
-static void end_with_it(bool from_main_thread)
+static void end_with_it(bool by_kernel)
 {
-    if (from_main_thread) prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (by_kernel && tie.is_parent) prctl(PR_SET_PDEATHSIG, SIGKILL);           /* a server's child has it from its begin */
+    else if (by_kernel) return;
     else start_watcher();
     if (is_gone()) kill(getpid(), SIGKILL);                /* it was gone before */
 }
@@ -95,9 +96,11 @@ void plait__have_parent(const struct plait__birth *birth)
     };
     memcpy(parent.name, birth->parent_name, sizeof parent.name);
     tie.is_parent = !birth->is_served;
-    tie.pidfd = birth->parent_pidfd;
-    bool watched = !birth->plan->detached && !birth->from_main_thread;
-    if (!birth->plan->detached) end_with_it(birth->from_main_thread);
+    bool by_kernel = birth->from_main_thread || birth->is_served;        /* a server has no other thread */
+    bool watched = !birth->plan->detached && !by_kernel;
+    tie.pidfd = birth->parent_pidfd >= 0 || (by_kernel && !birth->is_served) ? birth->parent_pidfd : plait__pidfd_open(birth->parent);
+    if (birth->plan->detached) prctl(PR_SET_PDEATHSIG, 0);
+    else end_with_it(by_kernel);
     if (watched || birth->is_served || tie.pidfd < 0) return;
     close(tie.pidfd);
     tie.pidfd = -1;

@@ -304,5 +304,7 @@ int plait__plan_failed(const struct plait__plan *plan, const struct plait__repor
     if (report->step == PLAIT__STEP_CWD) return plait__fail(error, "cwd %s: %s", plan->cwd, plait_strerror(error));
     const char *program = plan->argv ? plan->argv[0] : plait__executable();
     if (report->step == PLAIT__STEP_EXEC) return plait__fail(error, "%s: %s", program, plait_strerror(error));
+    if (report->step == PLAIT__STEP_FORK) return plait__fail(error, "fork: [Errno %d] %s", report->error, plait_strerror(error));
+    if (report->step == PLAIT__STEP_BEGIN) return plait__fail(error, "the forkserver is ending");
     return plait__fail(error, "%s: %s", steps[report->step], plait_strerror(error));
 }

@@ -25,6 +25,7 @@ struct plait__plan {
     int streams[3];                                        /* enum plait_stream or PLAIT_STREAM_FD(fd) */
     int nice, kind, method;
     bool daemon, detached;
+    bool is_hidden;                                        /* one of ours: it logs nothing, and is not among the active children */
     bool may_have_children;                                /* although it is a daemon: a pool's worker */
 };
 
@@ -43,7 +44,7 @@ struct plait__plan *plait__plan_copy(const struct plait__plan *plan, void *memor
 
 /* What could not be done, for the parent. */
 enum plait__step { PLAIT__STEP_STREAMS, PLAIT__STEP_FDS, PLAIT__STEP_LIMITS, PLAIT__STEP_NICE, PLAIT__STEP_CPUS, PLAIT__STEP_CWD,
-                   PLAIT__STEP_EXEC };
+                   PLAIT__STEP_EXEC, PLAIT__STEP_FORK, PLAIT__STEP_BEGIN };
 struct plait__report {
     int step, error;                                       /* enum plait__step; positive errno, 0: it could be done */
 };

@@ -77,7 +77,7 @@ static const struct plait__route *choose_route(const struct plait__plan *plan)
     if (plan->argv) return &plait__exec_route;
     switch (plan->method ? plan->method : plait_get_start_method()) {
     case PLAIT_SPAWN: return &plait__exec_route;
-    case PLAIT_FORKSERVER: return &plait__fork_route;
+    case PLAIT_FORKSERVER: return &plait__server_route;
     default: return &plait__fork_route;
     }
 }
@@ -100,7 +100,7 @@ int plait_process_start(plait_process *process)
     process->route = choose_route(process->plan);
     error = start_by(process, process->route);
     if (error) process->route = NULL;
-    else plait__children_add(process);
+    else if (!process->plan->is_hidden) plait__children_add(process);
     atomic_store(&process->stage, error ? PLAIT__NEW : PLAIT__STARTED);
     return error;
 }

@@ -10,14 +10,15 @@
 #include <plait/process.h>
 
 #include "base/futex.h"
+#include "family/roster.h"
 #include "log/log.h"
 #include "process/plan.h"
 
-#define PLAIT__PROCESS_NAME_SIZE 64u
 #define PLAIT__IDENTITY_SIZE 48u
 
 /* What a child leaves behind in shared memory: its exit code, because the host program may take the status by a wait() of its
- * own.  Written by the child, once. */
+ * own.  Written by the child, once; by the forkserver, if the child could not. */
+enum plait__told { PLAIT__RUNS, PLAIT__TOLD, PLAIT__ENDED_UNTOLD };        /* the last: the forkserver says so, see its status */
 struct plait__exit_record {
     plait__word has_ended, has_begun;                      /* the second: of threads, when somebody waits for that */
     int32_t code;
@@ -114,6 +115,9 @@ int plait__check_started(const plait_process *process);
 
 /* Whether it has ended, by a look if that is not yet known. */
 bool plait__is_over(plait_process *process);
+
+/* Before sleeping until it has ended. */
+void plait__spin_for_end(const plait_process *process);
 
 /* For routes whose children are the kernel's children of this process. */
 bool plait__child_look(plait_process *process);

@@ -62,7 +62,7 @@ static void set(plait_process *process, int fd, bool is_pidfd)
     process->sentinel = fd;
 }
 
-static bool is_ours(const plait_process *process)
+bool plait__sentinel_is_ours(const plait_process *process)
 {
     struct stat status;
     int fd = process->sentinel;
@@ -77,7 +77,7 @@ static int make_event(unsigned readable)
 
 int plait__sentinel_have(plait_process *process)
 {
-    if (is_ours(process)) return 0;
+    if (plait__sentinel_is_ours(process)) return 0;
     bool runs = !process->has_ended && plait_process_kind(process) == PLAIT_PROCESSES;
     int fd = runs ? plait__pidfd_open(process->pid) : make_event(process->has_ended);
     if (fd >= 0) set(process, fd, runs);
@@ -87,7 +87,7 @@ int plait__sentinel_have(plait_process *process)
 void plait__sentinel_tell(const plait_process *process)
 {
     uint64_t one = 1;
-    ssize_t written = is_ours(process) ? write(process->sentinel, &one, sizeof one) : 0;
+    ssize_t written = plait__sentinel_is_ours(process) ? write(process->sentinel, &one, sizeof one) : 0;
     (void)written;
 }
 
@@ -105,9 +105,16 @@ int plait__sentinel_take(plait_process *process, const struct plait__reservation
     return fd >= 0 ? 0 : fd;
 }
 
+int plait__sentinel_of_served(plait_process *process)
+{
+    int fd = plait__pidfd_open(process->pid);
+    if (fd >= 0) set(process, fd, true);
+    return fd >= 0 || fd == -ENOSYS || fd == -EPERM ? 0 : fd;
+}
+
 void plait__sentinel_keep(plait_process *process)
 {
-    if (process->sentinel < 0 || is_ours(process)) return;
+    if (process->sentinel < 0 || plait__sentinel_is_ours(process)) return;
     siginfo_t info;
     bool is_our_child = waitid(P_PID, (id_t)process->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
     int fd = is_our_child ? plait__pidfd_open(process->pid) : -1;
@@ -116,5 +123,5 @@ void plait__sentinel_keep(plait_process *process)
 
 void plait__sentinel_close(const plait_process *process)
 {
-    if (is_ours(process)) close(process->sentinel);
+    if (plait__sentinel_is_ours(process)) close(process->sentinel);
 }

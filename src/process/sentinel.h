@@ -31,6 +31,12 @@ int plait__sentinel_have(plait_process *process);
 /* In a thread that ends, with `reaping` locked: if it has one, make it readable. */
 void plait__sentinel_tell(const plait_process *process);
 
+/* Of a child of the forkserver, if there are pidfds.  0 or -errno. */
+int plait__sentinel_of_served(plait_process *process);
+
+/* Still the one that it was. */
+bool plait__sentinel_is_ours(const plait_process *process);
+
 /* In the child: the pidfd of its parent, or -1.  It is the child's to close. */
 int plait__sentinel_in_child(const struct plait__reservation *reserved);
 

@@ -9,6 +9,7 @@
 #include <plait/arena.h>
 
 #include "base/error.h"
+#include "family/wait.h"
 #include "process/method.h"
 
 /* Small numbers are passed as pointers, too. */
@@ -44,6 +45,18 @@ struct plait__spawned *plait__spawned_new(const plait_process *process)
     return spawned;
 }
 
+void plait__spawned_drop(struct plait__spawned *spawned)
+{
+    if (atomic_fetch_sub(&spawned->service.holders, 1) == 1) plait_free(spawned);
+}
+
+void plait__answer(struct plait__spawned *spawned, const struct plait__report *report)
+{
+    if (report) spawned->service.report = *report;
+    atomic_store(&spawned->service.answer, report ? PLAIT__FAILED : PLAIT__BEGUN);
+    plait__wake(&spawned->service.answer, 1);
+}
+
 void plait__spawned_failed(struct plait__spawned *spawned, int error)
 {
     snprintf(spawned->detail, sizeof spawned->detail, "%s", plait_error_detail());
@@ -71,7 +84,7 @@ void plait__spawned_run(struct plait__spawned *spawned)
         _exit(127);
     }
     birth->function = (int (*)(void *))function;
-    plait__log_set_state(&birth->log);
+    if (!birth->plan->is_hidden) plait__log_set_state(birth->log);
     plait__inherit_method(birth->method);
     plait__child_run(birth);
 }

@@ -63,6 +63,10 @@ static void values_stay_what_they_were_released_as(void **state)
     assert_int_equal(PLAIT_ENOLEASE, -4104);
     assert_int_equal(PLAIT_ETOOMANY, -4105);
     assert_int_equal(PLAIT_ENOARENA, -4106);
+    assert_int_equal(PLAIT_ENOINIT, -4107);
+    assert_int_equal(PLAIT_ENOTSTARTED, -4108);
+    assert_int_equal(PLAIT_ENOFUNCTION, -4109);
+    assert_int_equal(PLAIT_EDAEMON, -4110);
 }
 
 static void system_errors_come_with_both_signs(void **state)

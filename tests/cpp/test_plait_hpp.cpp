@@ -338,6 +338,90 @@ static void an_exception_ends_the_process(void **)
     }
 }
 
+/* ---- threads, start methods, the exit ---- */
+
+static void threads(void **)
+{
+    int shared = 0;
+    plait::thread thread([&] { shared = 1; return 300; });
+    assert_true(bool(thread.join(std::chrono::seconds(60))));
+    assert_int_equal(shared, 1);
+    assert_int_equal(thread.exitcode(), 300 & 0xff);
+    assert_int_equal(plait_process_kind(thread.handle()), PLAIT_THREADS);
+
+    std::unique_ptr<int> only(new int(5));                 /* what can only be moved goes there, too */
+    struct body {
+        std::unique_ptr<int> number;
+        int operator()() { return *number; }
+    };
+    plait_process_options options{};
+    options.kind = PLAIT_THREADS;
+    options.name = "five";
+    plait::process other(body{ std::move(only) }, options);
+    assert_string_equal(other.name(), "five");
+    other = std::move(thread);                             /* the one that it was is waited for */
+    assert_int_equal(other.exitcode(), 300 & 0xff);
+}
+
+static void a_thread_is_not_ended_from_outside(void **)
+{
+    std::atomic<bool> go{ false };
+    plait_process_options options{};
+    options.daemon = 1;
+    plait::thread thread([&] { while (!go) usleep(100); }, options);
+    assert_int_equal(code_of([&] { thread.kill(); }), -ENOTSUP);
+    assert_int_equal(code_of([&] { thread.terminate(); }), -ENOTSUP);
+    assert_true(thread.join(plait::deadline::now()).timed_out());
+    go = true;                                             /* the destructor waits */
+}
+
+static void a_closure_does_not_begin_anew(void **)
+{
+    plait_process_options options{};
+    for (int method : { PLAIT_SPAWN, PLAIT_FORKSERVER }) {
+        options.method = method;
+        std::string text;
+        try {
+            plait::process child([] {}, options);
+        } catch (const plait::error &error) {
+            assert_int_equal(error.code().value(), PLAIT_ENOFUNCTION);
+            text = error.what();
+        }
+        assert_true(text.find("a closure of C++ is only in this process") != std::string::npos);
+    }
+    const int before = plait_get_start_method();
+    assert_int_equal(plait_set_start_method(PLAIT_SPAWN, 1), 0);
+    assert_int_equal(code_of([] { plait::process child([] {}); }), PLAIT_ENOFUNCTION);
+    plait::thread thread([] { return 4; });
+    thread.join();
+    assert_int_equal(thread.exitcode(), 4);
+    options.method = PLAIT_FORK;
+    plait::process fork([] { return 6; }, options);
+    fork.join();
+    assert_int_equal(fork.exitcode(), 6);
+    assert_int_equal(plait_set_start_method(before, 1), 0);
+}
+
+/* In a child: what it notes runs at its end, in order, and what its parent has noted does not. */
+static void functions_run_at_exit(void **)
+{
+    plait::shared<int[]> order(4);
+    int *const seen = order.data();
+    plait::process child([seen] {
+        auto note = [seen](int number) { return [seen, number] { seen[++seen[0]] = number; }; };
+        plait::at_exit(note(1));
+        plait::at_exit(note(2), 10);
+        plait::at_exit(note(3), -1);
+        plait::process([] {}).join();
+    });
+    child.join();
+    assert_int_equal(child.exitcode(), 0);
+    assert_int_equal(seen[0], 3);
+    assert_int_equal(seen[1], 2);
+    assert_int_equal(seen[2], 1);
+    assert_int_equal(seen[3], 3);
+}
+
 /* ---- pools ---- */
 
 static void pools(void **)
@@ -398,6 +482,10 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(what_is_moved_into_a_process_stays),
     cmocka_unit_test(processes),
     cmocka_unit_test(a_process_is_ended),
+    cmocka_unit_test(threads),
+    cmocka_unit_test(a_thread_is_not_ended_from_outside),
+    cmocka_unit_test(a_closure_does_not_begin_anew),
+    cmocka_unit_test(functions_run_at_exit),
     cmocka_unit_test(the_end_of_a_daemons_owner_ends_it),
     cmocka_unit_test(an_exception_ends_the_process),
     cmocka_unit_test(pools),

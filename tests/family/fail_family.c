@@ -326,17 +326,16 @@ static const struct fail_operation waiting_for_the_lock_of_one_that_dies = {
  * and texts; locks; what ends something; what is there or is a limit; what is only told to the kernel.  Nobody can stand in for
  * vfork; what looks for functions in modules has its own tests. */
 static const char can_not_fail[] =
-    " memcpy memset strlen strncmp strrchr strstr strerrordesc_np strerrorname_np snprintf vsnprintf sigfillset __sched_cpucount"
+    " memcpy memset strlen strncmp strcmp strchr strrchr strcspn strstr strerrordesc_np snprintf vsnprintf sigfillset"
     " pthread_attr_destroy pthread_attr_init pthread_attr_setdetachstate pthread_mutexattr_destroy pthread_mutexattr_init"
     " pthread_mutexattr_setpshared pthread_mutexattr_setrobust pthread_mutex_init pthread_mutex_destroy pthread_mutex_lock"
     " pthread_mutex_trylock pthread_mutex_unlock pthread_mutex_consistent pthread_setspecific pthread_sigmask"
     " ftrylockfile funlockfile fflush stdout stderr __errno_location __libc_single_threaded"
     " close munmap munlock exit _exit on_exit free getpid getppid getenv sysconf clock_gettime getrlimit getrlimit64 prctl read"
-    " kill waitid waitpid fstat fstat64 __register_atfork strcmp strchr strcspn strcpy strerror sscanf __isoc99_sscanf"
+    " kill waitid waitpid fstat fstat64 __register_atfork memcmp strcmp strcat strchr strcspn strcpy strerror sscanf __isoc99_sscanf"
     " __isoc23_sscanf pthread_join pthread_once pthread_setcancelstate __pthread_register_cancel __pthread_unregister_cancel"
-    " __pthread_unwind_next __sigsetjmp sigemptyset sigaddset sigismember sigprocmask sigaction sigpending sigtimedwait sched_yield getauxval"
-    " environ __environ stdin write __fpurge vfork"
-    " dlopen dlclose dlerror dlinfo dladdr _dl_find_object getcwd pread pread64 ";
+    " __pthread_unwind_next __sigsetjmp sigemptyset sigaddset sigismember sigprocmask sigaction sigpending sigtimedwait sched_yield"
+    " getauxval environ __environ stdin write __fpurge vfork _dl_find_object dladdr dlinfo dlclose dlerror ";
 
 static bool is_the_tools(const char *name)
 {

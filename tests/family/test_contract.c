@@ -11,6 +11,8 @@
 
 #include <plait.h>
 
+#include "log/log.h"
+
 /* --- the objects ----------------------------------------------------------------------------------------------------- */
 
 static struct {
@@ -202,6 +204,43 @@ static void share_one(void)
     CHECK(plait_block_share(block) == 0 && plait_free(block) == 0);
 }
 
+/* Standard error is somewhere else meanwhile, and broken at times. */
+static void log_elsewhere(int elsewhere, int result)
+{
+    const int before = dup(STDERR_FILENO);
+    CHECK(elsewhere >= 0 && dup2(elsewhere, STDERR_FILENO) == STDERR_FILENO);
+    close(elsewhere);
+    plait_logger *logger = plait_log_to_stderr(PLAIT_LOG_INFO);
+    const int got[] = { plait_log(logger, PLAIT_LOG_INFO, "hello"), plait_log(logger, PLAIT_LOG_INFO, "%05000d", 1) };
+    plait__log_set_state((struct plait__log_state){ 0 });
+    CHECK(dup2(before, STDERR_FILENO) == STDERR_FILENO);
+    close(before);
+    CHECK(logger && got[0] == result && got[1] == result);
+}
+
+static int broken_pipe(void)
+{
+    int ends[2];
+    CHECK(pipe(ends) == 0);
+    close(ends[0]);
+    return ends[1];
+}
+
+static void count_record(const plait_log_record *record, void *context)
+{
+    CHECK(strcmp(record->message, "hello") == 0);
+    ++*(int *)context;
+}
+
+static void log_to_handler(void)
+{
+    int count = 0;
+    CHECK(plait_log_add_handler(plait_get_logger(), count_record, &count) == 0);
+    CHECK(plait_log(plait_get_logger(), PLAIT_LOG_WARNING, "hello") == 0 && count == 1);
+    CHECK(plait_log_remove_handler(plait_get_logger(), count_record, &count, PLAIT_FOREVER) == 0);
+    CHECK(plait_log(plait_get_logger(), PLAIT_LOG_WARNING, "hello") == 0 && count == 1);
+}
+
 static void start_in_every_way(void)
 {
     const plait_process_options options[] = {
@@ -261,6 +300,9 @@ enum { ANY_TIME = 1 };                                     /* it needs no object
     X(plait_strerrorname, ANY_TIME, CHECK(*plait_strerrorname(PLAIT_ECLOSED)))                        \
     X(plait_error_detail, ANY_TIME, CHECK(plait_error_detail()))                                      \
     X(plait_after, ANY_TIME, CHECK(plait_after(1).at > 0))                                            \
+    X(plait_cpu_count, ANY_TIME, CHECK(plait_cpu_count() > 0))                                        \
+    X(plait_cpu_count_online, ANY_TIME, CHECK(plait_cpu_count_online() > 0))                          \
+    X(plait_cpu_count_physical, ANY_TIME, CHECK(plait_cpu_count_physical() > 0))                      \
     X(plait_init, ANY_TIME, CHECK(plait_init(NULL, NULL) == 0))                                       \
     X(plait_leave, ANY_TIME, plait_leave(); CHECK(plait_init(NULL, NULL) == 0); plait_leave())        \
     X(plait_member_count, ANY_TIME, CHECK(plait_member_count() >= 0))                                 \
@@ -281,6 +323,13 @@ enum { ANY_TIME = 1 };                                     /* it needs no object
     X(plait_lock_disown, 0, CHECK(plait_lock_acquire(has.lock, PLAIT_NOW) == 0 && plait_lock_disown(has.lock) == 0);         \
                             CHECK(plait_lock_release(has.lock) == 0))                                 \
     X(plait_lock_locked, 0, CHECK(plait_lock_locked(has.lock) == 0))                                  \
+    X(plait_get_logger, ANY_TIME, CHECK(plait_get_logger()))                                          \
+    X(plait_log, ANY_TIME, log_elsewhere(broken_pipe(), -EPIPE))                                      \
+    X(plait_log_to_stderr, ANY_TIME, log_elsewhere(open("/dev/null", O_WRONLY), 0))                   \
+    X(plait_log_set_level, ANY_TIME, CHECK(plait_log_set_level(plait_get_logger(), PLAIT_LOG_INFO) == 0))                    \
+    X(plait_log_level, ANY_TIME, CHECK(plait_log_level(plait_get_logger()) > 0))                      \
+    X(plait_log_add_handler, ANY_TIME, log_to_handler())                                              \
+    X(plait_log_remove_handler, ANY_TIME, log_to_handler())                                           \
     X(plait_queue_new, ANY_TIME, CHECK(plait_queue_free(plait_queue_new(NULL)) == 0))                 \
     X(plait_queue_free, ANY_TIME, CHECK(plait_queue_free(NULL) == 0))                                 \
     X(plait_queue_put, 0, put_and_get())                                                              \

@@ -142,7 +142,9 @@ static void members_have_names(void **state)
     struct test_thread thread;
     test_thread_start(&thread, is_called_after_its_tid, NULL);
     assert_int_equal(test_thread_join(&thread), 0);
+    assert_string_equal(plait__process_name(), "MainProcess");
     plait__set_process_name("Worker-7");
+    assert_string_equal(plait__process_name(), "Worker-7");
     assert_string_equal(my_slot()->name, "Worker-7");
     plait_leave();
     plait__set_process_name("Worker-8");
@@ -160,6 +162,7 @@ static void a_long_name_is_cut(void **state)
     assert_int_equal(strlen(my_slot()->name), PLAIT__NAME_SIZE - 1);
     plait__set_process_name(name);
     assert_int_equal(strlen(my_slot()->name), PLAIT__NAME_SIZE - 1);
+    assert_int_equal(strlen(plait__process_name()), PLAIT__PROCESS_NAME_SIZE - 1);
 }
 
 static void a_member_is_described_by_name_and_pid(void **state)

@@ -60,6 +60,7 @@ static const struct {
     [FAIL_PIDFD_SIGNAL] = { "pidfd_send_signal", { EPERM, ENOSYS } },
     [FAIL_ROBUST_LIST] = { "get_robust_list", { ENOSYS, EPERM } },
     [FAIL_POLL] = { "poll", { EINTR } },                     /* a few descriptors take no memory */
+    [FAIL_WRITE] = { "write", { EINTR, EAGAIN, ENOSPC, EIO, EBADF, EPIPE } },
     [FAIL_ARENA] = { "plait__heap_alloc", { ENOMEM } },    /* the family's memory is full */
     [FAIL_REALLOC] = { "realloc", { ENOMEM } },
     [FAIL_STRDUP] = { "strdup", { ENOMEM } },
@@ -71,6 +72,9 @@ static const struct {
     [FAIL_CLOSE_RANGE] = { "close_range", { ENOSYS, EINVAL } },
     [FAIL_EXEC] = { "execve", { ENOMEM, E2BIG, ETXTBSY } },
     [FAIL_AFFINITY] = { "sched_getaffinity", { EINVAL } },
+    [FAIL_PREAD] = { "pread", { EIO, EINTR } },
+    [FAIL_CWD] = { "getcwd", { ENOENT } },
+    [FAIL_DLOPEN] = { "dlopen", { ENOMEM } },
 };
 
 /* One failure, or a series of them. */
@@ -256,9 +260,46 @@ REPLACE(int, ppoll, "ppoll", (struct pollfd *fds, nfds_t count, const struct tim
     return fails(FAIL_POLL) ? -1 : real_ppoll(fds, count, timeout, mask);
 }
 
+REPLACE(ssize_t, write, "write", (int fd, const void *data, size_t size))
+{
+    return fails(FAIL_WRITE) ? -1 : real_write(fd, data, size);
+}
+
 REPLACE(int, sched_getaffinity, "sched_getaffinity", (pid_t pid, size_t size, cpu_set_t *set))
 {
     return fails(FAIL_AFFINITY) ? -1 : real_sched_getaffinity(pid, size, set);
+}
+
+REPLACE(ssize_t, pread, LARGE("pread"), (int fd, void *to, size_t size, off_t offset))
+{
+    return fails(FAIL_PREAD) ? -1 : real_pread(fd, to, size, offset);
+}
+
+REPLACE(char *, getcwd, "getcwd", (char *to, size_t size))
+{
+    return fails(FAIL_CWD) ? NULL : real_getcwd(to, size);
+}
+
+static void *(*real_dlopen)(const char *path, int mode);
+
+static void *open_or_fail(const char *path, int mode)
+{
+    return fails(FAIL_DLOPEN) ? NULL : real_dlopen(path, mode);
+}
+
+/* The library knows dlopen only by its name. */
+REPLACE(void *, dlsym, "dlsym", (void *handle, const char *name))
+{
+    void *found = real_dlsym(handle, name);
+    if (!found || strcmp(name, "dlopen") != 0) return found;
+    real_dlopen = (void *(*)(const char *, int))found;
+    return (void *)open_or_fail;
+}
+
+REPLACE(char *, dlerror, "dlerror", (void))
+{
+    bool ours = failing.pid && failing.plan.kind == FAIL_DLOPEN && atomic_load(failing.reached);
+    return ours ? strerror(failing.plan.error) : real_dlerror();
 }
 
 REPLACE(void *, plait__heap_alloc, "plait__heap_alloc", (struct plait__heap *heap, size_t size, unsigned tag, bool zeroed))
@@ -294,7 +335,9 @@ REPLACE(long, syscall, "syscall", (long number, ...))
 
 bool fail_stands_in_for(const char *function)
 {
-    if (strcmp(function, "syscall") == 0 || strcmp(function, "ppoll") == 0) return true;
+    static const char *const by_other_names[] = { "syscall", "ppoll", "dlsym" };
+    for (int i = 0; i < 3; i++)
+        if (strcmp(function, by_other_names[i]) == 0) return true;
     for (int kind = 0; kind < FAIL_KINDS; kind++) {
         const size_t size = strlen(kinds[kind].name);
         if (strncmp(function, kinds[kind].name, size) == 0 && (!function[size] || strcmp(function + size, "64") == 0)) return true;

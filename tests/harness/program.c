@@ -10,12 +10,14 @@
 
 enum { MOST_ARGUMENTS = 16 };
 
+/* To be appended to: the kernel does not keep apart writes of several processes at the common offset of a memfd. */
 static int temporary_file(const char *content)
 {
     const int file = memfd_create("output of a program", MFD_CLOEXEC);
     assert_true(file >= 0);
     const size_t length = strlen(content);
     assert_int_equal(pwrite(file, content, length, 0), length);
+    assert_int_equal(fcntl(file, F_SETFL, O_APPEND), 0);
     return file;
 }
 

@@ -38,9 +38,11 @@ static int be_worker(void)
 
 static struct plait__job *make_job(size_t chunks)
 {
+    static struct plait__function function;                /* the workers are forked later */
     struct plait__job *job = plait_alloc(sizeof *job + 64 * chunks);
     MUST(job);
-    job->task = meet;
+    job->task_reference.function = &function;
+    job->task_reference.size = (size_t)plait__function_describe((plait__code)meet, &function);
     job->chunk = 1;
     job->n = job->chunks = chunks;
     job->unfinished = (int64_t)chunks;

@@ -1,0 +1,35 @@
+/* get_logger - the logger of this process, and its level: without the lines below INFO.
+ *
+ * usage: get_logger
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include <plait.h>
+
+static int worker(void *nothing)
+{
+    (void)nothing;
+    return puts("Doing some work") < 0 || fflush(stdout) != 0;
+}
+
+static int complain(const char *what, int error)
+{
+    fprintf(stderr, "get_logger: %s: %s %s\n", what, plait_strerror(error), plait_error_detail());
+    return 1;
+}
+
+int main(int argc, char **argv)
+{
+    int error = plait_init(&argc, &argv);
+    if (error) return complain("no shared memory", error);
+    if (!plait_log_to_stderr(0)) return complain("no log", errno);
+    error = plait_log_set_level(plait_get_logger(), PLAIT_LOG_INFO);
+    if (error) return complain("no such level", error);
+    plait_process *process = plait_start(worker, NULL, 0, NULL);
+    if (!process) return complain("no process", errno);
+    error = plait_process_join(process, PLAIT_FOREVER);
+    const int failed = error ? complain("join", error) : plait_process_exitcode(process) != 0;
+    plait_process_free(process);
+    return failed;
+}

@@ -1,0 +1,14 @@
+/* plait-host - a program that does nothing but run functions of shared objects, for plug-ins in programs that do not call plait_init:
+ * see plait_set_executable. */
+#include <stdio.h>
+
+#include <plait/error.h>
+#include <plait/init.h>
+
+int main(int argc, char **argv)
+{
+    int error = plait_init(&argc, &argv);
+    if (error) fprintf(stderr, "plait-host: %s: %s\n", plait_strerror(error), plait_error_detail());
+    else fprintf(stderr, "plait-host is started by programs that use libplait, and runs their functions; see plait_set_executable\n");
+    return 2;
+}
