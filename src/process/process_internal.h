@@ -82,6 +82,7 @@ struct plait__birth {
     bool all_flushed;                                      /* every stdio stream was flushed before the fork */
     int method;                                            /* the parent's start method */
     struct plait__log_state log;
+    void *kept;                                            /* of a fork: the block of its plan, which is never freed */
     char name[PLAIT__PROCESS_NAME_SIZE], class_name[PLAIT__PROCESS_NAME_SIZE], parent_name[PLAIT__PROCESS_NAME_SIZE];
     char identity[PLAIT__IDENTITY_SIZE];
 };

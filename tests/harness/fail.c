@@ -505,7 +505,7 @@ static bool fail_once(const struct fail_operation *operation, struct plan plan, 
 /* To interrupt every sleep would be one without an end. */
 static bool may_go_on(enum fail_kind kind, int error)
 {
-    return error != EINTR && !((kind == FAIL_FUTEX || kind == FAIL_WAITV) && error == EAGAIN);
+    return error != EINTR && !((kind == FAIL_FUTEX || kind == FAIL_WAITV || kind == FAIL_WRITE) && error == EAGAIN);
 }
 
 static int fail_kind(const struct fail_operation *operation, enum fail_kind kind, _Atomic int *reached)
