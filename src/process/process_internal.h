@@ -33,6 +33,7 @@ struct plait_process {
     char name[PLAIT__PROCESS_NAME_SIZE], class_name[PLAIT__PROCESS_NAME_SIZE];
     char identity[PLAIT__IDENTITY_SIZE];                   /* which child of which child it will be: "2:1" */
     struct plait__plan *plan;                              /* NULL in the objects of this process and of its parent */
+    void *block;                                           /* in which the plan lies; NULL: it is not ours to free */
     const struct plait__route *route;                      /* NULL until it is started */
     _Atomic pid_t owner;                                   /* whose memory this is */
     pid_t parent;                                          /* whose child it is */
