@@ -80,8 +80,8 @@ void plait__be_current_thread(plait_process *thread)
     snprintf(thread->class_name, sizeof thread->class_name, "Thread");
 }
 
-/* A fork that the program made by itself goes under the same name, as in Python.  Of several threads that ask first, one fills in the
- * numbers. */
+/* A fork that the program made by itself goes under the same name, as in Python.  Of several threads that ask first, one fills in
+ * the numbers. */
 plait_process *plait_current_process(void)
 {
     pid_t pid = getpid(), before = atomic_load(&claimed);
