@@ -16,6 +16,8 @@ enum plait__point {
     PLAIT__POINT_QUEUE_OWNED,          /* queue: the cursor is owned */
     PLAIT__POINT_QUEUE_COMMITTED,      /* queue: published, the sleepers are not yet woken */
     PLAIT__POINT_CHUNK,                /* pool: a worker has claimed a chunk */
+    PLAIT__POINT_SEAT_TAKEN,           /* forkserver: a child of the stock is taken, but not yet woken */
+    PLAIT__POINT_ASKED,                /* forkserver: it was asked for a child, which is not yet watched */
     PLAIT__POINT_END_WORKER,           /* pool: the time of a map is up, its worker is about to be killed */
 };
 

@@ -11,6 +11,7 @@
 #include <plait/arena.h>
 
 #include "base/error.h"
+#include "base/fault.h"
 #include "family/pidfd.h"
 #include "family/wait.h"
 #include "process/sentinel.h"
@@ -121,6 +122,7 @@ static void drop_after_death(struct plait__spawned *spawned)
 static int wait_and_watch(plait_process *process, struct plait__spawned *spawned, bool wait)
 {
     struct plait__service *service = &spawned->service;
+    PLAIT__POINT(ASKED);
     int error = wait ? wait_for_answer(process, service) : 0;
     if (!error) error = watch(process, service);
     atomic_store(&service->is_watched, 1);
@@ -235,13 +237,17 @@ static void set_exitcode(plait_process *process, uint32_t told)
     if (process->exitcode < -4096 && process->exitcode != PLAIT_EREAPED) plait__fail(process->exitcode, "%s", spawned->detail);
 }
 
-/* The child tells its exit code by itself; how it was killed tells the server; and when that is dead, so is the child, soon. */
+#define PATIENCE (PLAIT__SECOND / 10)
+
+/* The child tells its exit code by itself; how it was killed tells the server, soon after the descriptor does; and when that is dead, so
+ * is the child, soon. */
 static bool look(plait_process *process)
 {
     struct plait__spawned *spawned = spawned_of(process);
     keep_sentinel(process, &spawned->service);
-    bool server_died = server_is_dead(&spawned->service);
-    bool has_gone_now = server_died && (!process->is_pidfd || has_gone(process));
+    bool untold = atomic_load(&spawned->record.has_ended) == PLAIT__RUNS, has_gone_now = untold && has_gone(process);
+    if (has_gone_now && plait__member() == 0) wait_until_told(spawned, (plait_deadline){ plait__now() + PATIENCE });
+    has_gone_now = server_is_dead(&spawned->service) && (!process->is_pidfd || has_gone_now);
     uint32_t told = atomic_load(&spawned->record.has_ended);
     if (told == PLAIT__RUNS && !has_gone_now) return false;
     set_exitcode(process, told);
@@ -261,14 +267,15 @@ static int wait_for_end(plait_process *process, plait_deadline deadline)
     return result == -ETIMEDOUT && plait__expired(deadline) ? -ETIMEDOUT : 0;
 }
 
-/* A server that died holds the block no longer. */
+/* A server that died holds the block no longer; but a child that has left it may go on, and without a pidfd nobody knows. */
 static void destroy(plait_process *process)
 {
     struct plait__spawned *spawned = spawned_of(process);
+    bool knows_end = process->is_pidfd || !process->plan->detached;
     plait__sentinel_close(process);
     if (process->owner != getpid()) return;
-    if (server_is_dead(&spawned->service)) plait_free(spawned);
-    else plait__spawned_drop(spawned);
+    if (!server_is_dead(&spawned->service)) plait__spawned_drop(spawned);
+    else if (knows_end) plait_free(spawned);
 }
 
 const struct plait__route plait__server_route = {

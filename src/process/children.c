@@ -7,6 +7,7 @@
 /* Guarded by `lock`, which no fork can copy in another thread's hands; empty in a forked child. */
 static plait_process *first;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static _Atomic bool is_ending;                             /* from now on no worker of a pool is replaced */
 
 static void before_fork(void) { pthread_mutex_lock(&lock); }
 static void after_fork(void) { pthread_mutex_unlock(&lock); }
@@ -25,6 +26,7 @@ static __attribute__((constructor)) void register_for_forks(void)
 void plait__children_forget(void)
 {
     first = NULL;
+    atomic_store(&is_ending, false);
 }
 
 void plait__children_add(plait_process *process)
@@ -100,15 +102,28 @@ static bool is_waited_for(const plait_process *process)
 
 #define PATIENCE 2.0                                       /* seconds: a daemon may have a handler for SIGTERM that ends nothing */
 
-void plait__children_end(void)
+bool plait__children_are_ending(void)
+{
+    return atomic_load(&is_ending);
+}
+
+static void end_daemons(void)
 {
     for (plait_process *process; (process = next_alive(is_daemon));) {
         plait__log(PLAIT_LOG_INFO, "calling terminate() for daemon %s", process->name);
         process->ending = true;
         plait_process_terminate(process);
     }
+}
+
+/* Another thread may go on starting daemons. */
+void plait__children_end(void)
+{
+    atomic_store(&is_ending, true);
+    end_daemons();
     plait_deadline patience = plait_after(PATIENCE);       /* for all together */
-    for (plait_process *process; (process = next_alive(is_waited_for));) {
+    for (plait_process *process; (process = next_alive(is_waited_for)); end_daemons()) {
+        if (is_daemon(process)) continue;
         plait__log(PLAIT_LOG_INFO, "calling join() for process %s", process->name);
         if (process->ending && plait_process_join(process, patience) == -ETIMEDOUT) plait_process_kill(process);
         plait_process_join(process, PLAIT_FOREVER);

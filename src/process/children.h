@@ -14,5 +14,6 @@ void plait__children_forget(void);
  * all the others. */
 void plait__children_join_threads(void);
 void plait__children_end(void);
+bool plait__children_are_ending(void);
 
 #endif

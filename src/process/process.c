@@ -123,6 +123,7 @@ plait_process *plait_start(int (*function)(void *argument), const void *argument
 
 plait_process *plait__start_worker(int (*function)(void *argument), const void *argument, size_t size, const char *class_name)
 {
+    if (plait__children_are_ending()) return plait__null(plait__fail(-ECANCELED, "the program is ending"));
     plait_process_options options = { .class_name = class_name, .daemon = 1, .method = PLAIT_FORK };
     plait_process *process = plait_process_new(function, argument, size, &options);
     if (process) process->plan->may_have_children = true;

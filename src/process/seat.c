@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 #include "arena/map.h"
+#include "base/fault.h"
 #include "family/wait.h"
 
 /* ---- whoever wants a child ---- */
@@ -33,6 +35,7 @@ enum plait__taken plait__take_seat(struct plait__server_board *board, struct pla
         struct plait__seat *seat = &board->seats[(first + i) % stock];
         enum plait__taken taken = take(seat, spawned);
         if (taken == PLAIT__NONE_TAKEN) continue;
+        PLAIT__POINT(SEAT_TAKEN);
         atomic_store(&board->first, (first + i + 1) % stock);
         plait__wake(plait__low_half(&seat->birth), 1);
         return taken;
@@ -44,11 +47,14 @@ enum plait__taken plait__take_seat(struct plait__server_board *board, struct pla
 
 /* It is no member yet: nobody has to watch whether it lives, and it watches nobody.  With its server it ends; a taker who dies before
  * he has woken it is noticed by the server. */
-void plait__sit(struct plait__seat *seat)
+void plait__sit(const struct plait__server_board *board, struct plait__seat *seat)
 {
+    uint64_t ready = PLAIT__READY;
     plait__warm_up();
     atomic_store(&seat->pid, getpid());
     atomic_store(&seat->birth, PLAIT__READY);
+    bool is_wanted = seat - board->seats < (ptrdiff_t)atomic_load(&board->stock);          /* the stock may be a smaller one meanwhile */
+    if (!is_wanted && atomic_compare_exchange_strong(&seat->birth, &ready, PLAIT__EMPTY)) _exit(0);
     while (atomic_load(&seat->birth) == PLAIT__READY) plait__wait_unwatchful(plait__low_half(&seat->birth), 0);
     struct plait__spawned *spawned = (struct plait__spawned *)(uintptr_t)atomic_load(&seat->birth);
     atomic_store(&seat->has_left, 1);

@@ -146,8 +146,8 @@ static void stop(void)
     atomic_store(&board->is_stopping, 1);
     atomic_store(&board->stock, 0);
     plait__empty_seats(board);
-    plait__bury_children();                                /* who asks may know already that they have ended */
-    if (!plait__has_children()) return;
+    plait__bury_those_who_told();                          /* who asks may know already that they have ended */
+    if (!plait__has_running_children()) return;
     ssize_t sent = send(requests, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
     (void)sent;
 }
@@ -250,8 +250,9 @@ int plait__serve(void *argument)
     const struct plait__server_start *begin = argument;
     board = begin->board;
     requests = begin->socket;
+    int error = plait__member();                           /* who waits for us, or for our children, has to notice our death */
     atomic_store(&board->owner, plait__self.owner);
-    int error = set_up();
+    if (!error) error = set_up();
     while (!error && plait__fill_a_seat(board)) {}
     tell_ready(error);
     if (error) return 1;

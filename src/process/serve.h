@@ -21,11 +21,17 @@ void plait__empty_seats(struct plait__server_board *board);
 /* Reap those that have ended, and tell how; see which seats were left. */
 void plait__bury_children(void);
 
+/* The same, and wait for the end of those that have told their exit codes. */
+void plait__bury_those_who_told(void);
+
 /* Some zombies have to wait until whoever asked for them has noted their numbers; or some have been taken, and have not got up yet. */
 bool plait__has_late_children(void);
 
 /* Any, but those that are detached. */
 bool plait__has_children(void);
+
+/* The same, without those that have told their exit codes: they are at their last step. */
+bool plait__has_running_children(void);
 
 /* A user has died, or all have (0): so do their children, but those that are detached. */
 void plait__children_of(pid_t user);

@@ -58,7 +58,7 @@ bool plait__fill_a_seat(struct plait__server_board *board)
         if (atomic_load(&seat->birth) != PLAIT__EMPTY || is_taken(seat)) continue;
         atomic_store(&seat->has_left, 0);
         pid_t pid = plait__make_child(seat, NULL);
-        if (pid == 0) plait__sit(seat);
+        if (pid == 0) plait__sit(board, seat);
         return pid > 0;
     }
     return false;
@@ -186,20 +186,55 @@ void plait__bury_children(void)
     }
 }
 
+/* They have nothing left to do but to be taken apart, which may be waited for: also one that was stopped in its last step ends. */
+void plait__bury_those_who_told(void)
+{
+    note_those_who_left();
+    for (size_t i = 0; i < count; i++) {
+        siginfo_t unused;
+        const struct plait__spawned *spawned = children[i].spawned;
+        if (!spawned || atomic_load(&spawned->record.has_ended) != PLAIT__TOLD) continue;
+        kill(children[i].pid, SIGKILL);
+        waitid(P_PID, (id_t)children[i].pid, &unused, WEXITED | WNOWAIT);
+    }
+    plait__bury_children();
+}
+
 bool plait__has_late_children(void)
 {
     return has_late || has_taken;
 }
 
 /* Those that were killed in their seats have nothing to do. */
-bool plait__has_children(void)
+static bool has_children(bool (*is_one)(const struct plait__spawned *))
 {
     note_those_who_left();
     for (size_t i = 0; i < count; i++) {
         const struct plait__spawned *spawned = children[i].seat ? spawned_in(children[i].seat) : children[i].spawned;
-        if (spawned && !spawned->birth.plan->detached) return true;
+        if (spawned && !spawned->birth.plan->detached && is_one(spawned)) return true;
     }
     return false;
+}
+
+static bool is_any(const struct plait__spawned *spawned)
+{
+    (void)spawned;
+    return true;
+}
+
+static bool runs(const struct plait__spawned *spawned)
+{
+    return atomic_load(&spawned->record.has_ended) == PLAIT__RUNS;
+}
+
+bool plait__has_children(void)
+{
+    return has_children(is_any);
+}
+
+bool plait__has_running_children(void)
+{
+    return has_children(runs);
 }
 
 void plait__children_of(pid_t user)

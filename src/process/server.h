@@ -57,7 +57,7 @@ __attribute__((noreturn)) void plait__serve_one(struct plait__spawned *spawned, 
 void plait__warm_up(void);
 
 /* Sit down: wait until somebody takes this child, then be that. */
-__attribute__((noreturn)) void plait__sit(struct plait__seat *seat);
+__attribute__((noreturn)) void plait__sit(const struct plait__server_board *board, struct plait__seat *seat);
 
 /* Take a child that is READY for this. */
 enum plait__taken {

@@ -28,6 +28,11 @@ bool storm_is_over(void)
     return *over;
 }
 
+void storm_stop(void)
+{
+    *over = true;
+}
+
 void storm_family(void)
 {
     plait__test_arena_size = 256ul << 20;

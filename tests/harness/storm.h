@@ -34,4 +34,7 @@ void storm_end(struct storm *storm);
 /* For the workers: the storm is over, come to an end. */
 bool storm_is_over(void);
 
+/* The same, for workers that the test has started by itself. */
+void storm_stop(void);
+
 #endif

