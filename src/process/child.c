@@ -49,6 +49,7 @@ static void end(int status)
 {
     bool ours = self.pid == getpid();
     if (ours) {
+        plait__at_exit(end);                               /* once more: a finalizer may call exit */
         plait__shut_down();
         plait__log(PLAIT_LOG_INFO, "process exiting with exitcode %d", status & 0xff);
     }

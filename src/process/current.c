@@ -2,6 +2,7 @@
 #include "process/process_internal.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +37,9 @@ static plait_process current = {
     .reaping = PTHREAD_MUTEX_INITIALIZER,
 };
 
+/* The process whose numbers are in it, or are about to be. */
+static _Atomic pid_t claimed;
+
 void plait__be(const struct plait__birth *birth)
 {
     atomic_store(&plait__children_made, 0);
@@ -46,7 +50,8 @@ void plait__be(const struct plait__birth *birth)
     memcpy(current.class_name, birth->class_name, sizeof current.class_name);
     is_daemon = birth->plan->daemon;
     may_not_have_children = is_daemon && !birth->plan->may_have_children;
-    current.owner = 0;                                     /* the numbers are asked for when they are wanted */
+    atomic_store(&claimed, 0);                             /* the numbers are asked for when they are wanted */
+    atomic_store(&current.owner, 0);
 }
 
 bool plait__is_daemon(void)
@@ -75,16 +80,19 @@ void plait__be_current_thread(plait_process *thread)
     snprintf(thread->class_name, sizeof thread->class_name, "Thread");
 }
 
-/* A fork that the program made by itself goes under the same name, as in Python. */
+/* A fork that the program made by itself goes under the same name, as in Python.  Of several threads that ask first, one fills in
+ * the numbers. */
 plait_process *plait_current_process(void)
 {
-    pid_t pid = getpid();
-    if (current.owner != pid) {
+    pid_t pid = getpid(), before = atomic_load(&claimed);
+    if (atomic_load(&current.owner) == pid) return &current;
+    if (before != pid && atomic_compare_exchange_strong(&claimed, &before, pid)) {
         current.parent = getppid();
-        current.pid = pid;
+        atomic_store(&current.pid, pid);
         pthread_mutex_init(&current.reaping, NULL);
-        current.owner = pid;
+        atomic_store(&current.owner, pid);
     }
+    while (atomic_load(&current.owner) != pid) sched_yield();
     return &current;
 }
 

@@ -93,7 +93,8 @@ static int fork_child(plait_process *process, struct plait__birth *birth, struct
         birth->parent_pidfd = plait__sentinel_in_child(&reserved);
         if (report[0] >= 0) close(report[0]);
         close_ours(process);
-        process->plan->block = NULL;                       /* it runs with that, also when it frees its copy of the object */
+        birth->kept = process->block;                      /* it runs with that, also when it frees its copy of the object */
+        process->block = NULL;
         apply(process->plan, streams, report[1]);
         plait__child_run(birth);
     }

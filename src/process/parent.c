@@ -15,7 +15,7 @@
 /* Written by plait__have_parent. */
 static struct {
     bool is_parent;                                        /* for the kernel too; else another one forks for it */
-    int pidfd;                                             /* -1: there is none */
+    _Atomic int pidfd;                                     /* -1: there is none, yet */
 } tie = { .pidfd = -1 };
 static plait_process parent;
 

@@ -21,13 +21,19 @@ _Static_assert(sizeof(plait_process_options) == 152, "part of the ABI");
 #define CPUS_MAX 65536
 #define FD_OF(stream) ((stream) - PLAIT_STREAM_FD(0))
 
+static bool is_open(int fd)
+{
+    return fcntl(fd, F_GETFD) >= 0;
+}
+
 static int check_stream(int stream, int number)
 {
     if (stream >= PLAIT_STREAM_DEFAULT && stream <= PLAIT_STREAM_PIPE) return 0;
     if (stream == PLAIT_STREAM_OUTPUT && number == 2) return 0;
     if (stream >= PLAIT_STREAM_FD(0)) {
-        if (fcntl(FD_OF(stream), F_GETFD) >= 0) return 0;
-        return plait__fail(-EBADF, "standard stream %d: descriptor %d is not open", number, FD_OF(stream));
+        if (is_open(FD_OF(stream))) return 0;
+        const char *why = plait_strerror(errno);
+        return plait__fail(-errno, "standard stream %d: descriptor %d is not open (%s)", number, FD_OF(stream), why);
     }
     return plait__fail(-EINVAL, "standard stream %d can't be %d", number, stream);
 }
@@ -44,7 +50,7 @@ static int check_streams(const int streams[3])
 static int check_fds(const int *fds, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        if (fcntl(fds[i], F_GETFD) < 0) return plait__fail(-EBADF, "descriptor %d is not open", fds[i]);
+        if (!is_open(fds[i])) return plait__fail(-errno, "descriptor %d is not open (%s)", fds[i], plait_strerror(errno));
     return 0;
 }
 

@@ -45,6 +45,7 @@ plait_process *plait__process_new(struct plait__plan *plan, const plait_process_
         return plait__null(-ENOMEM);
     }
     process->plan = plan;
+    process->block = plan->block;
     process->owner = process->parent = getpid();
     process->sentinel = -1;
     for (int i = 0; i < 3; i++) process->streams[i] = -1;
@@ -136,7 +137,7 @@ static void destroy(plait_process *process)
     for (int i = 0; i < 3; i++) plait__stream_close(process, i);
     plait__capture_free(process->capture);
     if (process->route) process->route->destroy(process);
-    free(process->plan->block);
+    free(process->block);
     pthread_mutex_destroy(&process->reaping);
     free(process);
 }

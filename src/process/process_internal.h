@@ -33,8 +33,10 @@ struct plait_process {
     char name[PLAIT__PROCESS_NAME_SIZE], class_name[PLAIT__PROCESS_NAME_SIZE];
     char identity[PLAIT__IDENTITY_SIZE];                   /* which child of which child it will be: "2:1" */
     struct plait__plan *plan;                              /* NULL in the objects of this process and of its parent */
+    void *block;                                           /* in which the plan lies; NULL: it is not ours to free */
     const struct plait__route *route;                      /* NULL until it is started */
-    pid_t owner, parent;                                   /* whose memory this is; whose child it is */
+    _Atomic pid_t owner;                                   /* whose memory this is */
+    pid_t parent;                                          /* whose child it is */
     _Atomic pid_t pid;
     _Atomic int stage;                                     /* enum plait__stage */
     _Atomic int sentinel;                                  /* see sentinel.h; -1: there is none, or it was lost.  Under `reaping` */
@@ -81,6 +83,7 @@ struct plait__birth {
     bool all_flushed;                                      /* every stdio stream was flushed before the fork */
     int method;                                            /* the parent's start method */
     struct plait__log_state log;
+    void *kept;                                            /* of a fork: the block of its plan, which is never freed */
     char name[PLAIT__PROCESS_NAME_SIZE], class_name[PLAIT__PROCESS_NAME_SIZE], parent_name[PLAIT__PROCESS_NAME_SIZE];
     char identity[PLAIT__IDENTITY_SIZE];
 };

@@ -136,6 +136,16 @@ int plait__server_send(const struct plait__server *server, enum plait__message_k
     return send_message(server, &(struct plait__message){ .kind = kind, .pid = getpid(), .spawned = spawned }, fds, count);
 }
 
+/* What a server says by itself: a byte.  1; 0 if it has gone, -1. */
+static ssize_t receive_byte(const struct plait__server *server)
+{
+    char byte;
+    ssize_t got;
+    do got = recv(server->socket, &byte, 1, MSG_DONTWAIT);
+    while (got < 0 && errno == EINTR);
+    return got;
+}
+
 /* ---- starting it ---- */
 
 static int options_error(const plait_forkserver_options *options)
@@ -179,9 +189,8 @@ static plait_process *new_process(const struct plait__server_start *start)
 /* Nothing comes if it died, by an option or by somebody's hand. */
 static int hear(const struct plait__server *server)
 {
-    char byte;
     plait__wait_fd(server->socket, POLLIN, PLAIT_FOREVER);
-    ssize_t got = recv(server->socket, &byte, 1, MSG_DONTWAIT);
+    ssize_t got = receive_byte(server);
     if (got == 1 && server->board->error == 0) return 0;
     if (got == 1) return plait__fail(server->board->error, "the forkserver: %s", server->board->detail);
     plait_process_join(server->process, PLAIT_FOREVER);
@@ -373,11 +382,10 @@ int plait_forkserver_pid(void)
 /* It answers with a byte if it has children that run, and by its end if not. */
 static bool ends_now(const struct plait__server *server)
 {
-    char byte;
     if (is_dead(server)) return true;
     if (!socket_is_ours(server)) stop_without_socket(server);
     if (!socket_is_ours(server) || plait__server_send(server, PLAIT__STOP, NULL, NULL, 0) != 0) return false;
-    return plait__wait_fd(server->socket, POLLIN, plait_after(PATIENCE)) > 0 && recv(server->socket, &byte, 1, MSG_DONTWAIT) == 0;
+    return plait__wait_fd(server->socket, POLLIN, plait_after(PATIENCE)) > 0 && receive_byte(server) == 0;
 }
 
 int plait_forkserver_stop(void)

@@ -333,10 +333,11 @@ static const char can_not_fail[] =
     " ftrylockfile funlockfile fflush stdout stderr __errno_location __libc_single_threaded"
     " close munmap munlock exit _exit on_exit free getpid getppid getenv sysconf clock_gettime getrlimit getrlimit64 prctl read"
     " kill waitid waitpid fstat fstat64 __register_atfork memcmp strcmp strcat strchr strcspn strcpy strerror sscanf"
-    " __isoc99_sscanf __isoc23_sscanf pthread_join pthread_once pthread_setcancelstate __pthread_register_cancel"
-    " __pthread_unregister_cancel __pthread_unwind_next __sigsetjmp sigemptyset sigaddset sigismember sigprocmask sigaction"
-    " sigpending sigtimedwait sched_yield getauxval environ __environ stdin write __fpurge vfork _dl_find_object dladdr dlinfo"
-    " dlclose dlerror socketpair recv recvmsg send sendmsg signalfd sbrk dl_iterate_phdr ";
+    " __isoc99_sscanf __isoc23_sscanf"
+    " pthread_join pthread_once pthread_setcancelstate __pthread_register_cancel __pthread_unregister_cancel"
+    " __pthread_unwind_next __sigsetjmp sigemptyset sigaddset sigismember sigprocmask sigaction sigpending sigtimedwait sched_yield"
+    " getauxval environ __environ stdin write __fpurge vfork _dl_find_object dladdr dlinfo dlclose dlerror"
+    " signalfd recvmsg send sbrk dl_iterate_phdr ";        /* the last five: in forkservers, which are processes of their own */
 
 static bool is_the_tools(const char *name)
 {

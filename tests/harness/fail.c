@@ -12,6 +12,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -53,6 +54,9 @@ static const struct {
     [FAIL_THREAD] = { "pthread_create", { EAGAIN, EPERM } },
     [FAIL_KEY] = { "pthread_key_create", { EAGAIN, ENOMEM } },
     [FAIL_PIPE] = { "pipe2", { EMFILE, ENFILE } },
+    [FAIL_SOCKETPAIR] = { "socketpair", { EMFILE, ENFILE, ENOMEM } },
+    [FAIL_SENDMSG] = { "sendmsg", { EINTR, ENOMEM, ENOBUFS } },
+    [FAIL_RECV] = { "recv", { EINTR } },
     [FAIL_EVENTFD] = { "eventfd", { EMFILE, ENFILE, ENOMEM, ENODEV } },
     [FAIL_FUTEX] = { "futex", { EINTR, EAGAIN, ENOMEM } },
     [FAIL_WAITV] = { "futex_waitv", { EINTR, EAGAIN, ENOMEM, ENOSYS, EPERM } },
@@ -243,6 +247,21 @@ REPLACE(int, pthread_key_create, "pthread_key_create", (pthread_key_t *key, void
 REPLACE(int, pipe2, "pipe2", (int ends[2], int flags))
 {
     return fails(FAIL_PIPE) ? -1 : real_pipe2(ends, flags);
+}
+
+REPLACE(int, socketpair, "socketpair", (int domain, int type, int protocol, int ends[2]))
+{
+    return fails(FAIL_SOCKETPAIR) ? -1 : real_socketpair(domain, type, protocol, ends);
+}
+
+REPLACE(ssize_t, sendmsg, "sendmsg", (int fd, const struct msghdr *message, int flags))
+{
+    return fails(FAIL_SENDMSG) ? -1 : real_sendmsg(fd, message, flags);
+}
+
+REPLACE(ssize_t, recv, "recv", (int fd, void *data, size_t size, int flags))
+{
+    return fails(FAIL_RECV) ? -1 : real_recv(fd, data, size, flags);
 }
 
 REPLACE(int, eventfd, "eventfd", (unsigned value, int flags))
@@ -505,7 +524,7 @@ static bool fail_once(const struct fail_operation *operation, struct plan plan, 
 /* To interrupt every sleep would be one without an end. */
 static bool may_go_on(enum fail_kind kind, int error)
 {
-    return error != EINTR && !((kind == FAIL_FUTEX || kind == FAIL_WAITV) && error == EAGAIN);
+    return error != EINTR && !((kind == FAIL_FUTEX || kind == FAIL_WAITV || kind == FAIL_WRITE) && error == EAGAIN);
 }
 
 static int fail_kind(const struct fail_operation *operation, enum fail_kind kind, _Atomic int *reached)

@@ -3,6 +3,15 @@
 
 #include <sys/mman.h>
 
+/* Which takes more address space than there is, and wants no sizes that make no sense. */
+static bool under_a_sanitizer(void)
+{
+#ifdef __has_feature
+    if (__has_feature(thread_sanitizer)) return true;
+#endif
+    return TEST_UNDER_ASAN;
+}
+
 /* ---- one child for each way to start, which looks at itself ---- */
 
 enum what { CWD, ENVIRONMENT, LIMIT_FILES, LIMIT_SPACE, NICE, CPUS };
@@ -193,7 +202,7 @@ static int go_over_limits(void *unused)
 
 static void over_the_hard_limit(void **state)
 {
-    if (TEST_UNDER_ASAN) skip();                          /* it takes more address space than there is */
+    if (under_a_sanitizer()) skip();
     host_run(go_over_limits, NULL);
 }
 
@@ -210,7 +219,7 @@ static int limit_address_space(void *unused)
 
 static void less_address_space_than_the_shared_memory(void **state)
 {
-    if (TEST_UNDER_ASAN) skip();
+    if (under_a_sanitizer()) skip();
     host_run(limit_address_space, NULL);
 }
 
@@ -313,7 +322,7 @@ static int give_nonsense(void *unused)
 
 static void nonsense_is_EINVAL(void **state)
 {
-    if (TEST_UNDER_ASAN) skip();                          /* which wants no such sizes */
+    if (under_a_sanitizer()) skip();
     host_run(give_nonsense, NULL);
 }
 

@@ -350,7 +350,7 @@ static int choose_descriptors(void *unused)
 {
     be_program();
     int fds[10];
-    char *list = plait_alloc(200), *argv[] = { "/bin/sh", "-c", "ls /proc/$$/fd | tr '\\n' ' '", NULL };
+    char *list = plait_alloc(200), *argv[] = { "ls", "/proc/self/fd", NULL };
     for (int i = 0; i < 10; i++) {
         const int file = file_with("7 bytes");
         fds[i] = fcntl(file, F_DUPFD, 50 + 3 * i);         /* without CLOEXEC */
@@ -368,8 +368,7 @@ static int choose_descriptors(void *unused)
     plait_process *program = plait_start_program(argv, &(plait_process_options){
         .output = PLAIT_STREAM_PIPE, .fds = fds + 6, .fd_count = 3 });
     CHECK(program && plait_process_communicate(program, NULL, 0, &captured, PLAIT_FOREVER) == 0);
-    CHECK_TEXT(captured.output, "0 1 2 68 71 74 ");
-    CHECK(strlen(captured.output) == strlen("0 1 2 68 71 74 "));
+    CHECK(strcmp(captured.output, "0\n1\n2\n3\n68\n71\n74\n") == 0);          /* 3 is the folder that it reads */
     plait_captured_free(&captured);
     end_with(program, 0);
     for (int i = 0; i < 10; i++) CHECK(fcntl(fds[i], F_GETFD) == (i % 2 ? FD_CLOEXEC : 0));
@@ -377,8 +376,10 @@ static int choose_descriptors(void *unused)
     return plait_free(list);
 }
 
+/* And, where there are no pidfds, the pipe whose end tells of its own. */
 static void one_that_begins_anew_has_those_that_it_is_given(void **state)
 {
+    if (plait__without(PLAIT__WITHOUT_PIDFD)) skip();
     host_run(choose_descriptors, NULL);
 }
 

@@ -267,8 +267,10 @@ static int lose_the_sentinel_of_a_process(void *unused)
     return 0;
 }
 
+/* Where there are pidfds. */
 static void a_process_gets_another_sentinel_also_after_its_end(void **state)
 {
+    if (plait__without(PLAIT__WITHOUT_PIDFD)) skip();
     host_run(lose_the_sentinel_of_a_process, NULL);
 }
 
