@@ -219,6 +219,7 @@ static int ask_and_stay(void *argument)
 {
     struct asker *asker = argument;
     if (asker->held_at) hold_at((enum plait__point)asker->held_at, 1);
+    while (asker->held_at == PLAIT__POINT_SEAT_TAKEN) run_it(return_0, NULL, 0, 0);        /* the first may find none that is ready */
     start_it(note_and_wait, asker, 0, &(plait_process_options){ .cwd = asker->settings ? "/" : NULL, .detached = asker->detached });
     sleep_for_ever();
 }
@@ -259,6 +260,7 @@ static void kill_an_asker(int settings, int held_at)
     test_kill(fork);
     run_it(return_0, NULL, 0, 0);                          /* then the server has read what it was asked for before */
     must_have_only_the_stock(stock);
+    served_is_patient = true;
     served_blocks_left = 1;                                /* the server's board: the dead one had it too */
     CHECK(plait_free(asker) == 0);
 }
@@ -301,6 +303,7 @@ static void they_may_die_before_it_has_read(void)
         run_it(return_0, NULL, 0, 0);                      /* which the server has read after that */
         must_have_only_the_stock(stock);
     }
+    served_is_patient = true;
     served_blocks_left = 1;
     CHECK(plait_free(asker) == 0);
 }
@@ -323,6 +326,7 @@ static void detached_ones_go_on(void)
     CHECK(state_of(asker->pid) != 0 && state_of(asker->pid) != 'Z');
     atomic_store(&asker->flag, 1);
     must_have_only_the_stock(stock);
+    served_is_patient = true;
     served_blocks_left = 2;                                /* and what the dead one would have joined */
     CHECK(plait_free(asker) == 0);
 }

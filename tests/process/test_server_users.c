@@ -1,8 +1,6 @@
 /* Who asks a forkserver: threads, forks of its owner, other children; what happens to them when those end; programs that close things. */
 #include "served.h"
 
-#include "arena/map.h"
-
 /* ---- many at once ---- */
 
 static int return_it(void *number)
