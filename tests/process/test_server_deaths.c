@@ -154,7 +154,8 @@ static int start_while_it_dies(void *stock)
     }
     for (int i = 0; i < 3; i++) thread_end(threads[i]);
     CHECK(plait_forkserver_stop() == 0 && has_no_child());
-    for (int i = 0; i < 3; i++) printf("%d ended well, %d with their server, %d were not started\n", counts[i][0], counts[i][1], counts[i][2]);
+    for (int i = 0; i < 3; i++)
+        printf("%d ended well, %d with their server, %d were not started\n", counts[i][0], counts[i][1], counts[i][2]);
     return 0;
 }
 
@@ -219,7 +220,7 @@ static int ask_and_stay(void *argument)
 {
     struct asker *asker = argument;
     if (asker->held_at) hold_at((enum plait__point)asker->held_at, 1);
-    while (asker->held_at == PLAIT__POINT_SEAT_TAKEN) run_it(return_0, NULL, 0, 0);        /* the first may find none that is ready */
+    while (asker->held_at == PLAIT__POINT_SEAT_TAKEN) run_it(return_0, NULL, 0, 0);   /* until one finds one that is ready */
     start_it(note_and_wait, asker, 0, &(plait_process_options){ .cwd = asker->settings ? "/" : NULL, .detached = asker->detached });
     sleep_for_ever();
 }

@@ -147,7 +147,8 @@ static int start_without_init(void *unused)
     CHECK(plait_forkserver_start(NULL) == PLAIT_ENOINIT);
     const struct traces before = traces_now();
     CHECK(plait_forkserver_start(NULL) == PLAIT_ENOINIT);
-    CHECK(plait_start(return_0, NULL, 0, &(plait_process_options){ .method = PLAIT_FORKSERVER }) == NULL && errno == -PLAIT_ENOINIT);
+    CHECK(plait_start(return_0, NULL, 0, &(plait_process_options){ .method = PLAIT_FORKSERVER }) == NULL);
+    CHECK(errno == -PLAIT_ENOINIT);
     CHECK_TEXT(plait_error_detail(), "plait_init(&argc, &argv) has to be the first line of main");
     traces_must_be(&before);
     return 0;
