@@ -146,7 +146,8 @@ static void stop(void)
     atomic_store(&board->is_stopping, 1);
     atomic_store(&board->stock, 0);
     plait__empty_seats(board);
-    if (!plait__has_running_children()) return;            /* who asks may know already that the others have ended */
+    plait__bury_those_who_told();                          /* who asks may know already that they have ended */
+    if (!plait__has_running_children()) return;
     ssize_t sent = send(requests, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
     (void)sent;
 }

@@ -21,6 +21,9 @@ void plait__empty_seats(struct plait__server_board *board);
 /* Reap those that have ended, and tell how; see which seats were left. */
 void plait__bury_children(void);
 
+/* The same, and wait for the end of those that have told their exit codes. */
+void plait__bury_those_who_told(void);
+
 /* Some zombies have to wait until whoever asked for them has noted their numbers; or some have been taken, and have not got up yet. */
 bool plait__has_late_children(void);
 

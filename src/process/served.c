@@ -186,6 +186,20 @@ void plait__bury_children(void)
     }
 }
 
+/* They have nothing left to do but to be taken apart, which may be waited for: also one that was stopped in its last step ends. */
+void plait__bury_those_who_told(void)
+{
+    note_those_who_left();
+    for (size_t i = 0; i < count; i++) {
+        siginfo_t unused;
+        const struct plait__spawned *spawned = children[i].spawned;
+        if (!spawned || atomic_load(&spawned->record.has_ended) != PLAIT__TOLD) continue;
+        kill(children[i].pid, SIGKILL);
+        waitid(P_PID, (id_t)children[i].pid, &unused, WEXITED | WNOWAIT);
+    }
+    plait__bury_children();
+}
+
 bool plait__has_late_children(void)
 {
     return has_late || has_taken;
