@@ -79,8 +79,8 @@ static void disturb(uint64_t *random)
     pid_t pids[8];
     const pid_t server = plait_forkserver_pid();
     if (!server) return;
-    if (test_random(random) % 4 == 0) CHECK(plait_forkserver_start(&(plait_forkserver_options){ .stock = (int)(test_random(random) % 4) })
-                                            <= 0);
+    const plait_forkserver_options options = { .stock = (int)(test_random(random) % 4) };
+    if (test_random(random) % 4 == 0) CHECK(plait_forkserver_start(&options) <= 0);
     if (test_random(random) % 4 == 0) kill(server, SIGKILL);
     if (test_random(random) % 4 != 0) return;
     const size_t count = program_children(server, pids, 8);

@@ -163,7 +163,8 @@ static int tell(void *argument)
     cpu_set_t cpus;
     struct rlimit limit;
     const char *variable = getenv("PLAIT_COLOUR");
-    CHECK(getcwd(told->cwd, sizeof told->cwd) && getrlimit(RLIMIT_CORE, &limit) == 0 && sched_getaffinity(0, sizeof cpus, &cpus) == 0);
+    CHECK(getcwd(told->cwd, sizeof told->cwd) && getrlimit(RLIMIT_CORE, &limit) == 0);
+    CHECK(sched_getaffinity(0, sizeof cpus, &cpus) == 0);
     snprintf(told->variable, sizeof told->variable, "%s", variable ? variable : "");
     told->cores = limit.rlim_cur;
     told->niceness = getpriority(PRIO_PROCESS, 0);
@@ -187,7 +188,8 @@ static void settings_are_met(void)
     const plait_limit limit = { RLIMIT_CORE, { 0, 0 } };
     const int cpu = first_cpu(), before = getpriority(PRIO_PROCESS, 0);
     end_with(start_it(tell, told, 0, &(plait_process_options){
-        .cwd = "/usr", .environment = environment, .limits = &limit, .limit_count = 1, .cpus = &cpu, .cpu_count = 1, .nice = 3 }), 0);
+        .cwd = "/usr", .environment = environment, .limits = &limit, .limit_count = 1, .cpus = &cpu, .cpu_count = 1,
+        .nice = 3 }), 0);
     CHECK(strcmp(told->cwd, "/usr") == 0 && strcmp(told->variable, "blue") == 0 && told->cores == 0);
     CHECK(told->niceness == (before + 3 > 19 ? 19 : before + 3) && told->cpus == 1);
     CHECK(plait_free(told) == 0);
