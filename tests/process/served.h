@@ -1,4 +1,5 @@
-/* served.h - for tests of the forkserver: each body runs in a host that has one, with a stock or without, which must leave nothing. */
+/* served.h - for tests of the forkserver: each body runs in a host that has one, with a stock or without, which must leave
+ * nothing. */
 #ifndef PLAIT_TEST_SERVED_H
 #define PLAIT_TEST_SERVED_H
 
