@@ -64,7 +64,7 @@ PLAIT_API const char *plait_start_method_name(int method);
 PLAIT_API int plait_set_executable(const char *path);
 
 /* Start this process's forkserver, which else the first start by that method does, and wait until it is ready, with its stock.  One
- * that is there already goes on with these options, its children stay.
+ * that is there already goes on with this stock, its children stay; it runs no preload again.
  * 0; PLAIT_ENOINIT; -EINVAL; -EAGAIN, -ENOMEM, -EMFILE; PLAIT_ENOFUNCTION (preload); -ECANCELED (preload did not return 0).
  * Python: set_forkserver_preload(modules) and forkserver.ensure_running(). */
 PLAIT_API int plait_forkserver_start(const plait_forkserver_options *options);

@@ -1,6 +1,7 @@
 #include "process/children.h"
 
 #include <errno.h>
+#include <sched.h>
 
 #include "log/log.h"
 
@@ -38,9 +39,20 @@ void plait__children_add(plait_process *process)
     pthread_mutex_unlock(&lock);
 }
 
-void plait__children_remove(plait_process *process)
+/* Who joins it at exit is about to see that it has ended, as who frees it has seen already. */
+static void lock_unpinned(const plait_process *process)
 {
     pthread_mutex_lock(&lock);
+    while (process->pins) {
+        pthread_mutex_unlock(&lock);
+        sched_yield();
+        pthread_mutex_lock(&lock);
+    }
+}
+
+void plait__children_remove(plait_process *process)
+{
+    lock_unpinned(process);
     if (process->next) process->next->previous = process->previous;
     if (process->previous) process->previous->next = process->next;
     else if (first == process) first = process->next;
@@ -70,14 +82,22 @@ size_t plait_active_children(plait_process **children, size_t max)
 
 /* ---- at exit ---- */
 
-/* The next that is alive and is wanted; NULL: no more.  One after the other, as others may come, go and be freed meanwhile. */
+/* The next that is alive and is wanted, pinned; NULL: no more.  One after the other, as others may come, go and be freed meanwhile. */
 static plait_process *next_alive(bool (*is_wanted)(const plait_process *))
 {
     pthread_mutex_lock(&lock);
     plait_process *process = first;
     while (process && (!is_wanted(process) || plait__is_over(process))) process = process->next;
+    if (process) process->pins++;
     pthread_mutex_unlock(&lock);
     return process;
+}
+
+static void unpin(plait_process *process)
+{
+    pthread_mutex_lock(&lock);
+    process->pins--;
+    pthread_mutex_unlock(&lock);
 }
 
 static bool is_waited_for_thread(const plait_process *process)
@@ -87,7 +107,7 @@ static bool is_waited_for_thread(const plait_process *process)
 
 void plait__children_join_threads(void)
 {
-    for (plait_process *thread; (thread = next_alive(is_waited_for_thread));) plait_process_join(thread, PLAIT_FOREVER);
+    for (plait_process *thread; (thread = next_alive(is_waited_for_thread)); unpin(thread)) plait_process_join(thread, PLAIT_FOREVER);
 }
 
 static bool is_daemon(const plait_process *process)
@@ -113,7 +133,15 @@ static void end_daemons(void)
         plait__log(PLAIT_LOG_INFO, "calling terminate() for daemon %s", process->name);
         process->ending = true;
         plait_process_terminate(process);
+        unpin(process);
     }
+}
+
+static void join_at_exit(plait_process *process, plait_deadline patience)
+{
+    plait__log(PLAIT_LOG_INFO, "calling join() for process %s", process->name);
+    if (process->ending && plait_process_join(process, patience) == -ETIMEDOUT) plait_process_kill(process);
+    plait_process_join(process, PLAIT_FOREVER);
 }
 
 /* Another thread may go on starting daemons. */
@@ -123,9 +151,7 @@ void plait__children_end(void)
     end_daemons();
     plait_deadline patience = plait_after(PATIENCE);       /* for all together */
     for (plait_process *process; (process = next_alive(is_waited_for)); end_daemons()) {
-        if (is_daemon(process)) continue;
-        plait__log(PLAIT_LOG_INFO, "calling join() for process %s", process->name);
-        if (process->ending && plait_process_join(process, patience) == -ETIMEDOUT) plait_process_kill(process);
-        plait_process_join(process, PLAIT_FOREVER);
+        if (!is_daemon(process)) join_at_exit(process, patience);
+        unpin(process);
     }
 }

@@ -53,6 +53,7 @@ struct plait_process {
     pthread_t thread;                                      /* of kind PLAIT_THREADS; until it is joined */
     bool joined;
     bool ending;                                           /* a daemon that was asked to end, at exit */
+    unsigned pins;                                         /* who joins it at exit, and may not find it freed; see children.c */
     struct plait_process *next, *previous;                 /* the children of this process, see children.h */
 };
 

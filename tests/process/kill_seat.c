@@ -1,8 +1,9 @@
-/* Who takes a child of a forkserver's stock is killed after every instruction, and so is the child while it answers. Whatever was
- * done by then: the seat is somebody's or nobody's, nobody else gets the same child, and whoever waits for an answer gets on.
+/* Who takes a child of a forkserver's stock is killed after every instruction, and so is the child while it answers.
+ * Whatever was done by then: the seat is somebody's or nobody's, nobody else gets the same child, and whoever waits for an
+ * answer gets on.
  *
- * Only what happens in shared memory is stepped through; the whole of a start, with its forks, is for test_server_deaths and
- * storm_start. */
+ * Only what happens in shared memory is stepped through; the whole of a start, with its forks, is for test_server_deaths
+ * and storm_start. */
 #include "kill.h"
 
 #include <string.h>

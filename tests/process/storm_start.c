@@ -1,5 +1,5 @@
-/* Starts of all kinds in many processes at once, while those who start, their children, forkservers and stocks are killed. Each
- * start is an error that a death explains, or is joined with the right code; and in the end nobody is left. */
+/* Starts of all kinds in many processes at once, while those who start, their children, forkservers and stocks are killed.
+ * Each start is an error that a death explains, or is joined with the right code; and in the end nobody is left. */
 #include "storm.h"
 
 #include <fcntl.h>

@@ -154,10 +154,8 @@ static int start_while_it_dies(void *stock)
     }
     for (int i = 0; i < 3; i++) thread_end(threads[i]);
     CHECK(plait_forkserver_stop() == 0 && has_no_child());
-    for (int i = 0; i < 3; i++) {
-        const int *count = counts[i];
-        printf("%d ended well, %d with their server, %d were not started\n", count[0], count[1], count[2]);
-    }
+    for (int i = 0; i < 3; i++)
+        printf("%d ended well, %d with their server, %d were not started\n", counts[i][0], counts[i][1], counts[i][2]);
     return 0;
 }
 
@@ -222,6 +220,7 @@ static int ask_and_stay(void *argument)
 {
     struct asker *asker = argument;
     if (asker->held_at) hold_at((enum plait__point)asker->held_at, 1);
+    while (asker->held_at == PLAIT__POINT_SEAT_TAKEN) run_it(return_0, NULL, 0, 0);   /* until one finds one that is ready */
     start_it(note_and_wait, asker, 0, &(plait_process_options){ .cwd = asker->settings ? "/" : NULL, .detached = asker->detached });
     sleep_for_ever();
 }
@@ -262,6 +261,7 @@ static void kill_an_asker(int settings, int held_at)
     test_kill(fork);
     run_it(return_0, NULL, 0, 0);                          /* then the server has read what it was asked for before */
     must_have_only_the_stock(stock);
+    served_is_patient = true;
     served_blocks_left = 1;                                /* the server's board: the dead one had it too */
     CHECK(plait_free(asker) == 0);
 }
@@ -304,6 +304,7 @@ static void they_may_die_before_it_has_read(void)
         run_it(return_0, NULL, 0, 0);                      /* which the server has read after that */
         must_have_only_the_stock(stock);
     }
+    served_is_patient = true;
     served_blocks_left = 1;
     CHECK(plait_free(asker) == 0);
 }
@@ -326,6 +327,7 @@ static void detached_ones_go_on(void)
     CHECK(state_of(asker->pid) != 0 && state_of(asker->pid) != 'Z');
     atomic_store(&asker->flag, 1);
     must_have_only_the_stock(stock);
+    served_is_patient = true;
     served_blocks_left = 2;                                /* and what the dead one would have joined */
     CHECK(plait_free(asker) == 0);
 }

@@ -1,4 +1,4 @@
-/* The end of a program that has children of every kind, idle and busy: by SIGKILL, by SIGTERM, with a handler that exits. Nobody
+/* The end of a program that has children of every kind, idle and busy: by SIGKILL, by SIGTERM, with a handler that exits.  Nobody
  * is left. */
 #include "served.h"
 
@@ -114,12 +114,13 @@ static int be_busy(const void *in, void *out, void *context)
     return compute(context);
 }
 
-static plait_pool *new_pool(void)
+static plait_pool *pool;
+
+static void new_pool(void)
 {
-    plait_pool *pool = plait_pool_new(&(plait_pool_options){ .workers = 3 });
+    pool = plait_pool_new(&(plait_pool_options){ .workers = 3 });
     CHECK(pool);
     for (int i = 0; i < 3; i++) add(plait_pool_worker_pid(pool, i));
-    return pool;
 }
 
 static void have_an_idle_pool(const struct scene *scene)
@@ -129,7 +130,7 @@ static void have_an_idle_pool(const struct scene *scene)
 
 static int numbers[3];
 
-static void *map(void *pool)
+static void *map(void *unused)
 {
     const int error = plait_pool_map(pool, be_busy, numbers, sizeof numbers[0], numbers, sizeof numbers[0], 3, NULL);
     CHECK(error < 0);
@@ -143,9 +144,9 @@ static bool all_are_busy(void *unused)
 
 static void have_a_busy_pool(const struct scene *scene)
 {
-    plait_pool *pool = new_pool();
     pthread_t waiter;
-    CHECK(pthread_create(&waiter, NULL, map, pool) == 0);
+    new_pool();
+    CHECK(pthread_create(&waiter, NULL, map, NULL) == 0);
     test_until(all_are_busy, NULL);
 }
 

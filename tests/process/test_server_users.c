@@ -1,8 +1,5 @@
-/* Who asks a forkserver: threads, forks of its owner, other children; what happens to them when those end; programs that close
- * things. */
+/* Who asks a forkserver: threads, forks of its owner, other children; and programs that close things. */
 #include "served.h"
-
-#include "arena/map.h"
 
 /* ---- many at once ---- */
 
