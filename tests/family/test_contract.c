@@ -255,6 +255,16 @@ static void start_in_every_way(void)
     }
 }
 
+static void start_forkserver(void)
+{
+    const int inited = plait_init(NULL, NULL), started = plait_forkserver_start(&(plait_forkserver_options){ .stock = 2 });
+    CHECK(inited == 0 && started == 0 && plait_forkserver_pid() > 0);
+    plait_process *process = plait_start(return_7, NULL, 0, &(plait_process_options){ .method = PLAIT_FORKSERVER });
+    CHECK(process);
+    end_process(process);
+    CHECK(plait_forkserver_stop() == 0);
+}
+
 static void set_name_and_daemon(void)
 {
     plait_process *process = plait_process_new(return_7, NULL, 0, NULL);
@@ -365,6 +375,9 @@ enum { ANY_TIME = 1 };                                     /* it needs no object
     X(plait_get_start_method, ANY_TIME, CHECK(plait_get_start_method() == PLAIT_FORK))                \
     X(plait_get_all_start_methods, ANY_TIME, CHECK(plait_get_all_start_methods()[0] == PLAIT_FORK))   \
     X(plait_start_method_name, ANY_TIME, CHECK(*plait_start_method_name(PLAIT_SPAWN)))                \
+    X(plait_forkserver_start, ANY_TIME, start_forkserver())                                           \
+    X(plait_forkserver_stop, ANY_TIME, CHECK(plait_forkserver_stop() == 0))                           \
+    X(plait_forkserver_pid, ANY_TIME, CHECK(plait_forkserver_pid() == 0))                             \
     X(plait_set_executable, ANY_TIME, CHECK(plait_set_executable("/proc/self/exe") == 0 && plait_set_executable(NULL) == 0)) \
     X(plait_program_new, ANY_TIME, CHECK(plait_process_free(plait_program_new((char *[]){ buffer, NULL }, NULL)) == 0))      \
     X(plait_start_program, ANY_TIME, run_program())                                                   \

@@ -196,7 +196,7 @@ static void a_message_may_have_any_size(void **state)
 
 static int log_in_child(void *unused)
 {
-    CHECK(plait_log(plait_get_logger(), PLAIT_LOG_INFO, "from a child") == 0);
+    CHECK(plait_log(plait_get_logger(), PLAIT_LOG_WARNING, "from a child") == 0);
     CHECK(plait_log(plait_get_logger(), PLAIT_LOG_DEBUG, "%s", nowhere) == 0);
     return 0;
 }
@@ -207,7 +207,7 @@ static int start_children(void *unused)
     memset(name, 'n', sizeof name);
     name[sizeof name - 1] = 0;
     const plait_process_options options[] = { { 0 }, { .name = "Ada" }, { .name = name } };
-    plait_log_to_stderr(PLAIT_LOG_INFO);
+    plait_log_to_stderr(PLAIT_LOG_WARNING);
     CHECK(test_wait_exit(test_fork(log_in_child, NULL)) == 0);
     for (int i = 0; i < 3; i++) {
         plait_process *process = plait_start(log_in_child, NULL, 0, &options[i]);
@@ -222,8 +222,9 @@ static void children_log_as_their_parent_under_their_names(void **state)
     char expected[400], name[64];
     memset(name, 'n', 63);
     name[63] = 0;
-    snprintf(expected, sizeof expected, "[INFO/MainProcess] from a child\n[INFO/Process-1] from a child\n[INFO/Ada] from a child\n"
-             "[INFO/%s] from a child\n", name);
+    snprintf(expected, sizeof expected, "[WARNING/MainProcess] from a child\n"
+             "[WARNING/Process-1] from a child\n[WARNING/Ada] from a child\n"
+             "[WARNING/%s] from a child\n", name);
     lines_must_be(start_children, NULL, expected);
 }
 

@@ -209,7 +209,10 @@ static int call_forkserver_start(void)
 
 static void have_forkserver(void) { CHECK(call_forkserver_start() == 0); }
 static void stop_forkserver(void) { CHECK(plait_forkserver_stop() == 0); }
-static int call_served(void) { return start_it(&(plait_process_options){ .method = PLAIT_FORKSERVER, .output = PLAIT_STREAM_INHERIT }); }
+static int call_served(void)
+{
+    return start_it(&(plait_process_options){ .method = PLAIT_FORKSERVER, .output = PLAIT_STREAM_INHERIT });
+}
 
 static void end_served(void)
 {
