@@ -115,7 +115,7 @@ PLAIT_API plait_process *plait_process_new(int (*function)(void *argument), cons
  * A child ends when the process that started it ends, however that happens, unless it is detached; a program that called plait_init
  * first waits at its exit for those that are no daemons. (A child that was started by another thread than main's is watched over
  * by a small thread inside the child. One that was started by the main thread ends when the main thread ends, even if that calls
- * pthread_exit; and one that is stopped while it starts may outlive its parent until it goes on.)
+ * pthread_exit; one that is stopped while it starts may outlive its parent until it goes on; and so may one that calls setuid.)
  * 0; -EAGAIN (a limit on processes), -ENOMEM, -EMFILE, -EALREADY (it was started before), PLAIT_EDAEMON (this process is a daemon:
  * those may not have children), PLAIT_ENOARENA, PLAIT_ETOOMANY; when an option can't be met, what the system says: -ENOENT (cwd),
  * -EPERM, -EINVAL; PLAIT_ENOINIT, PLAIT_ENOFUNCTION with other methods than fork.  After a failure it may be tried again; nothing

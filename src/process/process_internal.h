@@ -9,6 +9,7 @@
 
 #include <plait/process.h>
 
+#include "base/fd.h"
 #include "base/futex.h"
 #include "family/roster.h"
 #include "log/log.h"
@@ -41,8 +42,7 @@ struct plait_process {
     _Atomic int stage;                                     /* enum plait__stage */
     _Atomic int sentinel;                                  /* see sentinel.h; -1: there is none, or it was lost.  Under `reaping` */
     _Atomic bool is_pidfd;
-    dev_t device;                                          /* of the sentinel: which file it is */
-    ino_t inode;
+    struct plait__file file;                               /* of the sentinel: which it is */
     int streams[3];                                        /* our ends of its standard streams; -1 */
     struct plait__capture *capture;                        /* of a communicate that was interrupted by its deadline; NULL */
     pthread_mutex_t reaping;                               /* guards the rest */
