@@ -110,8 +110,8 @@ PLAIT_API plait_process *plait_process_new(int (*function)(void *argument), cons
  * and at the child's end; in a program that has, or had, other threads: stdout and stderr only, so that the child has to fclose or
  * fflush what it opened.
  * The child may call exit(), but never runs its parent's atexit handlers, and reads nothing from standard input unless .input says
- * so.  After a fork, its global variables and signal handlers are copies of its parent's; what other start methods give it:
- * start_method.h.
+ * so.  After a fork, its global variables and signal handlers are copies of its parent's, and its first thread can't be cancelled
+ * unless it allows that; what other start methods give it: start_method.h.
  * A child ends when the process that started it ends, however that happens, unless it is detached; a program that called plait_init
  * first waits at its exit for those that are no daemons. (A child that was started by another thread than main's is watched over
  * by a small thread inside the child. One that was started by the main thread ends when the main thread ends, even if that calls
@@ -119,7 +119,7 @@ PLAIT_API plait_process *plait_process_new(int (*function)(void *argument), cons
  * 0; -EAGAIN (a limit on processes), -ENOMEM, -EMFILE, -EALREADY (it was started before), PLAIT_EDAEMON (this process is a daemon:
  * those may not have children), PLAIT_ENOARENA, PLAIT_ETOOMANY; when an option can't be met, what the system says: -ENOENT (cwd),
  * -EPERM, -EINVAL; PLAIT_ENOINIT, PLAIT_ENOFUNCTION with other methods than fork.  After a failure it may be tried again; nothing
- * is left behind.  Does not block for longer than the start takes.  Python: process.start(). */
+ * is left behind.  Does not block for longer than the start takes; it is no cancellation point.  Python: process.start(). */
 PLAIT_API int plait_process_start(plait_process *process);
 
 /* Both in one call: the object of a started process, or NULL with errno; nothing is left behind. */

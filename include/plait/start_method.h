@@ -16,6 +16,7 @@
  * | global variables, memory | copies | as at the begin | as the server's | as the server's |
  * | descriptors | all | the standard streams, .fds | the standard streams, .fds | the standard streams |
  * | cwd, environment, limits | this process's | this process's | the server's | the server's |
+ * | signals | this thread's mask, all handlers | none blocked, no handler; ignored ones | as the server's | as the server's |
  * | safe in programs with threads | no: what they hold stays held | yes | yes | yes |
  * | costs | more with every MiB in use | some ms | a fork of a small process | a wake-up |
  *

@@ -68,8 +68,8 @@ bool plait__child_look(plait_process *process)
         wait_for(process, &info, 0);
     } else {                                               /* ECHILD: the host took it; EINTR can't be with WNOHANG */
         plait__reap_all();
-        bool told = atomic_load(&process->record->has_ended);
-        process->exitcode = told ? process->record->code : PLAIT_EREAPED;
+        const struct plait__exit_record *record = process->record;           /* NULL: a program, which tells nothing */
+        process->exitcode = record && atomic_load(&record->has_ended) ? record->code : PLAIT_EREAPED;
     }
     return true;
 }
@@ -81,8 +81,9 @@ bool plait__child_look(plait_process *process)
  * from there to its end the kernel takes some ten microseconds. */
 void plait__spin_for_end(const plait_process *process)
 {
-    if (!process->record || process->sentinel < 0 || !plait__is_member() || !plait__self.spin_limit) return;
-    const plait__word *has_ended = &process->record->has_ended;
+    const struct plait__exit_record *record = process->record;
+    if (!record || process->sentinel < 0 || !plait__is_member() || !plait__self.spin_limit) return;
+    const plait__word *has_ended = &record->has_ended;
     struct plait__wait wait = plait__wait_until(PLAIT_FOREVER);
     while (!atomic_load(has_ended) && plait__spin(&wait)) {}
     if (!atomic_load(has_ended)) {
