@@ -128,8 +128,10 @@ PLAIT_API plait_process *plait_start(int (*function)(void *argument), const void
 
 /* ---- its end ---- */
 
-/* Wait until it has ended.  (A child of the forkserver without threads has then told its exit code and closed its descriptors; the
- * kernel may need a tenth of a millisecond more to take it apart.)
+/* Wait until it has ended.  (A thread has ended when its function has returned, or was left; for what the C library still does for
+ * it then, such as destructors of pthread_key_create, this waits until the deadline, and plait_process_free for ever.  A child of
+ * the forkserver without threads has then told its exit code and closed its descriptors; the kernel may need a tenth of a
+ * millisecond more to take it apart.)
  * 0, -ETIMEDOUT, -EINVAL (NULL), -ECHILD (not a child of this process), PLAIT_ENOTSTARTED, -EDEADLK (a thread joins itself). May
  * be called again and from several threads. Python: process.join(timeout). */
 PLAIT_API int plait_process_join(plait_process *process, plait_deadline deadline);

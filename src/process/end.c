@@ -140,15 +140,10 @@ bool plait__is_over(plait_process *process)
 int plait_process_join(plait_process *process, plait_deadline deadline)
 {
     int error = plait__check_started(process);
-    if (error) return error;
-    while (!plait__is_over(process)) {
-        error = process->route->wait(process, deadline);
-        if (!error) continue;
-        if (error != -ETIMEDOUT) return error;
-        if (plait__is_over(process)) return 0;
-        return plait__fail(-ETIMEDOUT, "%s (pid %d) is still running", process->name, (int)process->pid);
-    }
-    return 0;
+    while (!error && !plait__is_over(process)) error = process->route->wait(process, deadline);
+    if (error && !(error == -ETIMEDOUT && plait__is_over(process)))
+        return error == -ETIMEDOUT ? plait__fail(error, "%s (pid %d) is still running", process->name, (int)process->pid) : error;
+    return process->route->finish ? process->route->finish(process, deadline) : 0;
 }
 
 int plait_process_exitcode(plait_process *process)

@@ -65,6 +65,9 @@ struct plait__route {
     bool (*look)(plait_process *process);
     /* Wait until it may have ended.  0, -ETIMEDOUT, or an error of the system. */
     int (*wait)(plait_process *process, plait_deadline deadline);
+    /* After `look` said that it has ended: wait until nothing of it is left, or for the deadline.  0, -EDEADLK; NULL:
+     * nothing is left. */
+    int (*finish)(plait_process *process, plait_deadline deadline);
     /* Of processes of plait_process_new, with `reaping` locked and it running: 0 or -errno. */
     int (*signal)(plait_process *process, int signal);
     /* It has ended, or was never started: give back what the route has made. */
