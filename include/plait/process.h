@@ -138,8 +138,8 @@ PLAIT_API int plait_process_join(plait_process *process, plait_deadline deadline
 
 /* Its exit code 0..255, or -signal if a signal ended it, or PLAIT_ERUNNING, PLAIT_ENOTSTARTED (Python's None); PLAIT_EREAPED when
  * nobody knows: the program took the status by a wait of its own and the child did not end by itself; or its forkserver was killed;
- * or another process asks; PLAIT_ENOFUNCTION when a child that begins anew has not found its function (the detail says why);
- * -EINVAL. Does not block.  Python: process.exitcode. */
+ * or another process asks; PLAIT_ENOFUNCTION when a child that begins anew has not found its function (the detail says why),
+ * PLAIT_ENOINIT when its program ended before it called plait_init; -EINVAL.  Does not block.  Python: process.exitcode. */
 PLAIT_API int plait_process_exitcode(plait_process *process);
 
 /* 1 while it runs, 0 before and after, -EINVAL, -ECHILD (another process asks).  Does not block.  Python: process.is_alive(). */

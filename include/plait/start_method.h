@@ -61,6 +61,7 @@ PLAIT_API const char *plait_start_method_name(int method);
 
 /* The program that spawn and forkserver run instead of this one, such as the plait-host that is installed with the library: for a
  * plug-in in a program that does not call plait_init.  Its functions must then lie in shared objects.  NULL: this program again.
+ * A program that does not call plait_init runs no function: the exit code is PLAIT_ENOINIT when it ends.
  * 0; -ENOMEM.  Python: set_executable(path). */
 PLAIT_API int plait_set_executable(const char *path);
 

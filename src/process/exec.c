@@ -238,15 +238,25 @@ static int start(plait_process *process)
     return process->plan->argv ? launch(process, process->plan->argv[0], process->plan->argv, -1) : start_function(process);
 }
 
-/* Why it could not run its function, it has told by itself.  A program has told nothing. */
+/* Why it could not run its function, it has told by itself; unless its program is one that knows nothing of that. */
+static void note_failure(plait_process *process, struct plait__spawned *spawned)
+{
+    const struct plait__exit_record *record = &spawned->record;
+    bool has_told = atomic_load(&record->has_ended) && record->code < 0;
+    bool never_began = !atomic_load(&record->has_begun) && process->exitcode >= 0;
+    if (!has_told && !never_began) return;
+    if (never_began)
+        snprintf(spawned->detail, sizeof spawned->detail, "its program ended (exit code %d) without a call of plait_init",
+                 process->exitcode);
+    process->exitcode = never_began ? PLAIT_ENOINIT : record->code;
+    process->detail = spawned->detail;
+}
+
+/* (A program that is no child of the same family has no record, and tells nothing.) */
 static bool look(plait_process *process)
 {
-    struct plait__exit_record *record = process->record;
     bool ended = plait__child_look(process);
-    if (ended && record && atomic_load(&record->has_ended) && record->code < 0) {
-        process->exitcode = record->code;
-        process->detail = ((struct plait__spawned *)record)->detail;
-    }
+    if (ended && process->record) note_failure(process, (struct plait__spawned *)process->record);
     return ended;
 }
 

@@ -21,7 +21,8 @@
  * own.  Written by the child, once; by the forkserver, if the child could not. */
 enum plait__told { PLAIT__RUNS, PLAIT__TOLD, PLAIT__ENDED_UNTOLD };        /* the last: the forkserver says so, see its status */
 struct plait__exit_record {
-    plait__word has_ended, has_begun;                      /* the second: of threads, when somebody waits for that */
+    plait__word has_ended, has_begun;                      /* the second: of threads, when somebody waits for that;
+                                                              and of children that begin anew, once they have this */
     int32_t code;
 };
 
