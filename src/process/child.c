@@ -74,7 +74,7 @@ void plait__birth_fill(struct plait__birth *birth, const plait_process *process)
     memcpy(birth->name, process->name, sizeof birth->name);
     memcpy(birth->class_name, process->class_name, sizeof birth->class_name);
     memcpy(birth->identity, process->identity, sizeof birth->identity);
-    memcpy(birth->parent_name, plait_current_process()->name, sizeof birth->parent_name);
+    snprintf(birth->parent_name, sizeof birth->parent_name, "%s", plait__process_name());
 }
 
 void plait__child_run(const struct plait__birth *birth)

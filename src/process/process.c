@@ -188,9 +188,9 @@ int plait_process_set_name(plait_process *process, const char *name)
     if (!process || !name) return plait__fail(-EINVAL, "the %s is NULL", process ? "name" : "process");
     size_t length = strlen(name);
     if (!length || length >= sizeof process->name) return plait__fail(-EINVAL, "a name of %zu bytes; 1 to 63 are possible", length);
-    memcpy(process->name, name, length + 1);
-    if (process == plait_current_process()) plait__set_process_name(name);
-    return 0;
+    int error = process == plait_current_process() ? plait__rename_process(name) : 0;
+    if (!error) memcpy(process->name, name, length + 1);
+    return error;
 }
 
 int plait_process_daemon(const plait_process *process)
