@@ -86,7 +86,7 @@ typedef struct plait_process_options {
     const plait_limit *limits;
     const int *cpus;          /* the numbers of the CPUs that it may run on */
     const int *fds;           /* spawn, forkserver and programs: the descriptors that it has besides the standard streams, under the
-                                 numbers that they have here; a fork has all */
+                                 numbers that they have here; a fork has all, but of the pipes to other children only these */
     int limit_count, cpu_count, fd_count;
     int nice;                 /* added to ours: a positive number is a lower priority */
     int input, output, errors;      /* its standard streams: enum plait_stream or PLAIT_STREAM_FD(fd) */

@@ -85,7 +85,7 @@ void plait__child_run(const struct plait__birth *birth)
     self.is_served = birth->is_served;
     plait__have_parent(birth);
     plait__be(birth);
-    plait__children_forget();
+    plait__children_forget(birth->plan);
     prctl(PR_SET_NAME, birth->name);
     plait__set_process_name(birth->name);
     plait__at_exit(end);

@@ -45,6 +45,7 @@ struct plait_process {
     _Atomic bool is_pidfd;
     struct plait__file file;                               /* of the sentinel: which it is */
     int streams[3];                                        /* our ends of its standard streams; -1 */
+    struct plait__file stream_files[3];                    /* which those are */
     struct plait__capture *capture;                        /* of a communicate that was interrupted by its deadline; NULL */
     pthread_mutex_t reaping;                               /* guards the rest */
     bool has_ended;
