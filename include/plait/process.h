@@ -86,7 +86,7 @@ typedef struct plait_process_options {
     const plait_limit *limits;
     const int *cpus;          /* the numbers of the CPUs that it may run on */
     const int *fds;           /* spawn, forkserver and programs: the descriptors that it has besides the standard streams, under the
-                                 numbers that they have here; a fork has all */
+                                 numbers that they have here; a fork has all, but of the pipes to other children only these */
     int limit_count, cpu_count, fd_count;
     int nice;                 /* added to ours: a positive number is a lower priority */
     int input, output, errors;      /* its standard streams: enum plait_stream or PLAIT_STREAM_FD(fd) */
@@ -110,16 +110,16 @@ PLAIT_API plait_process *plait_process_new(int (*function)(void *argument), cons
  * and at the child's end; in a program that has, or had, other threads: stdout and stderr only, so that the child has to fclose or
  * fflush what it opened.
  * The child may call exit(), but never runs its parent's atexit handlers, and reads nothing from standard input unless .input says
- * so.  After a fork, its global variables and signal handlers are copies of its parent's; what other start methods give it:
- * start_method.h.
+ * so.  After a fork, its global variables and signal handlers are copies of its parent's, and its first thread can't be cancelled
+ * unless it allows that; what other start methods give it: start_method.h.
  * A child ends when the process that started it ends, however that happens, unless it is detached; a program that called plait_init
  * first waits at its exit for those that are no daemons. (A child that was started by another thread than main's is watched over
  * by a small thread inside the child. One that was started by the main thread ends when the main thread ends, even if that calls
- * pthread_exit; and one that is stopped while it starts may outlive its parent until it goes on.)
+ * pthread_exit; one that is stopped while it starts may outlive its parent until it goes on; and so may one that calls setuid.)
  * 0; -EAGAIN (a limit on processes), -ENOMEM, -EMFILE, -EALREADY (it was started before), PLAIT_EDAEMON (this process is a daemon:
  * those may not have children), PLAIT_ENOARENA, PLAIT_ETOOMANY; when an option can't be met, what the system says: -ENOENT (cwd),
  * -EPERM, -EINVAL; PLAIT_ENOINIT, PLAIT_ENOFUNCTION with other methods than fork.  After a failure it may be tried again; nothing
- * is left behind.  Does not block for longer than the start takes.  Python: process.start(). */
+ * is left behind.  Does not block for longer than the start takes; it is no cancellation point.  Python: process.start(). */
 PLAIT_API int plait_process_start(plait_process *process);
 
 /* Both in one call: the object of a started process, or NULL with errno; nothing is left behind. */
@@ -128,16 +128,18 @@ PLAIT_API plait_process *plait_start(int (*function)(void *argument), const void
 
 /* ---- its end ---- */
 
-/* Wait until it has ended.  (A child of the forkserver without threads has then told its exit code and closed its descriptors; the
- * kernel may need a tenth of a millisecond more to take it apart.)
+/* Wait until it has ended.  (A thread has ended when its function has returned, or was left; for what the C library still does for
+ * it then, such as destructors of pthread_key_create, this waits until the deadline, and plait_process_free for ever.  A child of
+ * the forkserver without threads has then told its exit code and closed its descriptors; the kernel may need a tenth of a
+ * millisecond more to take it apart.)
  * 0, -ETIMEDOUT, -EINVAL (NULL), -ECHILD (not a child of this process), PLAIT_ENOTSTARTED, -EDEADLK (a thread joins itself). May
  * be called again and from several threads. Python: process.join(timeout). */
 PLAIT_API int plait_process_join(plait_process *process, plait_deadline deadline);
 
 /* Its exit code 0..255, or -signal if a signal ended it, or PLAIT_ERUNNING, PLAIT_ENOTSTARTED (Python's None); PLAIT_EREAPED when
  * nobody knows: the program took the status by a wait of its own and the child did not end by itself; or its forkserver was killed;
- * or another process asks; PLAIT_ENOFUNCTION when a child that begins anew has not found its function (the detail says why);
- * -EINVAL. Does not block.  Python: process.exitcode. */
+ * or another process asks; PLAIT_ENOFUNCTION when a child that begins anew has not found its function (the detail says why),
+ * PLAIT_ENOINIT when its program ended before it called plait_init; -EINVAL.  Does not block.  Python: process.exitcode. */
 PLAIT_API int plait_process_exitcode(plait_process *process);
 
 /* 1 while it runs, 0 before and after, -EINVAL, -ECHILD (another process asks).  Does not block.  Python: process.is_alive(). */

@@ -30,7 +30,8 @@ typedef struct plait_captured {
 PLAIT_BEGIN
 
 /* The object of a process that will run a program: argv[0] is looked for as execvp does, argv ends with NULL.  Of the options, kind
- * and method mean nothing.  It gets the standard streams and .fds, no other descriptor, and the signals as at a program's begin.
+ * and method mean nothing.  It gets the standard streams and .fds, no other descriptor.  It begins with no signal
+ * blocked; those with a handler here have their default action, as have SIGPIPE and SIGXFSZ; what else is ignored stays ignored.
  * It ends with this process like a function's process; but if another thread than main's starts it, it may outlive it.
  * The rest as plait_process_new.  Python: subprocess.Popen(argv), without the start. */
 PLAIT_API plait_process *plait_program_new(char *const argv[], const plait_process_options *options);

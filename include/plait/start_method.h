@@ -16,6 +16,7 @@
  * | global variables, memory | copies | as at the begin | as the server's | as the server's |
  * | descriptors | all | the standard streams, .fds | the standard streams, .fds | the standard streams |
  * | cwd, environment, limits | this process's | this process's | the server's | the server's |
+ * | signals | this thread's mask, all handlers | none blocked, no handler; ignored ones | as the server's | as the server's |
  * | safe in programs with threads | no: what they hold stays held | yes | yes | yes |
  * | costs | more with every MiB in use | some ms | a fork of a small process | a wake-up |
  *
@@ -60,6 +61,7 @@ PLAIT_API const char *plait_start_method_name(int method);
 
 /* The program that spawn and forkserver run instead of this one, such as the plait-host that is installed with the library: for a
  * plug-in in a program that does not call plait_init.  Its functions must then lie in shared objects.  NULL: this program again.
+ * A program that does not call plait_init runs no function: the exit code is PLAIT_ENOINIT when it ends.
  * 0; -ENOMEM.  Python: set_executable(path). */
 PLAIT_API int plait_set_executable(const char *path);
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 int plait__above_stdio(int fd)
@@ -11,4 +12,17 @@ int plait__above_stdio(int fd)
     int error = -errno;
     close(fd);
     return higher < 0 ? error : higher;
+}
+
+struct plait__file plait__file_of(int fd)
+{
+    struct stat status;
+    if (fd < 0 || fstat(fd, &status) < 0) return (struct plait__file){ 0 };
+    return (struct plait__file){ status.st_dev, status.st_ino };
+}
+
+bool plait__is_file(int fd, const struct plait__file *file)
+{
+    struct stat status;
+    return fd >= 0 && fstat(fd, &status) == 0 && status.st_dev == file->device && status.st_ino == file->inode;
 }

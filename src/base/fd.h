@@ -3,6 +3,21 @@
 #ifndef PLAIT_BASE_FD_H
 #define PLAIT_BASE_FD_H
 
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* Which file a descriptor is: the host may close one that it does not know, and open another at the same number.  (Before Linux 6.9
+ * all pidfds and eventfds look the same.) */
+struct plait__file {
+    dev_t device;
+    ino_t inode;
+};
+
+/* Of a closed descriptor, or a negative number: no file at all. */
+struct plait__file plait__file_of(int fd);
+
+bool plait__is_file(int fd, const struct plait__file *file);
+
 /* fd, or another one above 2 in its place (closed on exec).  -errno: there is none, fd is closed then; a negative fd stays. */
 int plait__above_stdio(int fd);
 

@@ -22,7 +22,9 @@ _Static_assert(PLAIT__MEMBERS_MAX < 1u << 13, "a slot is 13 bits of a short owne
 
 _Thread_local struct plait__self plait__self = { .incarnation = NO_INCARNATION };
 struct plait__roster *plait__roster;
-static char process_name[PLAIT__PROCESS_NAME_SIZE] = "MainProcess";
+
+static char name_at_begin[PLAIT__PROCESS_NAME_SIZE] = "MainProcess";
+static const char *_Atomic process_name = name_at_begin;
 
 /* ---- making the roster ---- */
 
@@ -194,8 +196,8 @@ static void fill_in(struct plait__slot *slot, bool unpulsed)
     atomic_store(&slot->waiting, NULL);
     atomic_store(&slot->tid, tid);
     atomic_store(&slot->pid_namespace, plait__pid_namespace());
-    if (pid == tid) snprintf(slot->name, sizeof slot->name, "%.*s", (int)PLAIT__NAME_SIZE - 1, process_name);
-    else snprintf(slot->name, sizeof slot->name, "%.18s/%d", process_name, (int)tid);
+    if (pid == tid) snprintf(slot->name, sizeof slot->name, "%.*s", (int)PLAIT__NAME_SIZE - 1, plait__process_name());
+    else snprintf(slot->name, sizeof slot->name, "%.18s/%d", plait__process_name(), (int)tid);
     uint32_t flags = 0;
     if (unpulsed) {
         flags = PLAIT__UNPULSED;
@@ -316,15 +318,54 @@ enum plait__fate plait__fate(uint64_t owner)
     return how_it_ended(slot, life);
 }
 
+static void name_slot(const char *name)
+{
+    if (plait__is_member()) snprintf(plait__slot(plait__self.slot)->name, PLAIT__NAME_SIZE, "%s", name);
+}
+
 void plait__set_process_name(const char *name)
 {
-    snprintf(process_name, sizeof process_name, "%s", name);
-    if (plait__is_member()) snprintf(plait__slot(plait__self.slot)->name, PLAIT__NAME_SIZE, "%s", name);
+    snprintf(name_at_begin, sizeof name_at_begin, "%s", name);
+    atomic_store(&process_name, name_at_begin);
+    name_slot(name);
+}
+
+/* All that it was ever renamed to: they stay, as somebody may be reading one. */
+static struct new_name {
+    struct new_name *next;
+    char text[PLAIT__PROCESS_NAME_SIZE];
+} *_Atomic new_names;
+
+static struct new_name *find_name(const char *text)
+{
+    struct new_name *name = atomic_load(&new_names);
+    while (name && strcmp(name->text, text) != 0) name = name->next;
+    return name;
+}
+
+static struct new_name *add_name(const char *text)
+{
+    struct new_name *name = malloc(sizeof *name);
+    if (!name) return NULL;
+    snprintf(name->text, sizeof name->text, "%s", text);
+    name->next = atomic_load(&new_names);
+    while (!atomic_compare_exchange_weak(&new_names, &name->next, name)) {}
+    return name;
+}
+
+int plait__rename_process(const char *text)
+{
+    struct new_name *name = find_name(text);
+    if (!name) name = add_name(text);
+    if (!name) return plait__fail(-ENOMEM, "no private memory for a name");
+    atomic_store(&process_name, name->text);
+    name_slot(text);
+    return 0;
 }
 
 const char *plait__process_name(void)
 {
-    return process_name;
+    return atomic_load(&process_name);
 }
 
 void plait__describe_member(uint32_t number, char *text, size_t size)

@@ -196,6 +196,9 @@ int plait__block_take(void *block);
 /* The name of this process ("MainProcess" until it is set); the calling thread's slot takes its begin at once.  For a process that
  * has just begun, with one thread: whoever reads the name does it without a lock. */
 void plait__set_process_name(const char *name);
+
+/* And later: what plait__process_name has returned stays as it was.  0, -ENOMEM. */
+int plait__rename_process(const char *name);
 const char *plait__process_name(void);
 
 /* "NAME (pid N)" of a member, for details. */

@@ -74,7 +74,7 @@ void plait__birth_fill(struct plait__birth *birth, const plait_process *process)
     memcpy(birth->name, process->name, sizeof birth->name);
     memcpy(birth->class_name, process->class_name, sizeof birth->class_name);
     memcpy(birth->identity, process->identity, sizeof birth->identity);
-    memcpy(birth->parent_name, plait_current_process()->name, sizeof birth->parent_name);
+    snprintf(birth->parent_name, sizeof birth->parent_name, "%s", plait__process_name());
 }
 
 void plait__child_run(const struct plait__birth *birth)
@@ -85,7 +85,7 @@ void plait__child_run(const struct plait__birth *birth)
     self.is_served = birth->is_served;
     plait__have_parent(birth);
     plait__be(birth);
-    plait__children_forget();
+    plait__children_forget(birth->plan);
     prctl(PR_SET_NAME, birth->name);
     plait__set_process_name(birth->name);
     plait__at_exit(end);

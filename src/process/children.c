@@ -2,11 +2,13 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <unistd.h>
 
 #include "log/log.h"
 
 /* Guarded by `lock`, which no fork can copy in another thread's hands; empty in a forked child. */
 static plait_process *first;
+static plait_process *of_parent;                           /* in a forked child: copies of its parent's */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic bool is_ending;                             /* from now on no worker of a pool is replaced */
 
@@ -15,6 +17,7 @@ static void after_fork(void) { pthread_mutex_unlock(&lock); }
 
 static void after_fork_in_child(void)
 {
+    of_parent = first;
     first = NULL;
     pthread_mutex_unlock(&lock);
 }
@@ -24,9 +27,28 @@ static __attribute__((constructor)) void register_for_forks(void)
     pthread_atfork(before_fork, after_fork, after_fork_in_child);
 }
 
-void plait__children_forget(void)
+static bool is_given(int fd, const struct plait__plan *plan)
 {
-    first = NULL;
+    for (size_t i = 0; i < plan->fd_count; i++)
+        if (plan->fds[i] == fd) return true;
+    return false;
+}
+
+/* (The program may have closed one by itself, and opened another file at its number.) */
+static void close_pipes(plait_process *process, const struct plait__plan *plan)
+{
+    for (int i = 0; i < 3; i++) {
+        int fd = process->streams[i];
+        if (fd < 0 || is_given(fd, plan)) continue;
+        process->streams[i] = -1;
+        if (plait__is_file(fd, &process->stream_files[i])) close(fd);
+    }
+}
+
+void plait__children_forget(const struct plait__plan *plan)
+{
+    for (plait_process *process = of_parent; process; process = process->next) close_pipes(process, plan);
+    of_parent = first = NULL;
     atomic_store(&is_ending, false);
 }
 

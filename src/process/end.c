@@ -68,8 +68,8 @@ bool plait__child_look(plait_process *process)
         wait_for(process, &info, 0);
     } else {                                               /* ECHILD: the host took it; EINTR can't be with WNOHANG */
         plait__reap_all();
-        bool told = atomic_load(&process->record->has_ended);
-        process->exitcode = told ? process->record->code : PLAIT_EREAPED;
+        const struct plait__exit_record *record = process->record;           /* NULL: a program, which tells nothing */
+        process->exitcode = record && atomic_load(&record->has_ended) ? record->code : PLAIT_EREAPED;
     }
     return true;
 }
@@ -81,8 +81,9 @@ bool plait__child_look(plait_process *process)
  * from there to its end the kernel takes some ten microseconds. */
 void plait__spin_for_end(const plait_process *process)
 {
-    if (!process->record || process->sentinel < 0 || !plait__is_member() || !plait__self.spin_limit) return;
-    const plait__word *has_ended = &process->record->has_ended;
+    const struct plait__exit_record *record = process->record;
+    if (!record || process->sentinel < 0 || !plait__is_member() || !plait__self.spin_limit) return;
+    const plait__word *has_ended = &record->has_ended;
     struct plait__wait wait = plait__wait_until(PLAIT_FOREVER);
     while (!atomic_load(has_ended) && plait__spin(&wait)) {}
     if (!atomic_load(has_ended)) {
@@ -139,15 +140,10 @@ bool plait__is_over(plait_process *process)
 int plait_process_join(plait_process *process, plait_deadline deadline)
 {
     int error = plait__check_started(process);
-    if (error) return error;
-    while (!plait__is_over(process)) {
-        error = process->route->wait(process, deadline);
-        if (!error) continue;
-        if (error != -ETIMEDOUT) return error;
-        if (plait__is_over(process)) return 0;
-        return plait__fail(-ETIMEDOUT, "%s (pid %d) is still running", process->name, (int)process->pid);
-    }
-    return 0;
+    while (!error && !plait__is_over(process)) error = process->route->wait(process, deadline);
+    if (error && !(error == -ETIMEDOUT && plait__is_over(process)))
+        return error == -ETIMEDOUT ? plait__fail(error, "%s (pid %d) is still running", process->name, (int)process->pid) : error;
+    return process->route->finish ? process->route->finish(process, deadline) : 0;
 }
 
 int plait_process_exitcode(plait_process *process)

@@ -31,7 +31,6 @@ struct launch {
     const char *folders;                                   /* in which to look for it; NULL: the path is one */
     char *const *argv;
     struct plait__streams streams;
-    sigset_t mask;                                         /* as it was before */
     pid_t parent;
     bool tied, is_program;
     volatile bool is_shared;                               /* set by the child: it has our memory, so it is done when we go on */
@@ -41,15 +40,26 @@ struct launch {
 
 /* ---- between vfork and exec ---- */
 
-/* A handler must not run here, in our parent's memory.  (Ignored signals stay ignored, as exec leaves them.) */
-static void reset_handlers(void)
+/* A handler must not run here, in our parent's memory.  Ignored signals stay ignored, as exec leaves them; but for programs those
+ * two that a program ignores to get an error from write instead: others hardly expect that. */
+static void reset_signals(bool is_program)
 {
     for (int signal = 1; signal < NSIG; signal++) {
         struct sigaction action;
-        if (sigaction(signal, NULL, &action) < 0 || action.sa_handler == SIG_DFL || action.sa_handler == SIG_IGN) continue;
+        if (sigaction(signal, NULL, &action) < 0 || action.sa_handler == SIG_DFL) continue;
+        bool is_for_write = signal == SIGPIPE || signal == SIGXFSZ;
+        if (action.sa_handler == SIG_IGN && !(is_program && is_for_write)) continue;
         action = (struct sigaction){ .sa_handler = SIG_DFL };
         sigaction(signal, &action, NULL);
     }
+}
+
+/* The mask of the thread that starts it means nothing to who begins anew. */
+static void unblock_signals(void)
+{
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 #ifndef SYS_close_range
@@ -118,12 +128,12 @@ __attribute__((noreturn)) static void be_child(struct launch *launch)
 {
     struct plait__report report;
     launch->is_shared = true;
-    reset_handlers();
+    reset_signals(launch->is_program);
     if (launch->tied) prctl(PR_SET_PDEATHSIG, SIGKILL);
     pid_t parent = getppid();
     if (launch->tied && parent != launch->parent && parent != 0) _exit(127);           /* 0: it is in another pid namespace */
     if (prepare(launch, &report) == 0) {
-        sigprocmask(SIG_SETMASK, &launch->mask, NULL);
+        unblock_signals();
         execute(launch);
         report = (struct plait__report){ PLAIT__STEP_EXEC, errno };
     }
@@ -146,15 +156,15 @@ __attribute__((noinline)) static pid_t begin(struct launch *launch)
 static int begin_and_watch(plait_process *process, struct launch *launch)
 {
     struct plait__reservation reserved;
-    sigset_t all;
+    sigset_t all, before;
     int error = plait__sentinel_reserve(&reserved);
     if (error) return error;
     launch->kept[1] = reserved.pipe[1];
     sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &launch->mask);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
     pid_t pid = begin(launch);
     error = errno;
-    pthread_sigmask(SIG_SETMASK, &launch->mask, NULL);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (pid < 0) {
         plait__sentinel_drop(&reserved);
         return plait__fork_failed(error);
@@ -228,17 +238,25 @@ static int start(plait_process *process)
     return process->plan->argv ? launch(process, process->plan->argv[0], process->plan->argv, -1) : start_function(process);
 }
 
-/* Why it could not run its function, it has told by itself.  A program has told nothing. */
+/* Why it could not run its function, it has told by itself; unless its program is one that knows nothing of that. */
+static void note_failure(plait_process *process, struct plait__spawned *spawned)
+{
+    const struct plait__exit_record *record = &spawned->record;
+    bool has_told = atomic_load(&record->has_ended) && record->code < 0;
+    bool never_began = !atomic_load(&record->has_begun) && process->exitcode >= 0;
+    if (!has_told && !never_began) return;
+    if (never_began)
+        snprintf(spawned->detail, sizeof spawned->detail, "its program ended (exit code %d) without a call of plait_init",
+                 process->exitcode);
+    process->exitcode = never_began ? PLAIT_ENOINIT : record->code;
+    process->detail = spawned->detail;
+}
+
+/* (A program that is no child of the same family has no record, and tells nothing.) */
 static bool look(plait_process *process)
 {
-    static struct plait__exit_record none;
-    if (!process->record) process->record = &none;
     bool ended = plait__child_look(process);
-    if (ended && atomic_load(&process->record->has_ended) && process->record->code < 0) {
-        process->exitcode = process->record->code;
-        process->detail = ((struct plait__spawned *)process->record)->detail;
-    }
-    if (process->record == &none) process->record = NULL;
+    if (ended && process->record) note_failure(process, (struct plait__spawned *)process->record);
     return ended;
 }
 

@@ -25,6 +25,7 @@ __attribute__((noreturn)) static void be_child(const char *place)
     struct plait__spawned *spawned = (struct plait__spawned *)(uintptr_t)address;
     if (!plait_is_shared(spawned)) _exit(127);
     fcntl(fd, F_SETFD, FD_CLOEXEC);
+    atomic_store(&spawned->record.has_begun, 1);
     plait__spawned_run(spawned);
 }
 

@@ -91,6 +91,17 @@ static int start_by(plait_process *process, const struct plait__route *route)
     return error ? error : route->start(process);
 }
 
+/* A start makes calls at which a thread may be cancelled, even in the child that has not yet executed and runs on our stack; and it
+ * could be undone from none of them. */
+static int start_uncancelled(plait_process *process)
+{
+    int before;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+    int error = start_by(process, process->route);
+    pthread_setcancelstate(before, NULL);
+    return error;
+}
+
 int plait_process_start(plait_process *process)
 {
     int error = plait__check_ours(process), expected = PLAIT__NEW;
@@ -99,7 +110,7 @@ int plait_process_start(plait_process *process)
     if (!atomic_compare_exchange_strong(&process->stage, &expected, PLAIT__STARTING))
         return plait__fail(-EALREADY, "cannot start a process twice");
     process->route = choose_route(process->plan);
-    error = start_by(process, process->route);
+    error = start_uncancelled(process);
     if (error) process->route = NULL;
     else if (!process->plan->is_hidden) plait__children_add(process);
     atomic_store(&process->stage, error ? PLAIT__NEW : PLAIT__STARTED);
@@ -177,9 +188,9 @@ int plait_process_set_name(plait_process *process, const char *name)
     if (!process || !name) return plait__fail(-EINVAL, "the %s is NULL", process ? "name" : "process");
     size_t length = strlen(name);
     if (!length || length >= sizeof process->name) return plait__fail(-EINVAL, "a name of %zu bytes; 1 to 63 are possible", length);
-    memcpy(process->name, name, length + 1);
-    if (process == plait_current_process()) plait__set_process_name(name);
-    return 0;
+    int error = process == plait_current_process() ? plait__rename_process(name) : 0;
+    if (!error) memcpy(process->name, name, length + 1);
+    return error;
 }
 
 int plait_process_daemon(const plait_process *process)

@@ -9,6 +9,7 @@
 
 #include <plait/process.h>
 
+#include "base/fd.h"
 #include "base/futex.h"
 #include "family/roster.h"
 #include "log/log.h"
@@ -20,7 +21,8 @@
  * own.  Written by the child, once; by the forkserver, if the child could not. */
 enum plait__told { PLAIT__RUNS, PLAIT__TOLD, PLAIT__ENDED_UNTOLD };        /* the last: the forkserver says so, see its status */
 struct plait__exit_record {
-    plait__word has_ended, has_begun;                      /* the second: of threads, when somebody waits for that */
+    plait__word has_ended, has_begun;                      /* the second: of threads, when somebody waits for that;
+                                                              and of children that begin anew, once they have this */
     int32_t code;
 };
 
@@ -41,9 +43,9 @@ struct plait_process {
     _Atomic int stage;                                     /* enum plait__stage */
     _Atomic int sentinel;                                  /* see sentinel.h; -1: there is none, or it was lost.  Under `reaping` */
     _Atomic bool is_pidfd;
-    dev_t device;                                          /* of the sentinel: which file it is */
-    ino_t inode;
+    struct plait__file file;                               /* of the sentinel: which it is */
     int streams[3];                                        /* our ends of its standard streams; -1 */
+    struct plait__file stream_files[3];                    /* which those are */
     struct plait__capture *capture;                        /* of a communicate that was interrupted by its deadline; NULL */
     pthread_mutex_t reaping;                               /* guards the rest */
     bool has_ended;
@@ -65,6 +67,9 @@ struct plait__route {
     bool (*look)(plait_process *process);
     /* Wait until it may have ended.  0, -ETIMEDOUT, or an error of the system. */
     int (*wait)(plait_process *process, plait_deadline deadline);
+    /* After `look` said that it has ended: wait until nothing of it is left, or for the deadline.  0, -EDEADLK; NULL:
+     * nothing is left. */
+    int (*finish)(plait_process *process, plait_deadline deadline);
     /* Of processes of plait_process_new, with `reaping` locked and it running: 0 or -errno. */
     int (*signal)(plait_process *process, int signal);
     /* It has ended, or was never started: give back what the route has made. */

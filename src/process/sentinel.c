@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/eventfd.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -51,22 +50,17 @@ int plait__sentinel_in_child(const struct plait__reservation *reserved)
 
 /* ---- ours ---- */
 
-/* Remember which it is.  (Before Linux 6.9 all pidfds and eventfds look the same.) */
+/* Remember which it is. */
 static void set(plait_process *process, int fd, bool is_pidfd)
 {
-    struct stat status = { 0 };
-    if (fd >= 0) fstat(fd, &status);
-    process->device = status.st_dev;
-    process->inode = status.st_ino;
+    process->file = plait__file_of(fd);
     process->is_pidfd = is_pidfd;
     process->sentinel = fd;
 }
 
 bool plait__sentinel_is_ours(const plait_process *process)
 {
-    struct stat status;
-    int fd = process->sentinel;
-    return fd >= 0 && fstat(fd, &status) == 0 && status.st_dev == process->device && status.st_ino == process->inode;
+    return plait__is_file(process->sentinel, &process->file);
 }
 
 static int make_event(unsigned readable)

@@ -25,6 +25,7 @@ static int make_pipe(plait_process *process, struct plait__streams *streams, int
     int theirs = number == 0 ? 0 : 1;
     streams->sources[number] = streams->pipes[number] = ends[theirs];
     process->streams[number] = ends[!theirs];
+    process->stream_files[number] = plait__file_of(ends[!theirs]);
     return 0;
 }
 
@@ -56,7 +57,7 @@ void plait__streams_drop(plait_process *process, struct plait__streams *streams)
 
 void plait__stream_close(plait_process *process, int number)
 {
-    if (process->streams[number] < 0) return;
-    close(process->streams[number]);
-    process->streams[number] = -1;
+    int fd = process->streams[number];
+    process->streams[number] = -1;                         /* first: a fork in this moment must not take it for ours */
+    if (fd >= 0) close(fd);
 }

@@ -2,6 +2,7 @@
 #include <plait/thread.h>
 
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,8 +21,8 @@
 /* ---- the thread ---- */
 
 /* Also when it ends by pthread_exit, or is cancelled; a cancellation that is still to come must not leave the lock behind.  A
- * sentinel is told of the end here, or made afterwards by one who knows.  Whoever learns of it joins, so nothing is freed before
- * this returns. */
+ * sentinel is told of the end here, or made afterwards by one who knows.  Whoever frees the object has joined before, so nothing is
+ * freed before this returns. */
 static void end(void *argument)
 {
     plait_process *process = argument;
@@ -104,11 +105,11 @@ static int start(plait_process *process)
     return error;
 }
 
-/* With `reaping` locked, so once.  The thread has nothing more to do than to end. */
+/* The function is over.  What destructors the program has given the C library for this thread may still run, for long perhaps:
+ * `finish` waits for them. */
 static bool look(plait_process *process)
 {
     if (!atomic_load(&process->record->has_ended)) return false;
-    pthread_join(process->thread, NULL);
     process->exitcode = process->record->code;
     return true;
 }
@@ -119,8 +120,48 @@ static int wait_for_end(plait_process *process, plait_deadline deadline)
     return wait_until_set(&process->record->has_ended, deadline);
 }
 
+/* 0: it is gone, -EBUSY: not yet; -EDEADLK: it asks for itself, which a destructor of its may do. */
+static int try_to_join(plait_process *process)
+{
+    int error = 0;
+    pthread_mutex_lock(&process->reaping);
+    if (!process->joined && pthread_equal(process->thread, pthread_self())) error = -EDEADLK;
+    else if (!process->joined && pthread_tryjoin_np(process->thread, NULL) == EBUSY) error = -EBUSY;
+    else process->joined = true;
+    pthread_mutex_unlock(&process->reaping);
+    return error;
+}
+
+#define YIELDS 100u                                        /* mostly it takes the kernel some ten microseconds */
+#define LONGEST_NAP (5 * PLAIT__MILLISECOND)
+
+/* It looks again and again, as of several that wait only one could join. */
+static int finish(plait_process *process, plait_deadline deadline)
+{
+    int64_t nap = PLAIT__MILLISECOND / 20;
+    int error;
+    for (unsigned i = 0; (error = try_to_join(process)) == -EBUSY && !plait__expired(deadline); i++) {
+        if (i < YIELDS) {
+            sched_yield();
+            continue;
+        }
+        plait__wait_fd(-1, 0, (plait_deadline){ plait__earlier(deadline, plait__now() + nap) });
+        nap = nap * 2 < LONGEST_NAP ? nap * 2 : LONGEST_NAP;
+    }
+    if (error == -EDEADLK) return plait__fail(error, "cannot join current thread");
+    return 0;
+}
+
+/* (Of a fork's copy of the object there is no thread.) */
+static void destroy(plait_process *process)
+{
+    bool ours = process->owner == getpid();
+    if (ours && finish(process, PLAIT_FOREVER) == -EDEADLK) pthread_detach(process->thread);
+    plait__child_destroy(process);
+}
+
 const struct plait__route plait__thread_route = {
-    .start = start, .look = look, .wait = wait_for_end, .destroy = plait__child_destroy,
+    .start = start, .look = look, .wait = wait_for_end, .finish = finish, .destroy = destroy,
 };
 
 /* ---- the face ---- */

@@ -252,7 +252,57 @@ static void a_detail_names_the_process_that_is_waited_for(void **state)
     host_run(ask_who_holds, NULL);
 }
 
+/* ---- from several threads ---- */
+
+enum { ASKING = 4, LENGTH = 60, RENAMED = 2000 };
+
+static pthread_barrier_t barrier;
+static _Atomic int over;
+
+/* All at once, and nobody has asked before. */
+static void *ask_who_this_is(void *unused)
+{
+    pthread_barrier_wait(&barrier);
+    CHECK(plait_process_pid(plait_current_process()) == getpid() && plait_current_thread() == plait_current_thread());
+    return NULL;
+}
+
+static void *look_at_the_name(void *unused)
+{
+    while (!over) {
+        const char *name = plait__process_name();
+        CHECK(strlen(name) == LENGTH && strspn(name, (char[]){ name[0], 0 }) == LENGTH);
+    }
+    return NULL;
+}
+
+static void rename_it(int letter)
+{
+    char name[LENGTH + 1] = "";
+    memset(name, letter, LENGTH);
+    CHECK(plait_process_set_name(plait_current_process(), name) == 0);
+}
+
+static int ask_and_rename(void *unused)
+{
+    pthread_t threads[ASKING];
+    CHECK(pthread_barrier_init(&barrier, NULL, ASKING) == 0);
+    for (int i = 0; i < ASKING; i++) threads[i] = thread_start(ask_who_this_is, NULL);
+    for (int i = 0; i < ASKING; i++) CHECK(pthread_join(threads[i], NULL) == 0);
+    rename_it('a');
+    const pthread_t looking = thread_start(look_at_the_name, NULL);
+    for (int i = 0; i < RENAMED; i++) rename_it('a' + i % 7);
+    over = 1;
+    return pthread_join(looking, NULL);
+}
+
+static void threads_may_ask_while_it_is_renamed(void **state)
+{
+    host_run(ask_and_rename, NULL);
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(threads_may_ask_while_it_is_renamed),
     cmocka_unit_test(processes_are_counted_from_1),
     cmocka_unit_test(the_number_of_a_childs_child_begins_with_that_of_the_child),
     cmocka_unit_test(each_generation_adds_a_number),

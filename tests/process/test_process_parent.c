@@ -187,7 +187,126 @@ static void a_grandchild_that_lives_on_does_not_delay_it(void **state)
     close(ends[1]);
 }
 
+/* ---- a child that closes all that it does not know ---- */
+
+enum { THEIRS = 100 };                                     /* from 3 up to this */
+
+static void close_all(void *others)
+{
+    int readable[2];
+    for (int fd = 3; fd < THEIRS; fd++) close(fd);
+    if (!others) return;
+    CHECK(pipe(readable) == 0 && write(readable[1], "x", 1) == 1);
+    for (int fd = 3; fd < THEIRS; fd++)
+        if (fd != readable[0] && fd != readable[1]) CHECK(dup2(readable[0], fd) == fd);
+}
+
+static long cpu_milliseconds(void)
+{
+    struct timespec spent;
+    CHECK(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &spent) == 0);
+    return spent.tv_sec * 1000 + spent.tv_nsec / 1000000;
+}
+
+/* It is stopped and goes on: whoever watches looks at the descriptor once more. */
+static int close_and_wait(void *others)
+{
+    plait_process *parent = plait_parent_process();
+    close_all(others);
+    CHECK(kill(getpid(), SIGSTOP) == 0);
+    const long before = cpu_milliseconds();
+    CHECK(plait_process_join(parent, plait_after(0.1)) == -ETIMEDOUT && plait_process_is_alive(parent) == 1);
+    close_all(others);
+    CHECK(plait_process_join(parent, plait_after(0.5)) == -ETIMEDOUT && plait_process_is_alive(parent) == 1);
+    CHECK(cpu_milliseconds() - before < 300);
+    return 3;
+}
+
+static void *start_those_that_close(void *unused)
+{
+    for (int others = 0; others < 2; others++) {
+        siginfo_t info;
+        plait_process *process = plait_start(close_and_wait, others ? &reached : NULL, 0, NULL);
+        CHECK(process && waitid(P_PID, (id_t)plait_process_pid(process), &info, WSTOPPED | WNOWAIT) == 0);
+        CHECK(kill(plait_process_pid(process), SIGCONT) == 0);
+        end_with(process, 3);
+    }
+    return NULL;
+}
+
+static int start_some_that_close(void *unused)
+{
+    be_program();
+    start_those_that_close(NULL);
+    CHECK(pthread_join(thread_start(start_those_that_close, NULL), NULL) == 0);
+    return 0;
+}
+
+static void closing_its_descriptor_ends_nobody(void **state)
+{
+    host_run(start_some_that_close, NULL);
+}
+
+static int close_and_tell(void *others)
+{
+    close_all(others);
+    reached[0] = getpid();
+    sleep_for_ever();
+}
+
+static void *start_one_that_closes(void *others)
+{
+    CHECK(plait_start(close_and_tell, others, 0, NULL));
+    sleep_for_ever();
+}
+
+static int have_a_thread_start_it(void *others)
+{
+    be_program();
+    thread_start(start_one_that_closes, others);
+    sleep_for_ever();
+}
+
+static void nor_does_it_save_it_from_ending_with_its_parent(void **state)
+{
+    adopt_orphans();
+    for (int others = 0; others < 2; others++) {
+        reached = test_shared(sizeof *reached);
+        const pid_t host = test_fork(have_a_thread_start_it, others ? &reached : NULL);
+        test_until(is_set, reached);
+        assert_int_equal(kill(host, SIGKILL), 0);
+        assert_int_equal(test_wait_exit(host), -SIGKILL);
+        assert_int_equal(test_wait_exit(reached[0]), -SIGKILL);
+    }
+}
+
+static int close_and_ask(void *others)
+{
+    plait_process *parent = plait_parent_process();
+    for (int i = 0; i < 2; i++) {
+        CHECK(plait_process_is_alive(parent) == 1 && plait_process_join(parent, plait_after(0.01)) == -ETIMEDOUT);
+        close_all(others);
+    }
+    return 3;
+}
+
+static int start_served(void *unused)
+{
+    be_program();
+    for (uintptr_t others = 0; others < 2; others++)
+        end_with(plait_start(close_and_ask, (void *)others, 0, &(plait_process_options){ .method = PLAIT_FORKSERVER }), 3);
+    return 0;
+}
+
+static void a_served_child_that_closes_it_still_knows(void **state)
+{
+    host_run(start_served, NULL);
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(closing_its_descriptor_ends_nobody),
+    cmocka_unit_test(nor_does_it_save_it_from_ending_with_its_parent),
+    cmocka_unit_test(a_served_child_that_closes_it_still_knows),
     cmocka_unit_test(it_has_a_name_and_a_pid),
     cmocka_unit_test(a_thread_starts_and_a_fork_asks),
     cmocka_unit_test(a_detached_child_sees_its_parent_killed),

@@ -443,7 +443,70 @@ static void nor_do_those_that_begin_anew(void **state)
     host_run(start_programs_beside_forks, NULL);
 }
 
+/* ---- pipes to other children ---- */
+
+static int read_from(void *fd)
+{
+    char letter;
+    return read(*(int *)fd, &letter, 1) == 1 && letter == 'x' ? 5 : 1;
+}
+
+static int has_not(void *fd)
+{
+    return is_open(*(int *)fd) ? 1 : 5;
+}
+
+static int start_brothers(void *unused)
+{
+    const plait_process_options piped = { .input = PLAIT_STREAM_PIPE, .output = PLAIT_STREAM_PIPE, .errors = PLAIT_STREAM_NULL };
+    be_program();
+    for (int way = 0; way < WAYS; way++) {
+        plait_process *copier = start_one(way, piped);
+        const int in = plait_process_stream(copier, 0), out = plait_process_stream(copier, 1);
+        plait_process *brother = plait_start(run_on, NULL, 0, NULL);
+        CHECK(brother);
+        end_with(plait_start(has_not, &in, sizeof in, NULL), 5);
+        CHECK(write(in, "xyz", 3) == 3 && plait_process_close_stream(copier, 0) == 0);       /* that it ends, though he lives */
+        end_with(plait_start(read_from, &out, sizeof out, &(plait_process_options){ .fds = &out, .fd_count = 1 }), 5);
+        end_with(copier, 4);
+        CHECK(plait_process_kill(brother) == 0);
+        end_with(brother, -SIGKILL);
+    }
+    return 0;
+}
+
+static void a_brother_does_not_hold_them_open(void **state)
+{
+    host_run(start_brothers, NULL);
+}
+
+static int free_its_copy(void *process)
+{
+    return plait_process_free(process) == 0 && is_open(0) ? 5 : 1;
+}
+
+static int put_another_file_in_its_place(void *unused)
+{
+    be_program();
+    const struct traces before = traces_now();
+    plait_process *copier = start_one(0, (plait_process_options){ .input = PLAIT_STREAM_PIPE });
+    const int in = plait_process_stream(copier, 0), other = file_with("x");
+    CHECK(dup2(other, in) == in && close(other) == 0 && lseek(in, 0, SEEK_SET) == 0);
+    end_with(plait_start(read_from, &in, sizeof in, NULL), 5);
+    end_with(plait_start(free_its_copy, copier, 0, NULL), 5);
+    end_with(copier, 4);
+    traces_must_be(&before);
+    return 0;
+}
+
+static void another_file_at_such_a_number_is_left_alone(void **state)
+{
+    host_run(put_another_file_in_its_place, NULL);
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(a_brother_does_not_hold_them_open),
+    cmocka_unit_test(another_file_at_such_a_number_is_left_alone),
     cmocka_unit_test(pipes),
     cmocka_unit_test(descriptors),
     cmocka_unit_test(null),

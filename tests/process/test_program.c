@@ -149,6 +149,109 @@ static void no_handler_reaches_it(void **state)
     host_run(look_at_signals, NULL);
 }
 
+static unsigned long long signals_of(const char *status, const char *which)
+{
+    const char *line = strstr(status, which);
+    CHECK(line);
+    return strtoull(line + strlen(which), NULL, 16);
+}
+
+#define BIT(signal) (1ull << ((signal) - 1))
+
+static int block_and_ignore(void *unused)
+{
+    plait_captured captured;
+    sigset_t all, still;
+    sigfillset(&all);
+    CHECK(pthread_sigmask(SIG_SETMASK, &all, NULL) == 0);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    plait_process *program = start(ARGV("cat", "/proc/self/status"), &with_pipes);
+    CHECK(plait_process_communicate(program, NULL, 0, &captured, PLAIT_FOREVER) == 0);
+    CHECK(signals_of(captured.output, "SigBlk:") == 0);
+    const unsigned long long ignored = signals_of(captured.output, "SigIgn:");
+    CHECK((ignored & BIT(SIGHUP)) && !(ignored & (BIT(SIGPIPE) | BIT(SIGXFSZ))));
+    plait_captured_free(&captured);
+    end_with(program, 0);
+    CHECK(pthread_sigmask(SIG_SETMASK, NULL, &still) == 0 && sigismember(&still, SIGTERM) && signal(SIGPIPE, SIG_IGN) == SIG_IGN);
+    program = start(ARGV("sleep", "1000"), NULL);
+    CHECK(plait_process_terminate(program) == 0);
+    end_with(program, -SIGTERM);
+    return 0;
+}
+
+static void nothing_is_blocked_and_pipes_break(void **state)
+{
+    host_run(block_and_ignore, NULL);
+}
+
+/* ---- from several threads, and one that is cancelled ---- */
+
+static _Atomic int over;
+
+static void *ask_again_and_again(void *program)
+{
+    while (!over) plait_process_is_alive(program);
+    return NULL;
+}
+
+/* A member spins before it sleeps. */
+static void *join_for_a_moment(void *program)
+{
+    CHECK(plait_free(plait_alloc(16)) == 0);
+    for (int i = 0; i < 3000; i++) plait_process_join(program, plait_after(0.000001));
+    return NULL;
+}
+
+static int ask_and_join(void *unused)
+{
+    be_program();
+    plait_process *program = start(ARGV("sleep", "1000"), NULL);
+    const pthread_t asking[] = { thread_start(ask_again_and_again, program), thread_start(ask_again_and_again, program) };
+    const pthread_t joining[] = { thread_start(join_for_a_moment, program), thread_start(join_for_a_moment, program) };
+    for (int i = 0; i < 2; i++) CHECK(pthread_join(joining[i], NULL) == 0);
+    over = 1;
+    for (int i = 0; i < 2; i++) CHECK(pthread_join(asking[i], NULL) == 0);
+    CHECK(plait_process_kill(program) == 0);
+    end_with(program, -SIGKILL);
+    return 0;
+}
+
+static void threads_may_ask_while_others_join(void **state)
+{
+    host_run(ask_and_join, NULL);
+}
+
+static plait_process *_Atomic started;
+
+static void *start_though_cancelled(void *method)
+{
+    const plait_process_options options = { .output = PLAIT_STREAM_NULL, .method = (int)(intptr_t)method };
+    CHECK(pthread_cancel(pthread_self()) == 0);
+    started = method ? plait_start(return_0, NULL, 0, &options) : plait_start_program(ARGV("true"), &options);
+    pthread_testcancel();
+    return NULL;
+}
+
+static int cancel_starts(void *unused)
+{
+    be_program();
+    for (intptr_t method = 0; method <= PLAIT_FORKSERVER; method++) {
+        void *result;
+        const pthread_t thread = thread_start(start_though_cancelled, (void *)method);
+        CHECK(pthread_join(thread, &result) == 0 && result == PTHREAD_CANCELED);
+        CHECK(started);
+        end_with(started, 0);
+    }
+    return 0;
+}
+
+static void a_start_is_not_cancelled_halfway(void **state)
+{
+    host_run(cancel_starts, NULL);
+}
+
 /* ---- communicate ---- */
 
 enum { MUCH = 5 << 20 };
@@ -418,6 +521,9 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(argv_is_copied),
     cmocka_unit_test(exit_codes_and_signals),
     cmocka_unit_test(no_handler_reaches_it),
+    cmocka_unit_test(nothing_is_blocked_and_pipes_break),
+    cmocka_unit_test(threads_may_ask_while_others_join),
+    cmocka_unit_test(a_start_is_not_cancelled_halfway),
     cmocka_unit_test(megabytes_in_both_directions),
     cmocka_unit_test(without_pipes_there_is_nothing),
     cmocka_unit_test(after_a_deadline_it_goes_on),

@@ -50,6 +50,29 @@ static void and_the_program_is_not_begun_again(void **state)
     host_run(run_program_without_init, NULL);
 }
 
+static int run_programs_that_know_nothing(void *unused)
+{
+    const char *const programs[] = { "/bin/true", "/bin/false" };
+    be_program();
+    for (int i = 0; i < 2; i++) {
+        char detail[100];
+        CHECK(plait_set_executable(programs[i]) == 0);
+        plait_process *process = plait_start(return_0, NULL, 0, &(plait_process_options){ .method = PLAIT_SPAWN });
+        CHECK(process && plait_process_join(process, PLAIT_FOREVER) == 0);
+        for (int again = 0; again < 2; again++) CHECK(plait_process_exitcode(process) == PLAIT_ENOINIT);
+        snprintf(detail, sizeof detail, "its program ended (exit code %d) without a call of plait_init", i);
+        CHECK_TEXT(plait_error_detail(), detail);
+        CHECK(plait_process_free(process) == 0);
+    }
+    CHECK(!plait_start(return_0, NULL, 0, &(plait_process_options){ .method = PLAIT_FORKSERVER }));
+    return 0;
+}
+
+static void nor_does_another_program_that_does_not_know_of_it_end_well(void **state)
+{
+    host_run(run_programs_that_know_nothing, NULL);
+}
+
 static void copy_file(const char *from, const char *to)
 {
     char bytes[65536];
@@ -281,6 +304,7 @@ static void nobody_is_left_whenever_it_is_killed(void **state)
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(without_plait_init_it_is_ENOINIT),
     cmocka_unit_test(and_the_program_is_not_begun_again),
+    cmocka_unit_test(nor_does_another_program_that_does_not_know_of_it_end_well),
     cmocka_unit_test(its_file_may_have_been_deleted_or_replaced),
     cmocka_unit_test(another_program_may_be_set),
     cmocka_unit_test(a_mark_that_means_nothing_ends_it),

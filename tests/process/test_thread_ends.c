@@ -332,7 +332,91 @@ static void too_many_are_EAGAIN_and_later_it_starts(void **state)
     host_run(start_without_rights, NULL);
 }
 
+/* ---- destructors of the C library's, which run after the function ---- */
+
+static pthread_key_t key;
+static _Atomic int may_end;
+static plait_thread *_Atomic ending;
+
+static void wait_until_it_may_end(void *unused)
+{
+    test_until_set(&may_end);
+}
+
+static int have_a_destructor(void *unused)
+{
+    CHECK(pthread_setspecific(key, &key) == 0);
+    return 4;
+}
+
+static bool is_over(void *thread)
+{
+    return plait_thread_is_alive(thread) == 0;
+}
+
+static int let_it_end(void *pid)
+{
+    test_until_sleeps(*(pid_t *)pid);
+    may_end = 1;
+    return 0;
+}
+
+static int end_slowly(void *unused)
+{
+    pthread_t joiners[JOINERS];
+    CHECK(pthread_key_create(&key, wait_until_it_may_end) == 0);
+    plait_thread *thread = start_thread(have_a_destructor, NULL);
+    test_until(is_over, thread);
+    CHECK(plait_thread_exitcode(thread) == 4 && plait_thread_join(thread, PLAIT_NOW) == 0);
+    const double since = seconds_now();
+    CHECK(plait_thread_join(thread, plait_after(0.02)) == 0 && seconds_now() - since >= 0.02);
+    for (int i = 0; i < JOINERS; i++) joiners[i] = thread_start(join_it, thread);
+    may_end = 1;
+    for (int i = 0; i < JOINERS; i++) {
+        void *result;
+        CHECK(pthread_join(joiners[i], &result) == 0 && (intptr_t)result == 4);
+    }
+    end_with(thread, 4);
+    return 0;
+}
+
+static int free_while_it_ends(void *unused)
+{
+    struct test_thread other;
+    pid_t pid = getpid();
+    CHECK(pthread_key_create(&key, wait_until_it_may_end) == 0);
+    plait_thread *thread = start_thread(have_a_destructor, NULL);
+    test_until(is_over, thread);
+    test_thread_start(&other, let_it_end, &pid);
+    CHECK(plait_thread_free(thread) == 0 && may_end);
+    return test_thread_join(&other);
+}
+
+static void join_its_own_thread(void *unused)
+{
+    while (!ending) sched_yield();
+    CHECK(plait_thread_join(ending, PLAIT_FOREVER) == -EDEADLK);
+    CHECK(plait_thread_free(ending) == 0);
+    may_end = 1;
+}
+
+static int free_in_its_own_destructor(void *unused)
+{
+    CHECK(pthread_key_create(&key, join_its_own_thread) == 0);
+    ending = start_thread(have_a_destructor, NULL);
+    test_until_set(&may_end);
+    return 0;
+}
+
+static void destructors_of_its_values_hold_up_join_and_free_only(void **state)
+{
+    host_run(end_slowly, NULL);
+    host_run(free_while_it_ends, NULL);
+    host_run(free_in_its_own_destructor, NULL);
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(destructors_of_its_values_hold_up_join_and_free_only),
     cmocka_unit_test(join_has_a_deadline),
     cmocka_unit_test(many_threads_join_one),
     cmocka_unit_test(of_two_that_start_it_one_wins),
