@@ -91,8 +91,8 @@ static int ask(const struct plait__server *server, struct plait__spawned *spawne
 {
     *wait = true;
     enum plait__taken taken = count ? PLAIT__NONE_TAKEN : plait__take_seat(server->board, spawned);
-    if (taken == PLAIT__NONE_TAKEN) return plait__server_send(server, PLAIT__START, spawned, fds, count);
-    if (is_low(server->board)) plait__server_send(server, PLAIT__LOOK, NULL, NULL, 0);
+    if (taken == PLAIT__NONE_TAKEN) return plait__server_ask(server, spawned, fds, count);
+    if (is_low(server->board)) plait__server_look(server);
     *wait = taken == PLAIT__TAKEN_UNKNOWN || must_answer(spawned->birth.plan);
     return 0;
 }
