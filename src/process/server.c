@@ -31,7 +31,8 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct {
     bool is_on;
     pthread_t by;
-    int sockets[2];                                        /* ours and its own; -1 */
+    int sockets[2];                                        /* its end is the second; -1 */
+    struct plait__server *server;                          /* when there is one, which has our end of them */
 } starting = { .sockets = { -1, -1 } };
 static pthread_cond_t has_started = PTHREAD_COND_INITIALIZER;
 
@@ -73,6 +74,8 @@ static void after_fork(void)
     pthread_mutex_unlock(&lock);
 }
 
+static void destroy(struct plait__server *server);
+
 /* Whoever was starting one is not here. */
 static void forget_what_is_started(void)
 {
@@ -80,6 +83,8 @@ static void forget_what_is_started(void)
         if (starting.sockets[i] >= 0) close(starting.sockets[i]);
         starting.sockets[i] = -1;
     }
+    if (starting.server) destroy(starting.server);
+    starting.server = NULL;
     starting.is_on = false;
     has_started = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
 }
@@ -288,6 +293,14 @@ static void close_started(int which)
     pthread_mutex_unlock(&lock);
 }
 
+static void note_started(struct plait__server *server)
+{
+    pthread_mutex_lock(&lock);
+    starting.server = server;
+    starting.sockets[0] = -1;
+    pthread_mutex_unlock(&lock);
+}
+
 static void end_process(plait_process *process)
 {
     plait_process_kill(process);
@@ -314,6 +327,7 @@ static int make_server(const plait_forkserver_options *options, struct plait__se
     plait_process *process = board ? new_process(&(struct plait__server_start){ board, starting.sockets[1] }) : NULL;
     struct plait__server *server = process ? new_server(process, board, options) : NULL;
     int error = server ? 0 : give_up(board, process);
+    if (server) note_started(server);
     close_started(1);
     if (!error) error = hear(server);
     if (server && error) end_process(process);
@@ -333,7 +347,7 @@ static int start_server(const plait_forkserver_options *options)
     pthread_mutex_unlock(&lock);
     error = make_server(options, &server);
     pthread_mutex_lock(&lock);
-    starting.sockets[0] = -1;                              /* it is the server's, which closes it */
+    starting.server = NULL;
     starting.is_on = false;
     pthread_cond_broadcast(&has_started);
     if (!error) current = server;
