@@ -152,7 +152,8 @@ PLAIT_API int plait_process_terminate(plait_process *process);
 PLAIT_API int plait_process_kill(plait_process *process);
 
 /* A file descriptor that becomes readable (poll) when it has ended; owned by the object, do not read or close it.  (If the
- * program closes it all the same, as one that closes all from 3 up does, the other calls get another one.)
+ * program closes it all the same, as one that closes all from 3 up does, the other calls get another one.)  How a child of the
+ * forkserver was killed is known a moment later, which a join waits for; at most 0.1 s, then it is PLAIT_EREAPED.
  * -EINVAL; PLAIT_ENOTSTARTED; -EMFILE (a thread has one from the first call on).  Python: process.sentinel. */
 PLAIT_API int plait_process_sentinel(plait_process *process);
 

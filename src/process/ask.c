@@ -91,8 +91,8 @@ static int ask(const struct plait__server *server, struct plait__spawned *spawne
 {
     *wait = true;
     enum plait__taken taken = count ? PLAIT__NONE_TAKEN : plait__take_seat(server->board, spawned);
-    if (taken == PLAIT__NONE_TAKEN) return plait__server_send(server, PLAIT__START, spawned, fds, count);
-    if (is_low(server->board)) plait__server_send(server, PLAIT__LOOK, NULL, NULL, 0);
+    if (taken == PLAIT__NONE_TAKEN) return plait__server_ask(server, spawned, fds, count);
+    if (is_low(server->board)) plait__server_look(server);
     *wait = taken == PLAIT__TAKEN_UNKNOWN || must_answer(spawned->birth.plan);
     return 0;
 }
@@ -108,16 +108,23 @@ static int watch(plait_process *process, struct plait__service *service)
     return plait__fail(error, "a descriptor to watch the child by: %s", plait_strerror(error));
 }
 
+/* What a dead server held it holds no longer.  But a child of it, which is being killed, may: if in doubt, the block stays. */
+static void give_back(struct plait__spawned *spawned, bool child_has_gone)
+{
+    bool is_all_ours = child_has_gone && server_is_dead(&spawned->service);
+    plait__spawned_drop(spawned, PLAIT__HELD_BY_USER | (is_all_ours ? PLAIT__HELD_BY_SERVER : 0));
+}
+
 #define LAST_STEPS PLAIT__SECOND
 
-/* The server holds the block no longer.  A child of it, which is being killed, may: if in doubt, the block stays. */
-static void drop_after_death(struct plait__spawned *spawned)
+/* One that was never watched, of a dead server. */
+static bool wait_until_gone(const struct plait__service *service)
 {
-    pid_t pid = atomic_load(&spawned->service.pid);
+    pid_t pid = atomic_load(&service->pid);
     int fd = pid ? plait__pidfd_open(pid) : -EINVAL;
     bool gone = fd == -ESRCH || (fd >= 0 && plait__wait_fd(fd, POLLIN, (plait_deadline){ plait__now() + LAST_STEPS }) > 0);
     if (fd >= 0) close(fd);
-    if (gone) plait_free(spawned);
+    return gone;
 }
 
 static int wait_and_watch(plait_process *process, struct plait__spawned *spawned, bool wait)
@@ -128,8 +135,7 @@ static int wait_and_watch(plait_process *process, struct plait__spawned *spawned
     if (!error) error = watch(process, service);
     atomic_store(&service->is_watched, 1);
     if (!error) process->record = &spawned->record;
-    else if (server_is_dead(service)) drop_after_death(spawned);
-    else plait__spawned_drop(spawned);
+    else give_back(spawned, server_is_dead(service) && wait_until_gone(service));
     return error;
 }
 
@@ -141,7 +147,7 @@ static int start_spawned(plait_process *process, const struct plait__server *ser
     unsigned count = choose_descriptors(process, streams, &spawned->service, fds);
     spawned->birth.is_served = true;
     spawned->service.server = atomic_load(&server->board->owner);
-    atomic_store(&spawned->service.holders, 2);
+    atomic_store(&spawned->service.holders, PLAIT__HELD_BY_USER | PLAIT__HELD_BY_SERVER);
     int error = ask(server, spawned, fds, count, &wait);
     if (!error) return wait_and_watch(process, spawned, wait);
     plait_free(spawned);
@@ -230,43 +236,65 @@ static int status_of_adopted(const plait_process *process)
     return info.si_code == CLD_EXITED ? info.si_status : -info.si_status;
 }
 
+/* Why it could not run its function, it has told by itself. */
 static void set_exitcode(plait_process *process, uint32_t told)
 {
     const struct plait__spawned *spawned = spawned_of(process);
     if (told == PLAIT__TOLD) process->exitcode = spawned->record.code;
     else if (told == PLAIT__ENDED_UNTOLD) process->exitcode = spawned->service.status;
     else process->exitcode = process->is_pidfd ? status_of_adopted(process) : PLAIT_EREAPED;
-    if (process->exitcode < -4096 && process->exitcode != PLAIT_EREAPED) plait__fail(process->exitcode, "%s", spawned->detail);
+    if (told == PLAIT__TOLD && process->exitcode < 0) process->detail = spawned->detail;
 }
 
 #define PATIENCE (PLAIT__SECOND / 10)
 
-/* The child tells its exit code by itself; how it was killed tells the server, soon after the descriptor does; and when that is
- * dead, so is the child, soon. */
+/* The descriptor has told of its end, and nobody of how it came.  The server will, unless it is stopped, or dead. */
+static bool is_overdue(plait_process *process)
+{
+    int64_t now = plait__now(), none = 0;
+    atomic_compare_exchange_strong(&process->gone_since, &none, now);
+    return now - atomic_load(&process->gone_since) >= PATIENCE || server_is_dead(&spawned_of(process)->service);
+}
+
+/* Without a pidfd: the children of a dead server die with it, soon. */
+static bool is_taken_for_dead(const plait_process *process)
+{
+    return !process->is_pidfd && server_is_dead(&spawned_of(process)->service);
+}
+
+/* The child tells its exit code by itself; how it was killed tells the server, soon after the descriptor does. */
 static bool look(plait_process *process)
 {
     struct plait__spawned *spawned = spawned_of(process);
     keep_sentinel(process, &spawned->service);
-    bool untold = atomic_load(&spawned->record.has_ended) == PLAIT__RUNS, has_gone_now = untold && has_gone(process);
-    if (has_gone_now && plait__member() == 0) wait_until_told(spawned, (plait_deadline){ plait__now() + PATIENCE });
-    has_gone_now = server_is_dead(&spawned->service) && (!process->is_pidfd || has_gone_now);
-    uint32_t told = atomic_load(&spawned->record.has_ended);
-    if (told == PLAIT__RUNS && !has_gone_now) return false;
-    set_exitcode(process, told);
-    return true;
+    bool is_told = atomic_load(&spawned->record.has_ended) != PLAIT__RUNS;
+    bool has_ended = is_told || (has_gone(process) && is_overdue(process)) || is_taken_for_dead(process);
+    if (has_ended) set_exitcode(process, atomic_load(&spawned->record.has_ended));
+    return has_ended;
 }
 
-/* Who is no member, because the family is full, goes by the descriptor. */
+/* Longer than that the descriptor is waited for, which tells of every end, but some time after the child has. */
+#define AT_FIRST (20 * PLAIT__MILLISECOND)
+
+/* The descriptor, if there is one that has something to tell.  Who is no member, because the family is full, looks again and again
+ * for what the server tells. */
+static int wait_for_descriptor(const plait_process *process, bool has_descriptor, plait_deadline deadline)
+{
+    plait_deadline slice = { plait__earlier(deadline, plait__now() + PLAIT__MILLISECOND) };
+    int result = plait__wait_fd(has_descriptor ? process->sentinel : -1, POLLIN, has_descriptor ? deadline : slice);
+    return result == -ETIMEDOUT && plait__expired(deadline) ? -ETIMEDOUT : 0;
+}
+
 static int wait_for_end(plait_process *process, plait_deadline deadline)
 {
     struct plait__spawned *spawned = spawned_of(process);
-    bool is_member = plait__member() == 0;
-    int error = is_member ? wait_until_told(spawned, deadline) : 0;
-    if (error || atomic_load(&spawned->record.has_ended) != PLAIT__RUNS) return error;
-    bool by_descriptor = process->is_pidfd && plait__sentinel_is_ours(process);
-    plait_deadline slice = { plait__earlier(deadline, plait__now() + PLAIT__MILLISECOND) };
-    int result = plait__wait_fd(by_descriptor ? process->sentinel : -1, POLLIN, slice);
-    return result == -ETIMEDOUT && plait__expired(deadline) ? -ETIMEDOUT : 0;
+    bool is_member = plait__member() == 0, has_descriptor = process->is_pidfd && plait__sentinel_is_ours(process);
+    int64_t gone = atomic_load(&process->gone_since);
+    int64_t until = gone ? gone + PATIENCE : has_descriptor ? plait__now() + AT_FIRST : INT64_MAX / 4;
+    if (is_member) wait_until_told(spawned, (plait_deadline){ plait__earlier(deadline, until) });
+    if (atomic_load(&spawned->record.has_ended) != PLAIT__RUNS) return 0;
+    if (gone && is_member) return plait__expired(deadline) ? -ETIMEDOUT : 0;
+    return wait_for_descriptor(process, has_descriptor && !gone, deadline);
 }
 
 /* A server that died holds the block no longer; but a child that has left it may go on, and without a pidfd nobody knows. */
@@ -276,8 +304,7 @@ static void destroy(plait_process *process)
     bool knows_end = process->is_pidfd || !process->plan->detached;
     plait__sentinel_close(process);
     if (process->owner != getpid()) return;
-    if (!server_is_dead(&spawned->service)) plait__spawned_drop(spawned);
-    else if (knows_end) plait_free(spawned);
+    give_back(spawned, knows_end);
 }
 
 const struct plait__route plait__server_route = {

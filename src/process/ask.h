@@ -15,7 +15,8 @@ struct plait__server {
     int socket;
     dev_t device;                                          /* which socket that was: the program may have closed it */
     ino_t inode;
-    pid_t greeted;                                         /* the process that the server knows of */
+    int (*preload)(void);                                  /* what it was started with; NULL */
+    _Atomic pid_t greeted;                                 /* the process that the server knows of */
     pid_t holder;                                          /* the process for which this is counted among the board's holders */
     unsigned users;
 };
@@ -24,9 +25,11 @@ struct plait__server {
 struct plait__server *plait__server_use(void);
 void plait__server_release(struct plait__server *server);
 
-/* 0; -ECANCELED: it has been killed, or ends; -errno, with a detail. */
-int plait__server_send(const struct plait__server *server, enum plait__message_kind kind, struct plait__spawned *spawned,
-                       const int *fds,
-                       unsigned count);
+/* Ask it for a child, with descriptors; a socket that is full is waited for.  0; -ECANCELED: it has been killed, or ends; -errno,
+ * with a detail. */
+int plait__server_ask(const struct plait__server *server, struct plait__spawned *spawned, const int *fds, unsigned count);
+
+/* Have it look after its stock.  One that is so busy that its socket is full will do so by itself.  As above. */
+int plait__server_look(const struct plait__server *server);
 
 #endif

@@ -17,12 +17,15 @@ struct plait__service {
     _Atomic uint32_t has_status;                           /* the server has reaped it, and `status` is its exit code or -signal */
     int32_t status;
     uint64_t server;                                       /* the server, as a member; written by who asks */
-    _Atomic uint32_t holders;                              /* who asked, and the server: the last to need this block frees it */
+    _Atomic uint32_t holders;                              /* enum plait__holder: the last to need this block frees it */
     int32_t given[3];                                      /* what becomes the standard streams: which of the descriptors that were
                                                               sent; -1: /dev/null; -2: as the server's */
     uint32_t sent;                                         /* how many were: those, then the plan's fds */
 };
 enum plait__answer { PLAIT__UNANSWERED, PLAIT__BEGUN, PLAIT__FAILED };
+
+/* Who asked, and the server.  After the death of one of them the other lets go for him, too, whether he had done so or not. */
+enum plait__holder { PLAIT__HELD_BY_USER = 1, PLAIT__HELD_BY_SERVER = 2 };
 
 /* One block: behind it the plan and the function. */
 struct plait__spawned {
@@ -37,8 +40,8 @@ struct plait__spawned {
 /* In a child of a forkserver: tell who asked, with the report if that is not NULL. */
 void plait__answer(struct plait__spawned *spawned, const struct plait__report *report);
 
-/* Whoever holds the block holds it no longer. */
-void plait__spawned_drop(struct plait__spawned *spawned);
+/* These hold the block no longer (enum plait__holder). */
+void plait__spawned_drop(struct plait__spawned *spawned, uint32_t holders);
 
 /* Everything about the process that is about to be started; NULL with errno and a detail. */
 struct plait__spawned *plait__spawned_new(const plait_process *process);

@@ -23,13 +23,14 @@ static bool is_given(const char *name)
     return name && *name;
 }
 
-/* "Worker-2", in a child "Worker-1:2". */
+/* "Worker-2", in a child "Worker-1:2".  Those of ours take no number from those that the program makes. */
 static void give_name(plait_process *process, const plait_process_options *options)
 {
     bool is_thread = process->plan->kind == PLAIT_THREADS;
     const char *class_name = is_given(options->class_name) ? options->class_name : is_thread ? "Thread" : "Process";
     snprintf(process->class_name, sizeof process->class_name, "%s", class_name);
-    unsigned number = atomic_fetch_add(is_thread ? &plait__threads_made : &plait__children_made, 1) + 1;
+    _Atomic uint32_t *made = is_thread ? &plait__threads_made : &plait__children_made;
+    unsigned number = process->plan->is_hidden ? 0 : atomic_fetch_add(made, 1) + 1;
     if (is_thread) snprintf(process->identity, sizeof process->identity, "%u", number);
     else snprintf(process->identity, sizeof process->identity, "%.32s%s%u", plait__identity, *plait__identity ? ":" : "", number);
     if (is_given(options->name)) snprintf(process->name, sizeof process->name, "%s", options->name);

@@ -47,6 +47,7 @@ struct plait_process {
     int streams[3];                                        /* our ends of its standard streams; -1 */
     struct plait__file stream_files[3];                    /* which those are */
     struct plait__capture *capture;                        /* of a communicate that was interrupted by its deadline; NULL */
+    _Atomic int64_t gone_since;                            /* a child of the forkserver: its end was seen, but not told; 0 */
     pthread_mutex_t reaping;                               /* guards the rest */
     bool has_ended;
     int exitcode;                                          /* or PLAIT_EREAPED, or why it could not run its function: */

@@ -128,7 +128,7 @@ static ssize_t receive(struct plait__message *message, int *sent, unsigned *coun
 static void refuse(struct plait__spawned *spawned, enum plait__step step, int error)
 {
     plait__answer(spawned, &(struct plait__report){ step, error });
-    plait__spawned_drop(spawned);
+    plait__spawned_drop(spawned, PLAIT__HELD_BY_SERVER);
 }
 
 static void start(struct plait__spawned *spawned, int *sent, unsigned count)

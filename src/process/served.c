@@ -120,8 +120,7 @@ static void settle(struct child *child, int status)
     uint32_t runs = PLAIT__RUNS;
     atomic_compare_exchange_strong(&spawned->record.has_ended, &runs, PLAIT__ENDED_UNTOLD);
     plait__wake(&spawned->record.has_ended, INT32_MAX);
-    if (child->is_orphan) plait__spawned_drop(spawned);
-    plait__spawned_drop(spawned);
+    plait__spawned_drop(spawned, PLAIT__HELD_BY_SERVER | (child->is_orphan ? PLAIT__HELD_BY_USER : 0));
 }
 
 /* It died before it could say that it had begun: who asked has to learn its number, else he would never watch it. */

@@ -23,14 +23,25 @@
 #include "process/serve.h"
 #include "process/stream.h"
 
-/* Guarded by `lock`, which no fork can copy in another thread's hands. */
+/* Guarded by `lock`, which no fork can copy in another thread's hands, and which is held for no wait: each fork needs it. */
 static struct plait__server *current, *retired;                   /* retired: they end when their last child does */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
+/* One that is being started, by one thread, while the lock is free. */
+static struct {
+    bool is_on;
+    pthread_t by;
+    int sockets[2];                                        /* its end is the second; -1 */
+    struct plait__server *server;                          /* when there is one, which has our end of them */
+} starting = { .sockets = { -1, -1 } };
+static pthread_cond_t has_started = PTHREAD_COND_INITIALIZER;
+
+/* ---- forks ---- */
+
 /* The copies count too.  A process that was forked behind the C library's back is none of the holders, and only looks. */
-static void hold(struct plait__server *server)
+static void count_holder(struct plait__server *server, uint32_t more)
 {
-    for (; server; server = server->next) atomic_fetch_add(&server->board->holders, 1);
+    for (; server; server = server->next) atomic_fetch_add(&server->board->holders, more);
 }
 
 static void be_holder(struct plait__server *server)
@@ -41,22 +52,49 @@ static void be_holder(struct plait__server *server)
     }
 }
 
+static int errno_before_fork;
+
+/* The child is counted before it is there, as it may come to run when this process has let go already. */
 static void before_fork(void)
 {
     pthread_mutex_lock(&lock);
-    hold(current);
-    hold(retired);
+    count_holder(current, 1);
+    count_holder(retired, 1);
+    errno_before_fork = errno;
+    errno = 0;
 }
 
+/* Also after a fork that failed, which nothing tells but errno. */
 static void after_fork(void)
 {
+    if (errno == EAGAIN || errno == ENOMEM) {
+        count_holder(current, UINT32_MAX);
+        count_holder(retired, UINT32_MAX);
+    } else if (!errno) errno = errno_before_fork;
     pthread_mutex_unlock(&lock);
+}
+
+static void destroy(struct plait__server *server);
+
+/* Whoever was starting one is not here. */
+static void forget_what_is_started(void)
+{
+    for (int i = 0; i < 2; i++) {
+        if (starting.sockets[i] >= 0) close(starting.sockets[i]);
+        starting.sockets[i] = -1;
+    }
+    if (starting.server) destroy(starting.server);
+    starting.server = NULL;
+    starting.is_on = false;
+    has_started = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
 }
 
 static void after_fork_in_child(void)
 {
     be_holder(current);
     be_holder(retired);
+    forget_what_is_started();
+    errno = errno_before_fork;
     pthread_mutex_unlock(&lock);
 }
 
@@ -107,7 +145,8 @@ static int send_failed(int error)
 }
 
 /* A socket that is full is waited for. */
-static int send_message(const struct plait__server *server, const struct plait__message *message, const int *fds, unsigned count)
+static int send_message(const struct plait__server *server, const struct plait__message *message, const int *fds, unsigned count,
+                        plait_deadline deadline)
 {
     union {
         struct cmsghdr header;
@@ -123,17 +162,27 @@ static int send_message(const struct plait__server *server, const struct plait__
         memcpy(CMSG_DATA(&control.header), fds, count * sizeof(int));
     }
     while (sendmsg(server->socket, &header, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
-        if (errno == EAGAIN) plait__wait_fd(server->socket, POLLOUT, PLAIT_FOREVER);
-        else if (errno != EINTR) return send_failed(errno);
+        if (errno != EAGAIN && errno != EINTR) return send_failed(errno);
+        if (errno == EAGAIN && plait__wait_fd(server->socket, POLLOUT, deadline) == -ETIMEDOUT) return -ETIMEDOUT;
     }
     return 0;
 }
 
-int plait__server_send(const struct plait__server *server, enum plait__message_kind kind, struct plait__spawned *spawned,
-                       const int *fds,
-                       unsigned count)
+static int send_kind(const struct plait__server *server, enum plait__message_kind kind, plait_deadline deadline)
 {
-    return send_message(server, &(struct plait__message){ .kind = kind, .pid = getpid(), .spawned = spawned }, fds, count);
+    return send_message(server, &(struct plait__message){ .kind = kind, .pid = getpid() }, NULL, 0, deadline);
+}
+
+int plait__server_ask(const struct plait__server *server, struct plait__spawned *spawned, const int *fds, unsigned count)
+{
+    const struct plait__message message = { .kind = PLAIT__START, .pid = getpid(), .spawned = spawned };
+    return send_message(server, &message, fds, count, PLAIT_FOREVER);
+}
+
+int plait__server_look(const struct plait__server *server)
+{
+    int error = send_kind(server, PLAIT__LOOK, PLAIT_NOW);
+    return error == -ETIMEDOUT ? 0 : error;
 }
 
 /* What a server says by itself: a byte.  1; 0 if it has gone, -1. */
@@ -175,15 +224,14 @@ static struct plait__server_board *new_board(const plait_forkserver_options *opt
 /* It ends with us by its own doing, so that it needs no thread for that: it may be another thread than main's that starts it. */
 static plait_process *new_process(const struct plait__server_start *start)
 {
-    plait_process_options options = {
+    const plait_process_options options = {
         .name = "ForkServer", .method = PLAIT_SPAWN, .detached = 1, .input = PLAIT_STREAM_NULL, .fds = &start->socket,
         .fd_count = 1,
     };
-    plait_process *process = plait_process_new(plait__serve, start, sizeof *start, &options);
-    if (!process) return NULL;
-    process->plan->is_hidden = true;
-    atomic_fetch_sub(&plait__children_made, 1);            /* it takes no number from those that the program makes */
-    return plait__start_or_free(process);
+    struct plait__plan *plan = plait__plan_new(plait__serve, start, sizeof *start, NULL, &options);
+    if (!plan) return NULL;
+    plan->is_hidden = true;
+    return plait__start_or_free(plait__process_new(plan, &options));
 }
 
 /* Nothing comes if it died, by an option or by somebody's hand. */
@@ -201,19 +249,27 @@ static int hear(const struct plait__server *server)
 
 static int connect_to_new(int sockets[2])
 {
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0) {
+        sockets[0] = sockets[1] = -1;
         return plait__fail(-errno, "socketpair: %s", plait_strerror(-errno));
-    for (int i = 0; i < 2; i++) {
-        if ((sockets[i] = plait__above_stdio(sockets[i])) >= 0) continue;
-        int error = sockets[i];
-        if (sockets[!i] >= 0) close(sockets[!i]);
-        return plait__fail(error, "socketpair: %s", plait_strerror(error));
     }
-    return 0;
+    int error = 0;
+    for (int i = 0; i < 2; i++) {
+        sockets[i] = plait__above_stdio(sockets[i]);
+        if (sockets[i] < 0) error = sockets[i];
+    }
+    if (!error) return 0;
+    for (int i = 0; i < 2; i++) {
+        if (sockets[i] >= 0) close(sockets[i]);
+        sockets[i] = -1;
+    }
+    return plait__fail(error, "socketpair: %s", plait_strerror(error));
 }
 
-static struct plait__server *new_server(plait_process *process, struct plait__server_board *board, int socket)
+static struct plait__server *new_server(plait_process *process, struct plait__server_board *board,
+                                        const plait_forkserver_options *options)
 {
+    int socket = starting.sockets[0];
     struct stat status = { 0 };
     struct plait__server *server = malloc(sizeof *server);
     if (!server) {
@@ -223,44 +279,86 @@ static struct plait__server *new_server(plait_process *process, struct plait__se
     fstat(socket, &status);
     *server = (struct plait__server){
         .process = process, .board = board, .socket = socket, .device = status.st_dev, .inode = status.st_ino, .greeted = getpid(),
-        .holder = getpid(), .users = 1,
+        .holder = getpid(), .users = 1, .preload = options->preload,
     };
     return server;
 }
 
+/* With the lock, so that no fork's child closes what has got the number meanwhile. */
+static void close_started(int which)
+{
+    pthread_mutex_lock(&lock);
+    close(starting.sockets[which]);
+    starting.sockets[which] = -1;
+    pthread_mutex_unlock(&lock);
+}
+
+static void note_started(struct plait__server *server)
+{
+    pthread_mutex_lock(&lock);
+    starting.server = server;
+    starting.sockets[0] = -1;
+    pthread_mutex_unlock(&lock);
+}
+
+static void end_process(plait_process *process)
+{
+    plait_process_kill(process);
+    plait_process_join(process, PLAIT_FOREVER);
+}
+
 /* Whatever is missing of it. */
-static int give_up(struct plait__server_board *board, plait_process *process, int socket)
+static int give_up(struct plait__server_board *board, plait_process *process)
 {
     int error = -errno;
-    close(socket);
+    close_started(0);
     if (process) {
-        plait_process_kill(process);
-        plait_process_join(process, PLAIT_FOREVER);
+        end_process(process);
         plait_process_free(process);
     }
     if (board) plait_free(board);
     return error;
 }
 
-/* With `lock`. */
+/* Without the lock.  0; else there may be one all the same, which has failed. */
+static int make_server(const plait_forkserver_options *options, struct plait__server **made)
+{
+    struct plait__server_board *board = new_board(options);
+    plait_process *process = board ? new_process(&(struct plait__server_start){ board, starting.sockets[1] }) : NULL;
+    struct plait__server *server = process ? new_server(process, board, options) : NULL;
+    int error = server ? 0 : give_up(board, process);
+    if (server) note_started(server);
+    close_started(1);
+    if (!error) error = hear(server);
+    if (server && error) end_process(process);
+    *made = server;
+    return error;
+}
+
+/* With `lock`, which is free meanwhile. */
 static int start_server(const plait_forkserver_options *options)
 {
-    int sockets[2];
+    struct plait__server *server;
     int error = plait__check_init();
-    if (!error) error = connect_to_new(sockets);
+    if (!error) error = connect_to_new(starting.sockets);
     if (error) return error;
-    struct plait__server_board *board = new_board(options);
-    plait_process *process = board ? new_process(&(struct plait__server_start){ board, sockets[1] }) : NULL;
-    struct plait__server *server = process ? new_server(process, board, sockets[0]) : NULL;
-    if (!server) error = give_up(board, process, sockets[0]);
-    close(sockets[1]);
-    if (!error) error = hear(server);
+    starting.by = pthread_self();
+    starting.is_on = true;
+    pthread_mutex_unlock(&lock);
+    error = make_server(options, &server);
+    pthread_mutex_lock(&lock);
+    starting.server = NULL;
+    starting.is_on = false;
+    pthread_cond_broadcast(&has_started);
     if (!error) current = server;
-    else if (server) {
-        plait_process_kill(process);
-        let_go(server);
-    }
+    else if (server) let_go(server);
     return error;
+}
+
+/* With `lock`, which is free meanwhile.  (A handler that exits may have interrupted the one who starts it.) */
+static void wait_for_who_starts(void)
+{
+    while (starting.is_on && !pthread_equal(starting.by, pthread_self())) pthread_cond_wait(&has_started, &lock);
 }
 
 /* With `lock`: it is no longer `current`, but as long as it has children that run it may be joined later only. */
@@ -306,33 +404,58 @@ static void join_retired(void)
     }
 }
 
-/* With `lock`: `current` lives and knows of us. */
-static int ensure(const plait_forkserver_options *options)
+/* With `lock`, which is free while one is started: `current` lives. */
+static int ensure(const plait_forkserver_options *options, bool *is_new)
 {
+    wait_for_who_starts();
     join_retired();
     if (current && !is_of_use(current)) {
-        lose(current);
+        struct plait__server *lost = current;
         current = NULL;
+        lose(lost);
     }
-    if (!current) return start_server(options);
-    if (current->greeted == getpid()) return 0;
-    int error = plait__server_send(current, PLAIT__HELLO, NULL, NULL, 0);
-    if (!error) current->greeted = getpid();
-    if (error != -ECANCELED) return error;
-    let_go(current);                                       /* it has just ended */
-    current = NULL;
-    return start_server(options);
+    *is_new = !current;
+    return current ? 0 : start_server(options);
+}
+
+/* A fork of the owner makes itself known. */
+static int greet(struct plait__server *server)
+{
+    if (atomic_load(&server->greeted) == getpid()) return 0;
+    int error = send_kind(server, PLAIT__HELLO, PLAIT_FOREVER);
+    if (!error) atomic_store(&server->greeted, getpid());
+    return error;
+}
+
+static struct plait__server *use(const plait_forkserver_options *options, bool *is_new)
+{
+    pthread_mutex_lock(&lock);
+    int error = ensure(options, is_new);
+    struct plait__server *server = error ? plait__null(error) : current;
+    if (server) server->users++;
+    pthread_mutex_unlock(&lock);
+    return server;
+}
+
+/* With another one, if the first has just ended. */
+static struct plait__server *use_and_greet(const plait_forkserver_options *options, bool *is_new)
+{
+    int error = -ECANCELED;
+    for (int tries = 0; tries < 2 && error == -ECANCELED; tries++) {
+        struct plait__server *server = use(options, is_new);
+        if (!server) return NULL;
+        error = greet(server);
+        if (!error) return server;
+        plait__server_release(server);
+    }
+    return plait__null(error);
 }
 
 struct plait__server *plait__server_use(void)
 {
     static const plait_forkserver_options defaults;
-    pthread_mutex_lock(&lock);
-    int error = ensure(&defaults);
-    struct plait__server *server = error ? plait__null(error) : current;
-    if (server) server->users++;
-    pthread_mutex_unlock(&lock);
-    return server;
+    bool is_new;
+    return use_and_greet(&defaults, &is_new);
 }
 
 void plait__server_release(struct plait__server *server)
@@ -346,12 +469,13 @@ void plait__server_release(struct plait__server *server)
 
 /* ---- the face ---- */
 
-/* With `lock`: one that is there goes on with another stock. */
-static int change_stock(const plait_forkserver_options *options)
+/* One that is there goes on with another stock. */
+static int change_stock(const struct plait__server *server, const plait_forkserver_options *options)
 {
-    uint32_t stock = (uint32_t)options->stock;
-    atomic_store(&current->board->stock, stock);
-    return plait__server_send(current, PLAIT__LOOK, NULL, NULL, 0);
+    if (options->preload && options->preload != server->preload)
+        return plait__fail(-EALREADY, "the forkserver runs already, and with another preload: plait_forkserver_stop comes first");
+    atomic_store(&server->board->stock, (uint32_t)options->stock);
+    return plait__server_look(server);
 }
 
 int plait_forkserver_start(const plait_forkserver_options *options)
@@ -361,11 +485,11 @@ int plait_forkserver_start(const plait_forkserver_options *options)
     int error = options_error(options);
     if (!error) error = plait__member();
     if (error) return error;
-    pthread_mutex_lock(&lock);
-    const struct plait__server *before = current;
-    error = ensure(options);
-    if (!error && current == before) error = change_stock(options);
-    pthread_mutex_unlock(&lock);
+    bool is_new;
+    struct plait__server *server = use_and_greet(options, &is_new);
+    if (!server) return -errno;
+    if (!is_new) error = change_stock(server, options);
+    plait__server_release(server);
     return error;
 }
 
@@ -382,22 +506,57 @@ int plait_forkserver_pid(void)
 /* It answers with a byte if it has children that run, and by its end if not. */
 static bool ends_now(const struct plait__server *server)
 {
+    plait_deadline deadline = plait_after(PATIENCE);
     if (is_dead(server)) return true;
-    if (!socket_is_ours(server)) stop_without_socket(server);
-    if (!socket_is_ours(server) || plait__server_send(server, PLAIT__STOP, NULL, NULL, 0) != 0) return false;
-    return plait__wait_fd(server->socket, POLLIN, plait_after(PATIENCE)) > 0 && receive_byte(server) == 0;
+    if (!socket_is_ours(server) || send_kind(server, PLAIT__STOP, deadline) != 0) {
+        stop_without_socket(server);
+        return false;
+    }
+    return plait__wait_fd(server->socket, POLLIN, deadline) > 0 && receive_byte(server) == 0;
+}
+
+/* With `lock`: one that has ended. */
+static void let_go_of_retired(struct plait__server *server)
+{
+    struct plait__server **place = &retired;
+    while (*place && *place != server) place = &(*place)->next;
+    if (!*place) return;                                   /* somebody else has */
+    *place = server->next;
+    let_go(server);
+}
+
+/* With `lock`, which is free meanwhile; it is among the retired, whose forks know of them. */
+static void end_server(struct plait__server *server)
+{
+    server->users++;
+    pthread_mutex_unlock(&lock);
+    bool ends = ends_now(server);
+    if (ends) plait_process_join(server->process, PLAIT_FOREVER);
+    pthread_mutex_lock(&lock);
+    if (ends) let_go_of_retired(server);
+    let_go(server);
 }
 
 int plait_forkserver_stop(void)
 {
     pthread_mutex_lock(&lock);
+    wait_for_who_starts();
     struct plait__server *server = current;
     current = NULL;
     join_retired();
-    if (server && is_owner(server) && !ends_now(server)) retire(server);
-    else if (server) let_go(server);
+    if (server && is_owner(server)) {
+        retire(server);
+        end_server(server);
+    } else if (server) let_go(server);
     pthread_mutex_unlock(&lock);
     return 0;
+}
+
+static void join_or_kill(struct plait__server *server)
+{
+    if (!is_owner(server)) return;
+    if (plait_process_join(server->process, plait_after(PATIENCE)) < 0) plait_process_kill(server->process);
+    plait_process_join(server->process, PLAIT_FOREVER);
 }
 
 void plait__server_end(void)
@@ -406,8 +565,11 @@ void plait__server_end(void)
     pthread_mutex_lock(&lock);
     while (retired) {
         struct plait__server *server = retired;
-        retired = server->next;
-        if (is_owner(server) && plait_process_join(server->process, plait_after(PATIENCE)) < 0) plait_process_kill(server->process);
+        server->users++;
+        pthread_mutex_unlock(&lock);
+        join_or_kill(server);
+        pthread_mutex_lock(&lock);
+        let_go_of_retired(server);
         let_go(server);
     }
     pthread_mutex_unlock(&lock);

@@ -45,9 +45,10 @@ struct plait__spawned *plait__spawned_new(const plait_process *process)
     return spawned;
 }
 
-void plait__spawned_drop(struct plait__spawned *spawned)
+void plait__spawned_drop(struct plait__spawned *spawned, uint32_t holders)
 {
-    if (atomic_fetch_sub(&spawned->service.holders, 1) == 1) plait_free(spawned);
+    uint32_t before = atomic_fetch_and(&spawned->service.holders, ~holders);
+    if (before && !(before & ~holders)) plait_free(spawned);
 }
 
 void plait__answer(struct plait__spawned *spawned, const struct plait__report *report)

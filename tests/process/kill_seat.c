@@ -100,24 +100,24 @@ static const struct kill_case answer = {
 
 static void drop_it(void)
 {
-    plait__spawned_drop(spawned[0]);
+    plait__spawned_drop(spawned[0], PLAIT__HELD_BY_USER);
 }
 
 static void set_up_holders(void)
 {
     set_up();
-    atomic_store(&spawned[0]->service.holders, 2);
+    atomic_store(&spawned[0]->service.holders, PLAIT__HELD_BY_USER | PLAIT__HELD_BY_SERVER);
 }
 
 static bool has_dropped(const struct stepped *victim)
 {
-    return atomic_load(&spawned[0]->service.holders) == 1;
+    return atomic_load(&spawned[0]->service.holders) == PLAIT__HELD_BY_SERVER;
 }
 
 /* At worst the block stays: it is never freed under the other holder. */
 static void check_the_block(const struct stepped *victim, bool dropped)
 {
-    MUST(atomic_load(&spawned[0]->service.holders) == 2u - dropped);
+    MUST(atomic_load(&spawned[0]->service.holders) == (PLAIT__HELD_BY_SERVER | (dropped ? 0u : PLAIT__HELD_BY_USER)));
 }
 
 static const struct kill_case drop = {

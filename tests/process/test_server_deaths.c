@@ -1,6 +1,8 @@
 /* Deaths around a forkserver: its own, those of its children, and of those who ask; and what a stopped one holds up. */
 #include "served.h"
 
+#include <poll.h>
+
 #include "hold.h"
 #include "program.h"
 
@@ -167,22 +169,78 @@ static void it_may_die_at_any_time(void **state)
 
 /* ---- a stopped server ---- */
 
-/* Its children that end by themselves are joined; of those that were killed it has to tell. */
-static void what_a_stopped_one_holds_up(void)
+static void stop_server(void)
 {
-    _Atomic int *flag = new_block(sizeof *flag);
     const pid_t server = plait_forkserver_pid();
-    plait_process *well = start_it(wait_for_flag, (void *)flag, 0, NULL), *killed = start_and_ask(NULL);
     int status;
     CHECK(kill(server, SIGSTOP) == 0 && waitpid(server, &status, WUNTRACED) == server);
+}
+
+static void continue_server(void)
+{
+    CHECK(kill(plait_forkserver_pid(), SIGCONT) == 0);
+}
+
+/* Its children that end by themselves are joined; of those that were killed it should tell how, and is not waited for. */
+static void what_a_stopped_one_holds_up(void)
+{
+    const bool knows = !plait__without(PLAIT__WITHOUT_PIDFD);
+    _Atomic int *flag = new_block(sizeof *flag);
+    plait_process *well = start_it(wait_for_flag, (void *)flag, 0, NULL), *killed = start_and_ask(NULL);
+    stop_server();
     atomic_store(flag, 1);
-    if (!plait__without(PLAIT__WITHOUT_PIDFD)) end_with(well, 7);
+    if (knows) end_with(well, 7);
     CHECK(plait_process_kill(killed) == 0);
-    CHECK(plait_process_join(killed, plait_after(0.05)) == -ETIMEDOUT && plait_process_exitcode(killed) == PLAIT_ERUNNING);
-    CHECK(kill(server, SIGCONT) == 0);
-    if (plait__without(PLAIT__WITHOUT_PIDFD)) end_with(well, 7);
-    end_with(killed, -SIGKILL);
+    if (knows) end_with(killed, PLAIT_EREAPED);
+    else CHECK(plait_process_join(killed, plait_after(0.05)) == -ETIMEDOUT);
+    continue_server();
+    if (!knows) end_with(well, 7);
+    if (!knows) end_with(killed, -SIGKILL);
     CHECK(plait_free((void *)flag) == 0);
+}
+
+static bool is_over(void *process)
+{
+    return plait_process_is_alive(process) == 0;
+}
+
+/* As is_alive does, and whoever asks for all; no number of looks takes the time that one dead child is given. */
+static void to_look_does_not_wait(void)
+{
+    plait_process *processes[20];
+    if (plait__without(PLAIT__WITHOUT_PIDFD)) return;
+    for (int i = 0; i < 20; i++) processes[i] = start_and_ask(NULL);
+    stop_server();
+    for (int i = 0; i < 20; i++) {
+        CHECK(plait_process_kill(processes[i]) == 0);
+        CHECK(poll(&(struct pollfd){ .fd = plait_process_sentinel(processes[i]), .events = POLLIN }, 1, -1) == 1);
+    }
+    const double since = seconds_now();
+    const size_t count = plait_active_children(NULL, 0);
+    CHECK(seconds_now() - since < 1 && count <= 20);       /* it was 20 times 0.1 s */
+    for (int i = 0; i < 20; i++) test_until(is_over, processes[i]);
+    CHECK(plait_active_children(NULL, 0) == 0);
+    continue_server();
+    for (int i = 0; i < 20; i++) end_with(processes[i], PLAIT_EREAPED);
+}
+
+/* When it sleeps on the descriptor already. */
+static void *kill_later(void *pid)
+{
+    nanosleep(&(struct timespec){ .tv_nsec = 60 * 1000 * 1000 }, NULL);
+    CHECK(kill(*(pid_t *)pid, SIGKILL) == 0);
+    return NULL;
+}
+
+static void who_joins_is_woken_by_a_death_that_nobody_tells(void)
+{
+    if (plait__without(PLAIT__WITHOUT_PIDFD)) return;
+    plait_process *process = start_and_ask(NULL);
+    stop_server();
+    const pthread_t killer = thread_start(kill_later, &(pid_t){ plait_process_pid(process) });
+    end_with(process, PLAIT_EREAPED);
+    thread_end(killer);
+    continue_server();
 }
 
 static int leave_a_stopped_one(void *unused)
@@ -309,6 +367,44 @@ static void they_may_die_before_it_has_read(void)
     CHECK(plait_free(asker) == 0);
 }
 
+/* It greets the server by a first one, which needs an answer. */
+static int end_one_of_a_stopped_server(void *unused)
+{
+    _Atomic int *flag = new_block(sizeof *flag);
+    run_it(return_0, NULL, 0, 0);
+    plait_process *process = start_it(wait_for_flag, (void *)flag, 0, NULL);
+    CHECK(kill(plait_forkserver_pid(), SIGSTOP) == 0);
+    atomic_store(flag, 1);
+    end_with(process, 7);
+    CHECK(plait_free((void *)flag) == 0);
+    _exit(0);
+}
+
+static void must_have_clean_blocks(void)
+{
+    for (size_t size = 256; size < 16384; size += 64) {
+        unsigned char *block = new_block(size);
+        for (size_t i = 0; i < size; i++) CHECK(block[i] == 0);
+        memset(block, 0, size);
+        CHECK(plait_free(block) == 0);
+    }
+}
+
+/* A user that has let go of its child before it dies, and a server that learns of both later: the block is given back once. */
+static void what_the_dead_had_given_back_is_given_back_once(void)
+{
+    if (plait__without(PLAIT__WITHOUT_PIDFD)) return;
+    const size_t stock = stock_now();
+    const pid_t fork = test_fork(end_one_of_a_stopped_server, NULL);
+    CHECK(test_wait_exit(fork) == 0);
+    continue_server();
+    run_it(return_0, NULL, 0, 0);
+    must_have_only_the_stock(stock);
+    must_have_clean_blocks();
+    served_is_patient = true;
+    served_blocks_left = 1;                                /* the server's board */
+}
+
 static int start_and_leave(void *argument)
 {
     struct asker *asker = argument;
@@ -341,11 +437,14 @@ static const struct CMUnitTest tests[] = {
     SERVED("a_start_at_one_that_dies_is_done_by_the_next", 0, a_start_at_one_that_dies_is_done_by_the_next),
     cmocka_unit_test(it_may_die_at_any_time),
     WITH_AND_WITHOUT_STOCK(what_a_stopped_one_holds_up),
+    WITH_AND_WITHOUT_STOCK(to_look_does_not_wait),
+    WITH_AND_WITHOUT_STOCK(who_joins_is_woken_by_a_death_that_nobody_tells),
     cmocka_unit_test(an_exit_waits_for_a_stopped_one_for_some_seconds),
     WITH_AND_WITHOUT_STOCK(they_take_their_children_with_them),
     WITH_AND_WITHOUT_STOCK(they_may_die_before_they_watch),
     SERVED("they_may_die_before_they_wake_it", 3, they_may_die_before_they_wake_it),
     SERVED("they_may_die_before_it_has_read", 0, they_may_die_before_it_has_read),
+    WITH_AND_WITHOUT_STOCK(what_the_dead_had_given_back_is_given_back_once),
     WITH_AND_WITHOUT_STOCK(detached_ones_go_on),
 };
 
