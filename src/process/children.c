@@ -130,7 +130,8 @@ static bool is_waited_for_thread(const plait_process *process)
 
 void plait__children_join_threads(void)
 {
-    for (plait_process *thread; (thread = next_alive(is_waited_for_thread)); unpin(thread)) plait_process_join(thread, PLAIT_FOREVER);
+    for (plait_process *thread; (thread = next_alive(is_waited_for_thread)); unpin(thread))
+        plait_process_join(thread, PLAIT_FOREVER);
 }
 
 static bool is_daemon(const plait_process *process)

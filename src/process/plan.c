@@ -200,19 +200,26 @@ static void fill_mask(unsigned long *mask, const plait_process_options *options)
 struct plait__plan *plait__plan_new(int (*function)(void *), const void *argument, size_t size, char *const argv[],
                                     const plait_process_options *options)
 {
-    unsigned long mask[CPUS_MAX / (8 * sizeof(unsigned long))] = { 0 };
+    const size_t cpus_size = mask_size(options);
+    unsigned long *mask = cpus_size ? calloc(1, cpus_size) : NULL;
+    if (cpus_size && !mask) {
+        plait__fail(-ENOMEM, "no private memory for a set of CPUs");
+        return plait__null(-ENOMEM);
+    }
     fill_mask(mask, options);
     const struct plait__plan plan = {
         .function = function, .argument = (void *)(uintptr_t)argument, .size = size, .argv = (char **)(uintptr_t)argv,
         .cwd = (char *)(uintptr_t)options->cwd, .environment = (char **)(uintptr_t)options->environment,
         .limits = (plait_limit *)(uintptr_t)options->limits, .limit_count = (size_t)options->limit_count,
-        .cpus = mask, .cpus_size = mask_size(options),
+        .cpus = mask, .cpus_size = cpus_size,
         .fds = (int *)(uintptr_t)options->fds, .fd_count = (size_t)options->fd_count,
         .streams = { options->input, options->output, options->errors },
         .nice = options->nice, .kind = options->kind, .method = options->method,
         .daemon = options->daemon != 0, .detached = options->detached != 0,
     };
-    return copy_privately(&plan);
+    struct plait__plan *copy = copy_privately(&plan);
+    free(mask);
+    return copy;
 }
 
 /* ---- in the child ---- */

@@ -333,7 +333,7 @@ static const char can_not_fail[] =
     " ftrylockfile funlockfile fflush stdout stderr __errno_location __libc_single_threaded"
     " close munmap munlock exit _exit on_exit free getpid getppid getenv sysconf clock_gettime getrlimit getrlimit64 prctl read"
     " kill waitid waitpid fstat fstat64 __register_atfork memcmp strcmp strcat strchr strcspn strcpy strerror sscanf"
-    " __isoc99_sscanf __isoc23_sscanf"
+    " __isoc99_sscanf __isoc23_sscanf pthread_cond_broadcast pthread_cond_wait pthread_tryjoin_np pthread_detach pthread_self"
     " pthread_join pthread_once pthread_setcancelstate __pthread_register_cancel __pthread_unregister_cancel"
     " __pthread_unwind_next __sigsetjmp sigemptyset sigaddset sigismember sigprocmask sigaction sigpending sigtimedwait sched_yield"
     " getauxval environ __environ stdin write __fpurge vfork _dl_find_object dladdr dlinfo dlclose dlerror"
