@@ -29,6 +29,8 @@ typedef struct plait_captured {
 
 PLAIT_BEGIN
 
+/* Of these calls, those for the streams of one object are made by one thread at a time; all others by any. */
+
 /* The object of a process that will run a program: argv[0] is looked for as execvp does, argv ends with NULL.  Of the options, kind
  * and method mean nothing.  It gets the standard streams and .fds, no other descriptor, and the signals as at a program's begin.
  * It ends with this process like a function's process; but if another thread than main's starts it, it may outlive it.

@@ -1,5 +1,5 @@
-/* Who waits for a forkserver, and whom that keeps from going on: while it starts, when it can't be told anything more; and forks that
- * fail. */
+/* Who waits for a forkserver, and whom that keeps from going on: while it starts, when it can't be told anything more; and forks
+ * that fail. */
 #include "served.h"
 
 #include <linux/filter.h>
@@ -110,7 +110,7 @@ static void it_takes_no_number(void **state)
 
 static void fill_the_socket(void)
 {
-    for (int i = 0; i < 5000; i++) CHECK(plait_forkserver_start(NULL) == 0);   /* each of them is a message, until there is no room */
+    for (int i = 0; i < 5000; i++) CHECK(plait_forkserver_start(NULL) == 0);   /* each is a message, until there is no room */
 }
 
 static void *start_one(void *flag)
