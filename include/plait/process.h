@@ -53,7 +53,8 @@
 #include <plait/kind.h>
 
 /* A process that this process makes, or a thread of this process.  The object lives in the memory of the process that made it:
- * only that one starts and joins. */
+ * only that one starts and joins.  Several threads may use one object at once, but nobody while it is freed, and nobody may read
+ * its name or options while they are set. */
 typedef struct plait_process plait_process;
 
 /* What a standard stream of a new process is.  Or PLAIT_STREAM_FD(fd): a copy of that descriptor. */
@@ -101,7 +102,8 @@ PLAIT_BEGIN
 /* A process (thread) that is not started yet, which will run function(argument).  size > 0: `size` bytes at `argument` are copied
  * before the call returns, the child gets its own copy.  size 0: the pointer itself is passed, for shared memory or for nothing
  * (NULL).  The options are copied, too.
- * The caller owns the object: plait_process_free.  NULL: errno EINVAL (the detail says what), ENOMEM.  Does not block.
+ * The caller owns the object: plait_process_free.  NULL: errno EINVAL (the detail says what), ENOMEM, EBADF (.fds, or a stream, is
+ * not open).  Does not block.
  * Python: Process(target=..., args=...), or a class of one's own. */
 PLAIT_API plait_process *plait_process_new(int (*function)(void *argument), const void *argument, size_t size,
                                            const plait_process_options *options);
@@ -118,8 +120,10 @@ PLAIT_API plait_process *plait_process_new(int (*function)(void *argument), cons
  * pthread_exit; one that is stopped while it starts may outlive its parent until it goes on; and so may one that calls setuid.)
  * 0; -EAGAIN (a limit on processes), -ENOMEM, -EMFILE, -EALREADY (it was started before), PLAIT_EDAEMON (this process is a daemon:
  * those may not have children), PLAIT_ENOARENA, PLAIT_ETOOMANY; when an option can't be met, what the system says: -ENOENT (cwd),
- * -EPERM, -EINVAL; PLAIT_ENOINIT, PLAIT_ENOFUNCTION with other methods than fork.  After a failure it may be tried again; nothing
- * is left behind.  Does not block for longer than the start takes; it is no cancellation point.  Python: process.start(). */
+ * -EPERM, -EINVAL; -EBADF (.fds, or a stream, was closed meanwhile); PLAIT_ENOINIT, PLAIT_ENOFUNCTION with other methods than
+ * fork, -ECANCELED (the forkserver was killed, and so was the next one, or it was stopped meanwhile).  After a failure it may be
+ * tried again; nothing is left behind.  Does not block for longer than the start takes; it is no cancellation point.
+ * Python: process.start(). */
 PLAIT_API int plait_process_start(plait_process *process);
 
 /* Both in one call: the object of a started process, or NULL with errno; nothing is left behind. */

@@ -29,6 +29,8 @@ typedef struct plait_captured {
 
 PLAIT_BEGIN
 
+/* Of these calls, those for the streams of one object are made by one thread at a time; all others by any. */
+
 /* The object of a process that will run a program: argv[0] is looked for as execvp does, argv ends with NULL.  Of the options, kind
  * and method mean nothing.  It gets the standard streams and .fds, no other descriptor.  It begins with no signal
  * blocked; those with a handler here have their default action, as have SIGPIPE and SIGXFSZ; what else is ignored stays ignored.

@@ -22,6 +22,8 @@
  *
  * With spawn and forkserver the function goes by module and offset: the child finds it in the same program, or opens the same
  * shared object; its argument is a copy (size > 0), or a pointer into shared memory.
+ *
+ * All of these calls may be made by several threads at once.
  */
 #ifndef PLAIT_START_METHOD_H
 #define PLAIT_START_METHOD_H
@@ -62,16 +64,20 @@ PLAIT_API const char *plait_start_method_name(int method);
 /* The program that spawn and forkserver run instead of this one, such as the plait-host that is installed with the library: for a
  * plug-in in a program that does not call plait_init.  Its functions must then lie in shared objects.  NULL: this program again.
  * A program that does not call plait_init runs no function: the exit code is PLAIT_ENOINIT when it ends.
- * 0; -ENOMEM.  Python: set_executable(path). */
+ * A relative path is meant as from the current folder of this call.
+ * 0; -ENOMEM; -ENOENT, -ENAMETOOLONG (of that folder).  Python: set_executable(path). */
 PLAIT_API int plait_set_executable(const char *path);
 
-/* Start this process's forkserver, which else the first start by that method does, and wait until it is ready, with its stock.  One
- * that is there already goes on with this stock, its children stay; it runs no preload again.
- * 0; PLAIT_ENOINIT; -EINVAL; -EAGAIN, -ENOMEM, -EMFILE; PLAIT_ENOFUNCTION (preload); -ECANCELED (preload did not return 0).
+/* Start this process's forkserver, which else the first start by that method does, and wait until it is ready: until it has run
+ * preload, and made its stock.  One that is there already goes on with this stock, which is not waited for, and its children stay.
+ * Who forks, or asks for its number, does not wait for one that starts; who starts a child by it, or stops it, does.
+ * 0; -EALREADY (it runs with another preload: stop it first); PLAIT_ENOINIT; -EINVAL; -EAGAIN, -ENOMEM, -EMFILE; PLAIT_ENOFUNCTION
+ * (preload); -ECANCELED (preload did not return 0, or the server was killed); else as plait_process_start.
  * Python: set_forkserver_preload(modules) and forkserver.ensure_running(). */
 PLAIT_API int plait_forkserver_start(const plait_forkserver_options *options);
 
-/* End it, with the children that it keeps ready; those that run go on.  0, also when there is none. */
+/* End it, with the children that it keeps ready; those that run go on, and it ends with the last.  A fork of the process that has
+ * started it only lets go of it.  Takes up to 2 s if it is stopped (SIGSTOP) or very busy.  0, also when there is none. */
 PLAIT_API int plait_forkserver_stop(void);
 
 /* Its process id; 0: there is none. */

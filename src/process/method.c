@@ -1,10 +1,13 @@
 #include "process/method.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 
@@ -55,10 +58,22 @@ static char *_Atomic executable;                           /* NULL: this program
 static _Atomic bool has_init;
 static char name[256] = "plait";
 
+/* As it is found from here: a child may begin in another folder. */
+static char *absolute(const char *path)
+{
+    char folder[PATH_MAX] = "";
+    bool is_relative = *path && *path != '/';
+    if (is_relative && !getcwd(folder, sizeof folder)) return NULL;
+    size_t size = strlen(folder) + strlen(path) + 2;
+    char *copy = malloc(size);
+    if (copy) snprintf(copy, size, "%s%s%s", folder, is_relative ? "/" : "", path);
+    return copy;
+}
+
 int plait_set_executable(const char *path)
 {
-    char *copy = path ? strdup(path) : NULL;
-    if (path && !copy) return plait__fail(-ENOMEM, "no private memory for a path");
+    char *copy = path ? absolute(path) : NULL;
+    if (path && !copy) return plait__fail(-errno, "the path of the program: %s", plait_strerror(-errno));
     atomic_store(&executable, copy);
     return 0;
 }

@@ -280,6 +280,31 @@ static void from_several_threads_and_in_forks_of_them(void **state)
     for (int i = 0; i < 3; i++) host_run(describe_in_threads, NULL);
 }
 
+/* ---- children that don't find it ---- */
+
+/* Why, they tell, whatever else fails before somebody asks. */
+static int start_what_is_gone(void *unused)
+{
+    CHECK(plait_init(NULL, NULL) == 0);
+    put_plugin("one.so", "a.so");
+    int (*const function)(void *) = (int (*)(void *))(plait__code)task_of(open_plugin("a.so"));
+    remove_plugin("a.so");
+    const int methods[] = { PLAIT_SPAWN, PLAIT_FORKSERVER };
+    for (int i = 0; i < 2; i++) {
+        plait_process *process = plait_start(function, NULL, 0, &(plait_process_options){ .method = methods[i] });
+        CHECK(process && plait_process_join(process, PLAIT_FOREVER) == 0);
+        CHECK(plait_process_join(NULL, PLAIT_NOW) == -EINVAL);
+        CHECK(plait_process_exitcode(process) == PLAIT_ENOFUNCTION && strstr(plait_error_detail(), "a.so"));
+        CHECK(plait_process_free(process) == 0);
+    }
+    return 0;
+}
+
+static void a_child_tells_what_it_has_not_found(void **state)
+{
+    host_run(start_what_is_gone, NULL);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_static_function_of_the_program),
     cmocka_unit_test(the_reference_is_short_and_names_no_file),
@@ -297,6 +322,7 @@ static const struct CMUnitTest tests[] = {
     WITH_PLUGINS(the_same_build_under_two_names_is_two_modules),
     WITH_PLUGINS(a_relative_path),
     WITH_PLUGINS(without_a_build_id),
+    WITH_PLUGINS(a_child_tells_what_it_has_not_found),
     WITH_PLUGINS(a_fork_while_a_thread_is_in_the_loader),
 #endif
     cmocka_unit_test(from_several_threads_and_in_forks_of_them),

@@ -33,6 +33,12 @@ static bool is_held(void *pid)
     return program_children(getpid(), pid, 1) == 1 && state_of(*(pid_t *)pid) == 'T';
 }
 
+/* All that whoever starts it holds is our end of the socket, and what it watches it by. */
+static bool is_waited_for(void *fds)
+{
+    return open_fds() == *(int *)fds + 2;
+}
+
 static int have_another(void *fds)
 {
     CHECK(open_fds() <= *(int *)fds && plait_forkserver_pid() == 0);
@@ -47,6 +53,7 @@ static void *fork_while_it_is_held(void *fds)
 {
     pid_t server;
     test_until(is_held, &server);
+    test_until(is_waited_for, fds);
     CHECK(plait_forkserver_pid() == 0);
     CHECK(test_wait_exit(test_fork(have_another, fds)) == 0);
     const pthread_t user = thread_start(start_held, NULL);         /* it waits for the same */
@@ -110,7 +117,7 @@ static void it_takes_no_number(void **state)
 
 static void fill_the_socket(void)
 {
-    for (int i = 0; i < 5000; i++) CHECK(plait_forkserver_start(NULL) == 0); /* each of them is a message, until there is no room */
+    for (int i = 0; i < 5000; i++) CHECK(plait_forkserver_start(NULL) == 0);   /* each is a message, until there is no room */
 }
 
 static void *start_one(void *flag)

@@ -4,6 +4,8 @@
 
 #include <limits.h>
 
+#include "process/method.h"
+
 /* ---- which program ---- */
 
 static const char *beside(const char *name)
@@ -116,6 +118,8 @@ static int set_another_program(void *unused)
     CHECK_TEXT(plait_error_detail(), "Process-2: the program: ");
     CHECK_TEXT(plait_error_detail(), " expected, ");
     CHECK(plait_process_free(process) == 0);
+    CHECK(plait_set_executable("nowhere/at/all") == 0);
+    CHECK(plait__executable()[0] == '/' && strstr(plait__executable(), "/nowhere/at/all"));    /* not as from a child's folder */
     CHECK(plait_set_executable("/nowhere/at/all") == 0);
     process = plait_process_new(return_5, NULL, 0, &options);
     start_is_refused(process, -ENOENT, "/nowhere/at/all: No such file or directory");
