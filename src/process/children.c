@@ -104,7 +104,8 @@ size_t plait_active_children(plait_process **children, size_t max)
 
 /* ---- at exit ---- */
 
-/* The next that is alive and is wanted, pinned; NULL: no more.  One after the other, as others may come, go and be freed meanwhile. */
+/* The next that is alive and is wanted, pinned; NULL: no more.  One after the other, as others may come, go and be freed
+ * meanwhile. */
 static plait_process *next_alive(bool (*is_wanted)(const plait_process *))
 {
     pthread_mutex_lock(&lock);
@@ -129,7 +130,8 @@ static bool is_waited_for_thread(const plait_process *process)
 
 void plait__children_join_threads(void)
 {
-    for (plait_process *thread; (thread = next_alive(is_waited_for_thread)); unpin(thread)) plait_process_join(thread, PLAIT_FOREVER);
+    for (plait_process *thread; (thread = next_alive(is_waited_for_thread)); unpin(thread))
+        plait_process_join(thread, PLAIT_FOREVER);
 }
 
 static bool is_daemon(const plait_process *process)
