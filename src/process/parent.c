@@ -47,8 +47,8 @@ static bool is_gone(void)
     return (tie.is_parent && now != 0) || tie.is_over || pidfd_tells_end();
 }
 
-/* A poll that is woken goes by the number once more: were another file there by then, it would sleep on.  So nobody relies on it for
- * longer than this. */
+/* A poll that is woken goes by the number once more: were another file there by then, it would sleep on.  So nobody relies on it
+ * for longer than this. */
 #define TRUST PLAIT__SECOND
 
 /* Without a descriptor, or with one that says what is not so, it looks more often. */
