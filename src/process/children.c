@@ -104,7 +104,7 @@ size_t plait_active_children(plait_process **children, size_t max)
 
 /* ---- at exit ---- */
 
-/* The next that is alive and is wanted, pinned; NULL: no more. One after the other, as others may come, go and be freed
+/* The next that is alive and is wanted, pinned; NULL: no more.  One after the other, as others may come, go and be freed
  * meanwhile. */
 static plait_process *next_alive(bool (*is_wanted)(const plait_process *))
 {

@@ -47,13 +47,17 @@ static bool is_gone(void)
     return (tie.is_parent && now != 0) || tie.is_over || pidfd_tells_end();
 }
 
-/* Without a descriptor, or with one that says what is not so, it looks now and then. */
+/* A poll that is woken goes by the number once more: were another file there by then, it would sleep on.  So nobody relies on it
+ * for longer than this. */
+#define TRUST PLAIT__SECOND
+
+/* Without a descriptor, or with one that says what is not so, it looks more often. */
 static void *watch(void *unused)
 {
     (void)unused;
     for (bool has_lied = false; !is_gone();) {
         int fd = has_lied ? -1 : held();
-        int64_t patience = fd >= 0 ? INT64_MAX / 4 : PLAIT__SECOND / 5;
+        int64_t patience = fd >= 0 ? TRUST : PLAIT__SECOND / 5;
         has_lied = plait__wait_fd(fd, POLLIN, (plait_deadline){ plait__now() + patience }) > 0;
     }
     kill(getpid(), SIGKILL);
@@ -127,7 +131,7 @@ static int wait_for_parent(plait_process *process, plait_deadline deadline)
     pthread_mutex_unlock(&process->reaping);
     if (is_gone()) return 0;                               /* so the descriptor is not of a later one with the same number */
     int fd = held();
-    int64_t patience = fd >= 0 ? INT64_MAX / 4 : 20 * PLAIT__MILLISECOND;
+    int64_t patience = fd >= 0 ? TRUST : 20 * PLAIT__MILLISECOND;
     int result = plait__wait_fd(fd, POLLIN, (plait_deadline){ plait__earlier(deadline, plait__now() + patience) });
     if (result > 0 && !is_gone())                          /* it was closed meanwhile */
         result = plait__wait_fd(-1, 0, (plait_deadline){ plait__earlier(deadline, plait__now() + PLAIT__MILLISECOND) });

@@ -189,18 +189,6 @@ static void a_grandchild_that_lives_on_does_not_delay_it(void **state)
 
 /* ---- a child that closes all that it does not know ---- */
 
-enum { THEIRS = 100 };                                     /* from 3 up to this */
-
-static void close_all(void *others)
-{
-    int readable[2];
-    for (int fd = 3; fd < THEIRS; fd++) close(fd);
-    if (!others) return;
-    CHECK(pipe(readable) == 0 && write(readable[1], "x", 1) == 1);
-    for (int fd = 3; fd < THEIRS; fd++)
-        if (fd != readable[0] && fd != readable[1]) CHECK(dup2(readable[0], fd) == fd);
-}
-
 static long cpu_milliseconds(void)
 {
     struct timespec spent;
@@ -280,33 +268,9 @@ static void nor_does_it_save_it_from_ending_with_its_parent(void **state)
     }
 }
 
-static int close_and_ask(void *others)
-{
-    plait_process *parent = plait_parent_process();
-    for (int i = 0; i < 2; i++) {
-        CHECK(plait_process_is_alive(parent) == 1 && plait_process_join(parent, plait_after(0.01)) == -ETIMEDOUT);
-        close_all(others);
-    }
-    return 3;
-}
-
-static int start_served(void *unused)
-{
-    be_program();
-    for (uintptr_t others = 0; others < 2; others++)
-        end_with(plait_start(close_and_ask, (void *)others, 0, &(plait_process_options){ .method = PLAIT_FORKSERVER }), 3);
-    return 0;
-}
-
-static void a_served_child_that_closes_it_still_knows(void **state)
-{
-    host_run(start_served, NULL);
-}
-
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(closing_its_descriptor_ends_nobody),
     cmocka_unit_test(nor_does_it_save_it_from_ending_with_its_parent),
-    cmocka_unit_test(a_served_child_that_closes_it_still_knows),
     cmocka_unit_test(it_has_a_name_and_a_pid),
     cmocka_unit_test(a_thread_starts_and_a_fork_asks),
     cmocka_unit_test(a_detached_child_sees_its_parent_killed),

@@ -248,7 +248,33 @@ static void no_descriptor_to_watch_it_by_is_told(void)
     CHECK(plait_free((void *)flag) == 0);
 }
 
+/* ---- a child that closes all that it does not know ---- */
+
+static int close_and_ask(void *others)
+{
+    plait_process *parent = plait_parent_process();
+    for (int i = 0; i < 2; i++) {
+        CHECK(plait_process_is_alive(parent) == 1 && plait_process_join(parent, plait_after(0.01)) == -ETIMEDOUT);
+        close_all(others);
+    }
+    return 3;
+}
+
+static int start_served(void *unused)
+{
+    be_program();
+    for (uintptr_t others = 0; others < 2; others++)
+        end_with(plait_start(close_and_ask, (void *)others, 0, &(plait_process_options){ .method = PLAIT_FORKSERVER }), 3);
+    return 0;
+}
+
+static void one_that_closes_its_descriptor_still_knows_of_its_parent(void **state)
+{
+    host_run(start_served, NULL);
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(one_that_closes_its_descriptor_still_knows_of_its_parent),
     WITH_AND_WITHOUT_STOCK(streams_may_be_pipes),
     WITH_AND_WITHOUT_STOCK(errors_go_where_output_goes),
     WITH_AND_WITHOUT_STOCK(streams_may_be_descriptors),
