@@ -280,6 +280,8 @@ static void from_several_threads_and_in_forks_of_them(void **state)
     for (int i = 0; i < 3; i++) host_run(describe_in_threads, NULL);
 }
 
+#if !TEST_IS_STATIC
+
 /* ---- children that don't find it ---- */
 
 /* Why, they tell, whatever else fails before somebody asks. */
@@ -304,6 +306,8 @@ static void a_child_tells_what_it_has_not_found(void **state)
 {
     host_run(start_what_is_gone, NULL);
 }
+
+#endif
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_static_function_of_the_program),
