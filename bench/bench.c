@@ -58,6 +58,14 @@ void pin(int n)
     NEED(sched_setaffinity(0, sizeof one, &one) == 0);
 }
 
+void grow(size_t bytes)
+{
+    static char *volatile grown;
+    if (!bytes) return;
+    NEED((grown = malloc(bytes)));
+    memset(grown, 1, bytes);
+}
+
 void *shared(size_t size)
 {
     void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -36,6 +36,10 @@ void pin(int n);
 /* Memory that children share; zeroed. */
 void *shared(size_t size);
 
+/* Have so many bytes of private memory, in use; nothing for 0. */
+void grow(size_t bytes);
+#define GIB ((size_t)1 << 30)
+
 /* Leave with a message if something that a benchmark relies on failed. */
 __attribute__((noreturn)) void broken(const char *what);
 #define NEED(condition) ((condition) ? (void)0 : broken(#condition))

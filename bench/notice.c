@@ -24,7 +24,6 @@
 #define SYS_futex_waitv 449
 #endif
 
-#define GIB ((size_t)1 << 30)
 enum { MEMBERS_MAX = 256, DEATHS_MAX = 200 };
 
 enum thing { LOCK, LEASE };

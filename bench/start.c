@@ -12,16 +12,6 @@
 
 extern char **environ;
 
-static void grow(size_t bytes)
-{
-    static char *volatile grown;
-    if (!bytes) return;
-    NEED((grown = malloc(bytes)));
-    memset(grown, 1, bytes);
-}
-
-#define GIB ((size_t)1 << 30)
-
 /* ---- one start and join ---- */
 
 static int nothing(void *argument)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 int plait__above_stdio(int fd)
@@ -12,6 +13,29 @@ int plait__above_stdio(int fd)
     int error = -errno;
     close(fd);
     return higher < 0 ? error : higher;
+}
+
+int plait__pair_above_stdio(int ends[2])
+{
+    int error = 0;
+    for (int i = 0; i < 2; i++) {
+        ends[i] = plait__above_stdio(ends[i]);
+        if (ends[i] < 0) error = ends[i];
+    }
+    for (int i = 0; i < 2 && error; i++) {
+        if (ends[i] >= 0) close(ends[i]);
+        ends[i] = -1;
+    }
+    return error;
+}
+
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+
+int plait__close_range(unsigned first, unsigned flags)
+{
+    return (int)syscall(SYS_close_range, first, ~0u, flags);
 }
 
 struct plait__file plait__file_of(int fd)

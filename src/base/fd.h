@@ -21,4 +21,10 @@ bool plait__is_file(int fd, const struct plait__file *file);
 /* fd, or another one above 2 in its place (closed on exec).  -errno: there is none, fd is closed then; a negative fd stays. */
 int plait__above_stdio(int fd);
 
+/* The same for both ends of a pipe or pair of sockets.  0; else both are closed, and -1. */
+int plait__pair_above_stdio(int ends[2]);
+
+/* close_range(first, ~0, flags): 0, or -1 before Linux 5.9.  Only a system call. */
+int plait__close_range(unsigned first, unsigned flags);
+
 #endif

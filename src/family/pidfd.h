@@ -3,6 +3,11 @@
 #define PLAIT_FAMILY_PIDFD_H
 
 #include <sys/types.h>
+#include <sys/wait.h>
+
+#ifndef P_PIDFD
+#define P_PIDFD 3                                          /* for waitid, Linux 5.4 */
+#endif
 
 /* The descriptor (closed on exec), or -ENOSYS before Linux 5.3, -ESRCH, -EMFILE, ... */
 int plait__pidfd_open(pid_t pid);

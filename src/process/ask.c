@@ -18,10 +18,6 @@
 #include "process/serve.h"
 #include "process/stream.h"
 
-#ifndef P_PIDFD
-#define P_PIDFD 3                                          /* Linux 5.4 */
-#endif
-
 static bool server_is_dead(const struct plait__service *service)
 {
     return plait__fate(service->server) != PLAIT__LIVES;
@@ -40,8 +36,7 @@ static int source_of(const plait_process *process, const struct plait__streams *
 
 /* Which descriptors have to be sent, and what becomes of them. */
 static unsigned choose_descriptors(const plait_process *process, const struct plait__streams *streams,
-                                   struct plait__service *service,
-                                   int *fds)
+                                   struct plait__service *service, int *fds)
 {
     const struct plait__plan *plan = process->plan;
     unsigned count = 0;
@@ -233,7 +228,7 @@ static int status_of_adopted(const plait_process *process)
 {
     siginfo_t info = { 0 };
     if (waitid((idtype_t)P_PIDFD, (id_t)process->sentinel, &info, WEXITED | WNOHANG) < 0 || !info.si_pid) return PLAIT_EREAPED;
-    return info.si_code == CLD_EXITED ? info.si_status : -info.si_status;
+    return plait__status_of(&info);
 }
 
 /* Why it could not run its function, it has told by itself. */

@@ -2,8 +2,7 @@
 #ifndef PLAIT_PROCESS_ASK_H
 #define PLAIT_PROCESS_ASK_H
 
-#include <sys/stat.h>
-
+#include "base/fd.h"
 #include "process/server.h"
 
 /* A server that this process has started, or one that it has inherited as a fork of such a process. Counted by those who use it,
@@ -13,8 +12,7 @@ struct plait__server {
     plait_process *process;
     struct plait__server_board *board;
     int socket;
-    dev_t device;                                          /* which socket that was: the program may have closed it */
-    ino_t inode;
+    struct plait__file file;                               /* which socket that was: the program may have closed it */
     int (*preload)(void);                                  /* what it was started with; NULL */
     _Atomic pid_t greeted;                                 /* the process that the server knows of */
     pid_t holder;                                          /* the process for which this is counted among the board's holders */

@@ -5,12 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <plait/family.h>
 #include <plait/start_method.h>
 
+#include "base/fd.h"
 #include "base/libc.h"
 #include "family/roster.h"
 #include "family/wait.h"
@@ -22,10 +22,6 @@ static struct {
     bool flush_all, is_served;
     struct plait__exit_record *record;
 } self;
-
-#ifndef SYS_close_range
-#define SYS_close_range 436
-#endif
 
 static void tell(int status, bool wake)
 {
@@ -39,7 +35,7 @@ static void tell(int status, bool wake)
  * it has threads, which may still be at work; or before Linux 5.9: then the server tells, when all is over. */
 static void tell_early(int status)
 {
-    if (plait__single_threaded() && syscall(SYS_close_range, 0u, ~0u, 0u) == 0) tell(status, true);
+    if (plait__single_threaded() && plait__close_range(0, 0) == 0) tell(status, true);
 }
 
 /* The first of the exit handlers to be registered in the child, so the last of its own to run; the parent's, registered before,

@@ -35,14 +35,10 @@ int plait__check_started(const plait_process *process)
 
 /* ---- children of this process ---- */
 
-static int status_of(const siginfo_t *info)
+int plait__status_of(const siginfo_t *info)
 {
     return info->si_code == CLD_EXITED ? info->si_status : -info->si_status;
 }
-
-#ifndef P_PIDFD
-#define P_PIDFD 3                                          /* Linux 5.4 */
-#endif
 
 /* waitid by the descriptor, where there is one: were the status taken by a wait() of the host, the pid could be another child's.
  * EINVAL: a kernel that can't; EBADF: the host has put another one in its place. */
@@ -64,7 +60,7 @@ bool plait__child_look(plait_process *process)
         bool gone = info.si_code == CLD_EXITED || info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED;
         if (info.si_pid == 0 || !gone) return false;       /* not gone: stopped, in a host that traces its own children */
         plait__process_is_gone(process->pid);
-        process->exitcode = status_of(&info);
+        process->exitcode = plait__status_of(&info);
         wait_for(process, &info, 0);
     } else {                                               /* ECHILD: the host took it; EINTR can't be with WNOHANG */
         plait__reap_all();

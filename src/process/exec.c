@@ -12,13 +12,13 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <plait/arena.h>
 
 #include "arena/map.h"
 #include "base/error.h"
+#include "base/fd.h"
 #include "process/launch.h"
 #include "process/method.h"
 #include "process/sentinel.h"
@@ -62,14 +62,11 @@ static void unblock_signals(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-#ifndef SYS_close_range
-#define SYS_close_range 436
-#endif
 #define CLOSE_ON_EXEC 4u                                   /* CLOSE_RANGE_CLOEXEC, Linux 5.11 */
 
 static void close_all_on_exec(void)
 {
-    if (syscall(SYS_close_range, 3u, ~0u, CLOSE_ON_EXEC) == 0) return;
+    if (plait__close_range(3, CLOSE_ON_EXEC) == 0) return;
     struct rlimit limit = { .rlim_cur = 1024 };
     getrlimit(RLIMIT_NOFILE, &limit);
     for (int fd = 3; fd < 65536 && (rlim_t)fd < limit.rlim_cur; fd++) fcntl(fd, F_SETFD, FD_CLOEXEC);
@@ -165,15 +162,7 @@ static int begin_and_watch(plait_process *process, struct launch *launch)
     pid_t pid = begin(launch);
     error = errno;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (pid < 0) {
-        plait__sentinel_drop(&reserved);
-        return plait__fork_failed(error);
-    }
-    process->pid = pid;
-    error = plait__sentinel_take(process, &reserved);
-    if (!error) return 0;
-    plait__kill_unwatched(pid);
-    return plait__fail(error, "a descriptor to watch the child by: %s", plait_strerror(error));
+    return plait__watch_child(process, pid, error, &reserved);
 }
 
 static int begin_and_hear(plait_process *process, struct launch *launch)

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdio_ext.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -66,16 +65,6 @@ static void apply(const struct plait__plan *plan, const struct plait__streams *s
 
 /* ---- the parent ---- */
 
-int plait__fork_failed(int error)
-{
-    struct rlimit limit = { 0 };
-    getrlimit(RLIMIT_NPROC, &limit);
-    if (error == EAGAIN && limit.rlim_cur != RLIM_INFINITY)
-        return plait__fail(-error, "fork: [Errno %d] %s; this user may have %llu processes (RLIMIT_NPROC)", error,
-                           plait_strerror(error), (unsigned long long)limit.rlim_cur);
-    return plait__fail(-error, "fork: [Errno %d] %s", error, plait_strerror(error));
-}
-
 static void close_ours(const plait_process *process)
 {
     for (int i = 0; i < 3; i++)
@@ -98,16 +87,7 @@ static int fork_child(plait_process *process, struct plait__birth *birth, struct
         apply(process->plan, streams, report[1]);
         plait__child_run(birth);
     }
-    if (pid < 0) {
-        error = plait__fork_failed(errno);
-        plait__sentinel_drop(&reserved);
-        return error;
-    }
-    process->pid = pid;
-    error = plait__sentinel_take(process, &reserved);
-    if (!error) return 0;
-    plait__kill_unwatched(pid);
-    return plait__fail(error, "a descriptor to watch the child by: %s", plait_strerror(error));
+    return plait__watch_child(process, pid, errno, &reserved);
 }
 
 /* With settings that can fail: wait until the child has them. */

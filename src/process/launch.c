@@ -2,12 +2,12 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "family/wait.h"
-#include "process/sentinel.h"
 
 void plait__report(int fd, const struct plait__report *report)
 {
@@ -15,10 +15,33 @@ void plait__report(int fd, const struct plait__report *report)
     (void)written;
 }
 
-void plait__kill_unwatched(pid_t pid)
+static void kill_unwatched(pid_t pid)
 {
     kill(pid, SIGKILL);
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {}
+}
+
+static int fork_failed(int error)
+{
+    struct rlimit limit = { 0 };
+    getrlimit(RLIMIT_NPROC, &limit);
+    if (error == EAGAIN && limit.rlim_cur != RLIM_INFINITY)
+        return plait__fail(-error, "fork: [Errno %d] %s; this user may have %llu processes (RLIMIT_NPROC)", error,
+                           plait_strerror(error), (unsigned long long)limit.rlim_cur);
+    return plait__fail(-error, "fork: [Errno %d] %s", error, plait_strerror(error));
+}
+
+int plait__watch_child(plait_process *process, pid_t pid, int error, const struct plait__reservation *reserved)
+{
+    if (pid < 0) {
+        plait__sentinel_drop(reserved);
+        return fork_failed(error);
+    }
+    process->pid = pid;
+    error = plait__sentinel_take(process, reserved);
+    if (!error) return 0;
+    kill_unwatched(pid);
+    return plait__fail(error, "a descriptor to watch the child by: %s", plait_strerror(error));
 }
 
 /* Also until the child has ended: another thread may fork in this moment, and its child keeps a copy of the pipe open. */
@@ -38,6 +61,6 @@ int plait__hear(plait_process *process, int fd, plait_deadline deadline)
     if (!read_report(process, fd, deadline, &report) || !report.error) return 0;
     plait__sentinel_close(process);
     process->sentinel = -1;
-    plait__kill_unwatched(process->pid);
+    kill_unwatched(process->pid);
     return plait__plan_failed(process->plan, &report);
 }

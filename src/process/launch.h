@@ -2,7 +2,7 @@
 #ifndef PLAIT_PROCESS_LAUNCH_H
 #define PLAIT_PROCESS_LAUNCH_H
 
-#include "process/process_internal.h"
+#include "process/sentinel.h"
 
 /* In the child: tell. */
 void plait__report(int fd, const struct plait__report *report);
@@ -11,10 +11,8 @@ void plait__report(int fd, const struct plait__report *report);
  * is gone and its sentinel closed. */
 int plait__hear(plait_process *process, int fd, plait_deadline deadline);
 
-/* End a child that nobody will wait for. */
-void plait__kill_unwatched(pid_t pid);
-
-/* The error of a fork, with a detail. */
-int plait__fork_failed(int error);
+/* In the parent, after the fork: note the child, and watch it.  pid < 0: there is none, because of this errno.  0, or an error with
+ * a detail, and neither child nor reservation is left. */
+int plait__watch_child(plait_process *process, pid_t pid, int error, const struct plait__reservation *reserved);
 
 #endif

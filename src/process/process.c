@@ -235,6 +235,5 @@ int plait_process_repr(plait_process *process, char *text, size_t size)
     pid_t number = plait_process_pid(process);
     if (number) snprintf(pid, sizeof pid, " pid=%d", (int)number);
     return snprintf(text, size, "<%s name='%s'%s parent=%d %s%s>", process->class_name, process->name, pid, (int)process->parent,
-                    state,
-                    plait_process_daemon(process) > 0 ? " daemon" : "");
+                    state, plait_process_daemon(process) > 0 ? " daemon" : "");
 }

@@ -3,6 +3,7 @@
 #define PLAIT_PROCESS_INTERNAL_H
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -127,6 +128,9 @@ bool plait__is_over(plait_process *process);
 
 /* Before sleeping until it has ended. */
 void plait__spin_for_end(const plait_process *process);
+
+/* The exit code or -signal of an ended child. */
+int plait__status_of(const siginfo_t *info);
 
 /* For routes whose children are the kernel's children of this process. */
 bool plait__child_look(plait_process *process);

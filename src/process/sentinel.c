@@ -12,16 +12,7 @@
 
 int plait__make_pipe(int ends[2])
 {
-    if (pipe2(ends, O_CLOEXEC) < 0) return -errno;
-    for (int i = 0; i < 2; i++) ends[i] = plait__above_stdio(ends[i]);
-    for (int i = 0; i < 2; i++) {
-        if (ends[i] >= 0) continue;
-        int error = ends[i];
-        if (ends[!i] >= 0) close(ends[!i]);
-        ends[0] = ends[1] = -1;
-        return error;
-    }
-    return 0;
+    return pipe2(ends, O_CLOEXEC) < 0 ? -errno : plait__pair_above_stdio(ends);
 }
 
 int plait__sentinel_reserve(struct plait__reservation *reserved)

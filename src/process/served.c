@@ -104,11 +104,6 @@ static void note_those_who_left(void)
 
 /* ---- ends ---- */
 
-static int status_of(const siginfo_t *info)
-{
-    return info->si_code == CLD_EXITED ? info->si_status : -info->si_status;
-}
-
 /* Tell who asked for it. */
 static void settle(struct child *child, int status)
 {
@@ -153,7 +148,7 @@ static bool bury(size_t i, const siginfo_t *info)
     plait__process_is_gone(child->pid);
     waitid(P_PID, (id_t)child->pid, &unused, WEXITED | WNOHANG);
     if (child->seat) atomic_store(&child->seat->birth, PLAIT__EMPTY);
-    settle(child, status_of(info));
+    settle(child, plait__status_of(info));
     children[i] = children[--count];
     return true;
 }

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <plait/arena.h>
@@ -24,7 +23,7 @@
 #include "process/stream.h"
 
 /* Guarded by `lock`, which no fork can copy in another thread's hands, and which is held for no wait: each fork needs it. */
-static struct plait__server *current, *retired;                   /* retired: they end when their last child does */
+static struct plait__server *current, *retired;            /* retired: they end when their last child does */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* One that is being started, by one thread, while the lock is free. */
@@ -105,8 +104,7 @@ static __attribute__((constructor)) void register_for_forks(void)
 
 static bool socket_is_ours(const struct plait__server *server)
 {
-    struct stat status;
-    return fstat(server->socket, &status) == 0 && status.st_dev == server->device && status.st_ino == server->inode;
+    return plait__is_file(server->socket, &server->file);
 }
 
 static bool is_owner(const struct plait__server *server)
@@ -253,32 +251,21 @@ static int connect_to_new(int sockets[2])
         sockets[0] = sockets[1] = -1;
         return plait__fail(-errno, "socketpair: %s", plait_strerror(-errno));
     }
-    int error = 0;
-    for (int i = 0; i < 2; i++) {
-        sockets[i] = plait__above_stdio(sockets[i]);
-        if (sockets[i] < 0) error = sockets[i];
-    }
-    if (!error) return 0;
-    for (int i = 0; i < 2; i++) {
-        if (sockets[i] >= 0) close(sockets[i]);
-        sockets[i] = -1;
-    }
-    return plait__fail(error, "socketpair: %s", plait_strerror(error));
+    int error = plait__pair_above_stdio(sockets);
+    return error ? plait__fail(error, "socketpair: %s", plait_strerror(error)) : 0;
 }
 
 static struct plait__server *new_server(plait_process *process, struct plait__server_board *board,
                                         const plait_forkserver_options *options)
 {
     int socket = starting.sockets[0];
-    struct stat status = { 0 };
     struct plait__server *server = malloc(sizeof *server);
     if (!server) {
         plait__fail(-ENOMEM, "no private memory for the forkserver");
         return plait__null(-ENOMEM);
     }
-    fstat(socket, &status);
     *server = (struct plait__server){
-        .process = process, .board = board, .socket = socket, .device = status.st_dev, .inode = status.st_ino, .greeted = getpid(),
+        .process = process, .board = board, .socket = socket, .file = plait__file_of(socket), .greeted = getpid(),
         .holder = getpid(), .users = 1, .preload = options->preload,
     };
     return server;

@@ -1,4 +1,5 @@
 /* How much memory the family may use, what it gives back, and what it says about it. */
+#include "files.h"
 #include "harness.h"
 #include "others.h"
 
@@ -56,20 +57,6 @@ static void nonsense_in_the_environment_is_told(void **state)
     assert_non_null(strstr(plait_error_detail(), "PLAIT_ARENA_LIMIT=much"));
     assert_int_equal(setenv("PLAIT_ARENA_LIMIT", "64M", 1), 0);
     assert_int_equal(plait_init(NULL, NULL), 0);
-}
-
-static void write_file(const char *root, const char *path, const char *text)
-{
-    char name[512];
-    snprintf(name, sizeof name, "%s/%s", root, path);
-    for (char *slash = name + strlen(root) + 1; (slash = strchr(slash, '/')); *slash++ = '/') {
-        *slash = 0;
-        mkdir(name, 0700);
-    }
-    FILE *file = fopen(name, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
 }
 
 static uint64_t limit_of(const char *root, const char *groups)

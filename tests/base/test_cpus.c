@@ -1,5 +1,6 @@
 /* How many CPUs there are for us: by affinity, by the quotas of control groups, by cores.  /proc and /sys are folders of the
  * test. */
+#include "files.h"
 #include "host.h"
 
 #include <ftw.h>
@@ -31,20 +32,6 @@ static int remove_root(void **state)
 {
     plait__test_root = NULL;
     return nftw(root, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-}
-
-static void write_file(const char *path, const char *text)
-{
-    char name[1024];
-    snprintf(name, sizeof name, "%s%s", root, path);
-    for (char *slash = name + strlen(root) + 1; (slash = strchr(slash, '/')); *slash++ = '/') {
-        *slash = 0;
-        mkdir(name, 0700);
-    }
-    FILE *file = fopen(name, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
 }
 
 static int affinity(void)
@@ -95,58 +82,58 @@ static int with_quota(int expected)
 
 static void version_2(void **state)
 {
-    write_file("/proc/self/cgroup", "0::/a/b\n");
-    write_file("/sys/fs/cgroup/a/b/cpu.max", "max 100000\n");
+    write_file(root, "/proc/self/cgroup", "0::/a/b\n");
+    write_file(root, "/sys/fs/cgroup/a/b/cpu.max", "max 100000\n");
     assert_int_equal(plait_cpu_count(), affinity());
-    write_file("/sys/fs/cgroup/a/b/cpu.max", "100000 100000\n");
+    write_file(root, "/sys/fs/cgroup/a/b/cpu.max", "100000 100000\n");
     assert_int_equal(plait_cpu_count(), 1);
-    write_file("/sys/fs/cgroup/a/b/cpu.max", "100001 100000\n");         /* rounded up */
+    write_file(root, "/sys/fs/cgroup/a/b/cpu.max", "100001 100000\n");         /* rounded up */
     assert_int_equal(with_quota(2), 2);
-    write_file("/sys/fs/cgroup/a/b/cpu.max", "1000 100000\n");
+    write_file(root, "/sys/fs/cgroup/a/b/cpu.max", "1000 100000\n");
     assert_int_equal(plait_cpu_count(), 1);
-    write_file("/sys/fs/cgroup/a/b/cpu.max", "100000000 100000\n");
+    write_file(root, "/sys/fs/cgroup/a/b/cpu.max", "100000000 100000\n");
     assert_int_equal(plait_cpu_count(), affinity());
-    write_file("/sys/fs/cgroup/a/b/cpu.max", "100000\n");                /* the usual period */
+    write_file(root, "/sys/fs/cgroup/a/b/cpu.max", "100000\n");                /* the usual period */
     assert_int_equal(plait_cpu_count(), 1);
 }
 
 static void the_groups_around_count_too(void **state)
 {
-    write_file("/proc/self/cgroup", "0::/a/b/c\n");
-    write_file("/sys/fs/cgroup/a/b/c/cpu.max", "800000 100000\n");
-    write_file("/sys/fs/cgroup/a/cpu.max", "50000 50000\n");
+    write_file(root, "/proc/self/cgroup", "0::/a/b/c\n");
+    write_file(root, "/sys/fs/cgroup/a/b/c/cpu.max", "800000 100000\n");
+    write_file(root, "/sys/fs/cgroup/a/cpu.max", "50000 50000\n");
     assert_int_equal(plait_cpu_count(), 1);
-    write_file("/sys/fs/cgroup/a/cpu.max", "max 50000\n");
+    write_file(root, "/sys/fs/cgroup/a/cpu.max", "max 50000\n");
     assert_int_equal(with_quota(8), 8);
-    write_file("/sys/fs/cgroup/cpu.max", "20000 100000\n");              /* the mount itself, as in a container */
+    write_file(root, "/sys/fs/cgroup/cpu.max", "20000 100000\n");              /* the mount itself, as in a container */
     assert_int_equal(plait_cpu_count(), 1);
-    write_file("/proc/self/cgroup", "0::/not/there\n");
+    write_file(root, "/proc/self/cgroup", "0::/not/there\n");
     assert_int_equal(plait_cpu_count(), 1);
 }
 
 static void version_1(void **state)
 {
-    write_file("/proc/self/cgroup", "5:memory:/m\n4:cpu,cpuacct:/a/b\n1:name=systemd:/x\n0::/y\n");
-    write_file("/sys/fs/cgroup/cpu/a/b/cpu.cfs_quota_us", "-1\n");
-    write_file("/sys/fs/cgroup/cpu/a/b/cpu.cfs_period_us", "100000\n");
+    write_file(root, "/proc/self/cgroup", "5:memory:/m\n4:cpu,cpuacct:/a/b\n1:name=systemd:/x\n0::/y\n");
+    write_file(root, "/sys/fs/cgroup/cpu/a/b/cpu.cfs_quota_us", "-1\n");
+    write_file(root, "/sys/fs/cgroup/cpu/a/b/cpu.cfs_period_us", "100000\n");
     assert_int_equal(plait_cpu_count(), affinity());
-    write_file("/sys/fs/cgroup/cpu/a/b/cpu.cfs_quota_us", "100000\n");
+    write_file(root, "/sys/fs/cgroup/cpu/a/b/cpu.cfs_quota_us", "100000\n");
     assert_int_equal(plait_cpu_count(), 1);
-    write_file("/sys/fs/cgroup/cpu/a/b/cpu.cfs_quota_us", "200000\n");
+    write_file(root, "/sys/fs/cgroup/cpu/a/b/cpu.cfs_quota_us", "200000\n");
     assert_int_equal(with_quota(2), 2);
-    write_file("/sys/fs/cgroup/cpu/a/cpu.cfs_quota_us", "5000\n");
+    write_file(root, "/sys/fs/cgroup/cpu/a/cpu.cfs_quota_us", "5000\n");
     assert_int_equal(with_quota(2), 2);                    /* no period: not understood */
-    write_file("/sys/fs/cgroup/cpu/a/cpu.cfs_period_us", "10000\n");
+    write_file(root, "/sys/fs/cgroup/cpu/a/cpu.cfs_period_us", "10000\n");
     assert_int_equal(plait_cpu_count(), 1);
 }
 
 static void a_hierarchy_may_be_called_like_all_its_controllers(void **state)
 {
-    write_file("/sys/fs/cgroup/cpuacct,cpu/a/cpu.cfs_quota_us", "10000");
-    write_file("/sys/fs/cgroup/cpuacct,cpu/a/cpu.cfs_period_us", "10000");
-    write_file("/proc/self/cgroup", "4:cpuacct,cpu:/a\n");
+    write_file(root, "/sys/fs/cgroup/cpuacct,cpu/a/cpu.cfs_quota_us", "10000");
+    write_file(root, "/sys/fs/cgroup/cpuacct,cpu/a/cpu.cfs_period_us", "10000");
+    write_file(root, "/proc/self/cgroup", "4:cpuacct,cpu:/a\n");
     assert_int_equal(plait_cpu_count(), 1);
-    write_file("/proc/self/cgroup", "4:cpuacct,cpuset:/a\n");            /* not ours, though its name begins so */
+    write_file(root, "/proc/self/cgroup", "4:cpuacct,cpuset:/a\n");            /* not ours, though its name begins so */
     assert_int_equal(plait_cpu_count(), affinity());
 }
 
@@ -159,12 +146,12 @@ static void garbage_forbids_nothing(void **state)
     static const char *const groups[] = {
         "0::/a", "", "nothing", ":", "::", "0::", ":::::", "0:cpu\n0::/a\n", "4:cpu:\n", "4:cpu:a\n",
     };
-    write_file("/sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000");
+    write_file(root, "/sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000");
     for (unsigned i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-        write_file("/sys/fs/cgroup/a/cpu.max", texts[i]);
-        write_file("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", texts[i]);
+        write_file(root, "/sys/fs/cgroup/a/cpu.max", texts[i]);
+        write_file(root, "/sys/fs/cgroup/cpu/cpu.cfs_quota_us", texts[i]);
         for (unsigned j = 0; j < sizeof groups / sizeof groups[0]; j++) {
-            write_file("/proc/self/cgroup", groups[j]);
+            write_file(root, "/proc/self/cgroup", groups[j]);
             const int now = plait_cpu_count();
             if (now != affinity() && strncmp(texts[i], "100000", 6) != 0)
                 fail_msg("%d CPUs by \"%s\" in \"%s\"", now, texts[i], groups[j]);
@@ -180,20 +167,20 @@ static uint64_t count_looks(const char *folder, bool old)
 
 static void each_group_is_looked_at_once(void **state)
 {
-    write_file("/proc/self/cgroup", "0::/a/b/\n");
+    write_file(root, "/proc/self/cgroup", "0::/a/b/\n");
     assert_int_equal(plait__cgroup_least("cpu", count_looks, PLAIT__CGROUP_FILE, PLAIT__CGROUP_MOUNT), 1000 - 3);
     char long_name[3000];
     memset(long_name, 'a', sizeof long_name);
     memcpy(long_name, "0::/", 4);
     long_name[sizeof long_name - 1] = 0;
-    write_file("/proc/self/cgroup", long_name);
+    write_file(root, "/proc/self/cgroup", long_name);
     assert_int_equal(plait__cgroup_least("cpu", count_looks, PLAIT__CGROUP_FILE, PLAIT__CGROUP_MOUNT), 1000 - 4);
 }
 
 static void a_pool_has_as_many_workers_as_it_can_use(void **state)
 {
-    write_file("/proc/self/cgroup", "0::/a\n");
-    write_file("/sys/fs/cgroup/a/cpu.max", "50000 100000\n");
+    write_file(root, "/proc/self/cgroup", "0::/a\n");
+    write_file(root, "/sys/fs/cgroup/a/cpu.max", "50000 100000\n");
     plait_pool *pool = plait_pool_new(&(plait_pool_options){ .name = "W" });
     assert_non_null(pool);
     assert_int_equal(plait_pool_workers(pool), 1);
@@ -213,11 +200,11 @@ static void lists_are_counted(void **state)
     static const char *const garbage[] = { "", "\n", "x", "3-1\n", "0-\n", "0-3x\n", "0 1\n", "-3\n", "0-18446744073709551615\n" };
     const int by_libc = (int)sysconf(_SC_NPROCESSORS_ONLN);
     for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        write_file("/sys/devices/system/cpu/online", rows[i].list);
+        write_file(root, "/sys/devices/system/cpu/online", rows[i].list);
         assert_int_equal(plait_cpu_count_online(), rows[i].count);
     }
     for (unsigned i = 0; i < sizeof garbage / sizeof garbage[0]; i++) {
-        write_file("/sys/devices/system/cpu/online", garbage[i]);
+        write_file(root, "/sys/devices/system/cpu/online", garbage[i]);
         assert_int_equal(plait_cpu_count_online(), by_libc);
     }
 }
@@ -228,7 +215,7 @@ static void write_siblings(int cpu, const char *list)
 {
     char path[128];
     snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", cpu);
-    write_file(path, list);
+    write_file(root, path, list);
 }
 
 static void cpus_of_one_core_count_once(void **state)
