@@ -21,7 +21,7 @@
 #include <plait/process.h>
 
 #include "base/futex.h"
-#include "process/function.h"
+#include "code/function.h"
 
 #define PLAIT__JOBS_MAX 64u
 #define PLAIT__WORKERS_MAX 1024

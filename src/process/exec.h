@@ -2,7 +2,7 @@
 #ifndef PLAIT_PROCESS_EXEC_H
 #define PLAIT_PROCESS_EXEC_H
 
-#include "process/function.h"
+#include "code/function.h"
 #include "process/process_internal.h"
 
 /* How plait_init knows it: argv[1]; argv[2] is the descriptor and the address of this. */

@@ -4,7 +4,7 @@
 
 #include "plugins.h"
 
-#include "process/function.h"
+#include "code/function.h"
 
 struct reference {
     struct plait__function function;

@@ -1,4 +1,4 @@
-#include "process/loader.h"
+#include "code/loader.h"
 
 #include <dlfcn.h>
 #include <link.h>

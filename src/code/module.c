@@ -1,4 +1,4 @@
-#include "process/module.h"
+#include "code/module.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +11,7 @@
 
 #include "base/atomics.h"
 #include "base/error.h"
-#include "process/loader.h"
+#include "code/loader.h"
 
 #define SMALLEST_PAGE 4096u
 #define HEADERS_MAX 64u

@@ -1,10 +1,10 @@
-/* process/module.h - what code comes from: the program and the shared objects, where they lie, and which build each is.
+/* code/module.h - what code comes from: the program and the shared objects, where they lie, and which build each is.
  *
  * Nothing is remembered of a module but of the program, which stays: all else is read where it lies each time (some 100 ns), so
  * that an object that was closed, and another one at its place, can't be confused.  The caller sees to it that nobody closes the
  * one he asks about meanwhile. */
-#ifndef PLAIT_PROCESS_MODULE_H
-#define PLAIT_PROCESS_MODULE_H
+#ifndef PLAIT_CODE_MODULE_H
+#define PLAIT_CODE_MODULE_H
 
 #include <link.h>
 #include <stdbool.h>

@@ -1,4 +1,4 @@
-/* process/loader.h - what the dynamic loader of the C library is asked for.
+/* code/loader.h - what the dynamic loader of the C library is asked for.
  *
  * All of its calls are referred to weakly, and dlopen, of which the linker warns even so, only by its name: a static program has no
  * loader, and must not get one for our sake.
@@ -6,8 +6,8 @@
  * dl_iterate_phdr is not among them: glibc holds a lock during that call which a fork in another thread copies locked, and the
  * child then waits for ever.  What is asked for here either takes no lock (_dl_find_object, since glibc 2.35) or one that the C
  * library makes new in the child (dladdr).  Only dlopen takes the other one, to add a new object. */
-#ifndef PLAIT_PROCESS_LOADER_H
-#define PLAIT_PROCESS_LOADER_H
+#ifndef PLAIT_CODE_LOADER_H
+#define PLAIT_CODE_LOADER_H
 
 #include <stdbool.h>
 #include <stdint.h>

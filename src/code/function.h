@@ -1,4 +1,4 @@
-/* process/function.h - how a function travels to another process, which may have other modules, or the same elsewhere.
+/* code/function.h - how a function travels to another process, which may have other modules, or the same elsewhere.
  *
  *     struct plait__function reference;
  *     int size = plait__function_describe((plait__code)task, &reference);     // these bytes of it travel
@@ -6,14 +6,14 @@
  *     plait__code found;                                                      // there
  *     int error = plait__function_find(&reference, (size_t)size, &found);
  */
-#ifndef PLAIT_PROCESS_FUNCTION_H
-#define PLAIT_PROCESS_FUNCTION_H
+#ifndef PLAIT_CODE_FUNCTION_H
+#define PLAIT_CODE_FUNCTION_H
 
 #include <limits.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "process/module.h"
+#include "code/module.h"
 
 /* A function of any type; cast it back before it is called. */
 typedef void (*plait__code)(void);

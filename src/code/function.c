@@ -1,11 +1,11 @@
-#include "process/function.h"
+#include "code/function.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/error.h"
-#include "process/loader.h"
+#include "code/loader.h"
 
 _Static_assert(offsetof(struct plait__function, path) == 68, "part of what processes tell each other");
 
