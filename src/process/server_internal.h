@@ -31,7 +31,7 @@ struct plait__server *plait__server_start(const plait_forkserver_options *option
 /* With the lock, which is free meanwhile: nobody else is starting one. */
 void plait__server_await_start(void);
 
-/* In a fork's child: whoever was starting one is not here. */
+/* In a fork's child: another thread that was starting one is not here. */
 void plait__server_forget_start(void);
 
 /* ---- server_send.c ---- */
