@@ -37,7 +37,7 @@ static struct stepped kill_once(const struct kill_case *of, const struct point *
     return victim;
 }
 
-enum { BETWEEN = 5 };                                      /* deaths between two system calls; and one just before the next */
+enum { BETWEEN = 4 };                                      /* deaths between two system calls; and one just before the next */
 
 static long next_further(long further, long deaths)
 {
