@@ -2,6 +2,9 @@
 #include "harness.h"
 #include "others.h"
 
+#include <signal.h>
+#include <sys/wait.h>
+
 #include <plait/arena.h>
 #include <plait/deadlock.h>
 #include <plait/error.h>
@@ -266,6 +269,33 @@ static void who_waits_for_anybody_is_in_no_cycle(void **state)
     assert_int_equal(test_thread_join(&thread), 0);
 }
 
+static int has_the_first_and_wants_the_second(void *unused)
+{
+    CHECK(plait_lock_acquire(&scene->locks[0], PLAIT_FOREVER) == 0);
+    scene->ready[0] = 1;
+    CHECK(plait_lock_acquire(&scene->locks[1], PLAIT_FOREVER) == 0);
+    CHECK(plait_lock_release(&scene->locks[1]) == 0);
+    CHECK(plait_lock_release(&scene->locks[0]) == 0);
+    plait_leave();
+    return 0;
+}
+
+/* It is stopped in its sleep, while what it waits for becomes free; then the one who had that waits for it. */
+static void who_was_passed_by_is_in_no_cycle(void **state)
+{
+    assert_int_equal(plait_lock_acquire(&scene->locks[1], PLAIT_NOW), 0);
+    const pid_t stopped = test_fork(has_the_first_and_wants_the_second, NULL);
+    test_until_set(&scene->ready[0]);
+    test_until_watches(stopped);
+    assert_int_equal(kill(stopped, SIGSTOP), 0);
+    assert_int_equal(waitpid(stopped, NULL, WUNTRACED), stopped);
+    assert_int_equal(plait_lock_release(&scene->locks[1]), 0);
+    assert_int_equal(plait_lock_acquire(&scene->locks[0], plait_after(0.02)), -ETIMEDOUT);
+    assert_null(strstr(plait_error_detail(), "deadlock"));
+    assert_int_equal(kill(stopped, SIGCONT), 0);
+    assert_int_equal(test_wait_exit(stopped), 0);
+}
+
 /* Two locks that are always taken in the same order, as fast as can be, and by a third in the other order, but only if both are to
  * be had: there is always somebody who waits, and never a cycle. */
 static int eats(void *argument)
@@ -324,6 +354,7 @@ static const struct CMUnitTest tests[] = {
     TEST(threads_with_private_locks_are_told_too),
     TEST(cycles_of_rlocks_and_rwlocks_are_told),
     TEST(who_waits_for_anybody_is_in_no_cycle),
+    TEST(who_was_passed_by_is_in_no_cycle),
     TEST(there_is_no_false_alarm),
     TEST(bad_files_are_errors),
 };
