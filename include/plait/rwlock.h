@@ -25,7 +25,8 @@ typedef struct plait_rwlock plait_rwlock;
 
 /* All zero, or NULL instead of the struct: the defaults. */
 typedef struct plait_rwlock_options {
-    int readers;              /* how many may read at once; more wait.  0: 64.  Each takes 64 bytes; at most 8192 */
+    int readers;              /* how many may read at once, rounded up to a power of two; more wait.  0: 64.  Each takes 64 bytes;
+                                 at most 8192 */
     int reserved_int;
     uint64_t reserved[3];     /* zero */
 } plait_rwlock_options;

@@ -16,6 +16,7 @@
 #include <plait/arena.h>
 #include <plait/error.h>
 
+#include "arena/map.h"
 #include "base/error.h"
 #include "sync/owner.h"
 
@@ -33,7 +34,7 @@ struct cell {
 };
 
 struct plait_rwlock {
-    uint32_t stamp, readers;
+    uint32_t stamp, readers;                               /* readers: a power of two */
     plait__word crowd;                                     /* CROWDED, and how often those who wait for a cell were woken */
     _Alignas(64) _Atomic uint64_t writer;
     struct cell cells[];
@@ -45,12 +46,25 @@ struct call {
     struct plait__wait wait;
 };
 
-static int begin(struct call *call, const plait_rwlock *lock, enum plait__waits_for kind, plait_deadline deadline)
+static inline bool is_rwlock(const plait_rwlock *lock)
 {
-    if (!lock || (uintptr_t)lock % _Alignof(plait_rwlock) || !plait_is_shared(lock) || lock->stamp != STAMP)
-        return plait__fail(-EINVAL, lock ? "%p is no rwlock, or was freed" : "the rwlock is NULL", (const void *)lock);
-    *call = (struct call){ (plait_rwlock *)(uintptr_t)lock, plait__wait_for(kind, lock, deadline) };
-    return plait__member();
+    return (uintptr_t)lock % _Alignof(plait_rwlock) == 0 && plait__arena &&
+           (uintptr_t)lock - plait__arena->base < plait__arena->size && lock->stamp == STAMP;
+}
+
+static int no_rwlock(const plait_rwlock *lock)
+{
+    return plait__fail(-EINVAL, lock ? "%p is no rwlock, or was freed" : "the rwlock is NULL", (const void *)lock);
+}
+
+static inline int check(const plait_rwlock *lock)
+{
+    return PLAIT__LIKELY(is_rwlock(lock)) ? plait__member() : no_rwlock(lock);
+}
+
+static struct call call_of(plait_rwlock *lock, enum plait__waits_for kind, plait_deadline deadline)
+{
+    return (struct call){ lock, plait__wait_for(kind, lock, deadline) };
 }
 
 static bool is_mine(uint64_t word)
@@ -89,7 +103,7 @@ static bool has_ended(uint64_t word)
 
 static uint32_t home_of_caller(const plait_rwlock *lock)
 {
-    return plait__self.slot % lock->readers;
+    return plait__self.slot & (lock->readers - 1);
 }
 
 static bool take_cell(_Atomic uint64_t *word)
@@ -104,7 +118,7 @@ static _Atomic uint64_t *take_any_cell(plait_rwlock *lock)
 {
     uint32_t home = home_of_caller(lock);
     for (uint32_t i = 0; i < lock->readers; i++) {
-        _Atomic uint64_t *word = &lock->cells[(home + i) % lock->readers].word;
+        _Atomic uint64_t *word = &lock->cells[(home + i) & (lock->readers - 1)].word;
         if (take_cell(word)) return word;
     }
     return NULL;
@@ -155,11 +169,10 @@ static int wait_for_writer(struct call *call)
     return 0;
 }
 
-int plait_rwlock_acquire_read(plait_rwlock *lock, plait_deadline deadline)
+/* Not to be had at once. */
+static __attribute__((noinline)) int acquire_read_slowly(plait_rwlock *lock, plait_deadline deadline)
 {
-    struct call call;
-    int error = begin(&call, lock, PLAIT__FOR_RWLOCK_READ, deadline);
-    if (error) return error;
+    struct call call = call_of(lock, PLAIT__FOR_RWLOCK_READ, deadline);
     if (is_mine(atomic_load(&lock->writer))) return plait__fail(-EDEADLK, "the calling thread has the rwlock to write");
     for (;;) {
         _Atomic uint64_t *cell = take_any_cell(lock);
@@ -170,9 +183,26 @@ int plait_rwlock_acquire_read(plait_rwlock *lock, plait_deadline deadline)
             return seen & DIED ? PLAIT_OWNER_DIED : 0;
         }
         if (cell) give_back_cell(lock, cell);
-        error = cell ? wait_for_writer(&call) : wait_for_a_cell(&call);
+        int error = cell ? wait_for_writer(&call) : wait_for_a_cell(&call);
         if (error) return error;
     }
+}
+
+/* With the cell that is ours first of all, and nobody who writes. */
+int plait_rwlock_acquire_read(plait_rwlock *lock, plait_deadline deadline)
+{
+    int error = check(lock);
+    if (error) return error;
+    _Atomic uint64_t *cell = &lock->cells[home_of_caller(lock)].word;
+    uint64_t free = 0;
+    if (atomic_compare_exchange_strong(cell, &free, plait__self.owner)) {
+        if (PLAIT__LIKELY(atomic_load(&lock->writer) == 0)) {
+            plait__tsan_acquire(&lock->writer);
+            return 0;
+        }
+        give_back_cell(lock, cell);
+    }
+    return acquire_read_slowly(lock, deadline);
 }
 
 /* ---- writing ---- */
@@ -201,9 +231,9 @@ static int wait_for_readers(struct call *call)
 
 int plait_rwlock_acquire_write(plait_rwlock *lock, plait_deadline deadline)
 {
-    struct call call;
-    int error = begin(&call, lock, PLAIT__FOR_RWLOCK_WRITE, deadline);
+    int error = check(lock);
     if (error) return error;
+    struct call call = call_of(lock, PLAIT__FOR_RWLOCK_WRITE, deadline);
     if (is_mine(atomic_load(&lock->writer))) return plait__fail(-EDEADLK, "the calling thread has the rwlock to write");
     int result = plait__owner_acquire(&lock->writer, PLAIT__FOR_RWLOCK_WRITE, lock, deadline);
     if (result < 0) return result;
@@ -225,7 +255,7 @@ static bool release_read(plait_rwlock *lock)
 {
     uint32_t home = home_of_caller(lock);
     for (uint32_t i = 0; i < lock->readers; i++) {
-        _Atomic uint64_t *word = &lock->cells[(home + i) % lock->readers].word;
+        _Atomic uint64_t *word = &lock->cells[(home + i) & (lock->readers - 1)].word;
         if (!is_mine(atomic_load(word))) continue;
         plait__tsan_release(&lock->writer);
         give_back_cell(lock, word);
@@ -246,8 +276,7 @@ static bool release_what_was_left(plait_rwlock *lock)
 
 int plait_rwlock_release(plait_rwlock *lock)
 {
-    struct call call;
-    int error = begin(&call, lock, PLAIT__FOR_SOMETHING, PLAIT_NOW);
+    int error = check(lock);
     if (error) return error;
     if (is_mine(atomic_load(&lock->writer))) {
         plait__tsan_release(&lock->writer);
@@ -263,13 +292,11 @@ int plait_rwlock_release(plait_rwlock *lock)
 
 int plait_rwlock_readers(const plait_rwlock *lock)
 {
-    struct call call;
-    int readers = 0, error = begin(&call, lock, PLAIT__FOR_SOMETHING, PLAIT_NOW);
+    int readers = 0, error = check(lock);
     if (error) return error;
-    uint64_t writer = atomic_load(&call.lock->writer);
-    if ((writer & INSIDE) && plait__owner_is_held(&call.lock->writer)) return -1;
+    if ((atomic_load(&lock->writer) & INSIDE) && plait__owner_is_held(&lock->writer)) return -1;
     for (uint32_t i = 0; i < lock->readers; i++) {
-        uint64_t seen = atomic_load(&call.lock->cells[i].word);
+        uint64_t seen = atomic_load(&lock->cells[i].word);
         readers += plait__owner_slot(seen) && !has_ended(seen);
     }
     return readers;
@@ -290,7 +317,8 @@ plait_rwlock *plait_rwlock_new(const plait_rwlock_options *options)
     if (!options) options = &defaults;
     int error = options_error(options);
     if (error) return plait__null(error);
-    uint32_t readers = options->readers ? (uint32_t)options->readers : READERS_DEFAULT;
+    uint32_t readers = 1, wanted = options->readers ? (uint32_t)options->readers : READERS_DEFAULT;
+    while (readers < wanted) readers *= 2;
     plait_rwlock *lock = plait_alloc(sizeof *lock + readers * sizeof lock->cells[0]);
     if (!lock) return NULL;
     lock->readers = readers;
@@ -300,9 +328,8 @@ plait_rwlock *plait_rwlock_new(const plait_rwlock_options *options)
 
 int plait_rwlock_free(plait_rwlock *lock)
 {
-    struct call call;
     if (!lock) return 0;
-    int error = begin(&call, lock, PLAIT__FOR_SOMETHING, PLAIT_NOW);
+    int error = check(lock);
     if (error) return error;
     lock->stamp = 0;
     return plait_free(lock);

@@ -134,7 +134,7 @@ static int hold_for_ever(void)
 
 static bool is_deep(void *unused)
 {
-    return lock->depth == 3;
+    return lock->more == 2;
 }
 
 static void set_up_dead_holder(void)

@@ -16,7 +16,7 @@ static void set_up(void)
     if (!notes) notes = test_shared(sizeof *notes);
     *notes = (struct notes){ .first = -1, .second = -1 };
     if (lock) MUST(plait_rwlock_free(lock) == 0);
-    lock = plait_rwlock_new(&(plait_rwlock_options){ .readers = 20 });     /* not among small blocks: those take long to sweep */
+    lock = plait_rwlock_new(&(plait_rwlock_options){ .readers = 16 });     /* not among small blocks: those take long to sweep */
     assert_non_null(lock);
 }
 

@@ -74,7 +74,7 @@ static void rwlocks(void **state)
     shared = test_shared(sizeof *shared);
     table = plait_alloc(sizeof *table);
     assert_non_null(table);
-    table->lock = plait_rwlock_new(&(plait_rwlock_options){ .readers = 3 });       /* fewer than there are who read */
+    table->lock = plait_rwlock_new(&(plait_rwlock_options){ .readers = 4 });       /* fewer than there are who read */
     assert_non_null(table->lock);
     struct storm storm = { .workers = WORKERS, .body = work, .progress = &shared->rounds };
     storm_rage(&storm);
