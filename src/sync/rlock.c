@@ -61,7 +61,7 @@ static void unlock(plait_rlock *lock)
     if (atomic_exchange(word_of(lock), 0) & PLAIT__SLEEPS) plait__wake(plait__low_half(word_of(lock)), 1);
 }
 
-/* Somebody else's.  What one who ended cleanly has left is taken over first, and then released, with all its levels.  (One that died
+/* Somebody else's.  What one who ended cleanly has left is taken over first, then released, with all its levels.  (One that died
  * keeps it, for the next who acquires to be told.) */
 static int release_for_another(plait_rlock *lock, uint64_t seen)
 {
