@@ -16,12 +16,16 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "arena/limit.h"
+#include "base/cgroup.h"
 #include "base/deadline.h"
 #include "base/error.h"
 #include "base/fault.h"
 #include "base/fd.h"
+#include "base/file.h"
 
 #define FOLDER "/dev/shm"                                  /* of shm_open, in glibc as in musl */
 #define MODE 0600
@@ -84,12 +88,36 @@ static int allocate(int fd, size_t size)
     return 0;
 }
 
-/* Beyond the limit of a file's size there would be a signal, too. */
-static int check_limit(size_t size)
+/* A line of /proc/meminfo; 0 if there is none. */
+static uint64_t bytes_in(const char *text, const char *line)
+{
+    const char *at = strstr(text, line);
+    if (!at) return 0;
+    at += strlen(line);
+    return plait__read_number(at + strspn(at, " "), &at) * 1024;
+}
+
+/* As much as can be had before the kernel begins to kill. */
+static uint64_t memory_left(void)
+{
+    char text[2048];
+    uint64_t most = plait__cgroup_limit(PLAIT__CGROUP_FILE, PLAIT__CGROUP_MOUNT);
+    if (!plait__read_file("/proc/meminfo", text, sizeof text) || !strstr(text, "MemAvailable:")) return most;
+    uint64_t left = bytes_in(text, "MemAvailable:") + bytes_in(text, "SwapFree:");
+    return left < most ? left : most;
+}
+
+/* Is it more than there can be?  That is asked first: to find it out by taking all that there is would be the end of others.  And
+ * beyond the limit of a file's size there would be a signal. */
+static int check_room(size_t size)
 {
     struct rlimit limit;
+    struct statvfs folder;
     if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && size > limit.rlim_cur)
         return plait__fail(-EFBIG, "%zu bytes are above the limit of a file's size", size);
+    if (statvfs(FOLDER, &folder) == 0 && folder.f_blocks && size / folder.f_frsize >= folder.f_bavail + !(size % folder.f_frsize))
+        return plait__fail(-ENOSPC, "%s has no room for %zu bytes: %s", FOLDER, size, plait_strerror(ENOSPC));
+    if (size > memory_left()) return plait__fail(-ENOSPC, "the machine has no memory for %zu bytes: %s", size, plait_strerror(ENOSPC));
     return 0;
 }
 
@@ -199,9 +227,10 @@ int plait__segment_make(struct plait__segment *segment, const char *name, size_t
     if (size > PTRDIFF_MAX) return plait__fail(-EINVAL, "'size' must be a positive integer");
     if (!size) return plait__fail(-EINVAL, "'size' must be a positive number different from zero");
     int error = name ? check_name(name, segment) : 0;
-    if (!error) error = check_limit(size);
     if (error) return error;
     if (name && is_there(segment)) return failed(-EEXIST, "make", segment);      /* before it takes memory */
+    error = check_room(size);
+    if (error) return error;
     if (make_unnamed(segment, name, size, content, &error)) return error;
     return make_by_name(segment, name, size, content);
 }
