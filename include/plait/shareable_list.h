@@ -90,8 +90,8 @@ static inline plait_list_item plait_item_bytes(const void *bytes, size_t size)
 }
 
 /* A new list of `count` items (0 too), in new shared memory of that name, or of a new one with NULL.
- * NULL: errno as plait_shared_memory_create; EINVAL (an item is of no kind; a text of more than 9,999,991 bytes), EILSEQ (a str that is
- * not UTF-8).  Python: ShareableList(items, name=name). */
+ * NULL: errno as plait_shared_memory_create; EINVAL (an item is of no kind; a text of more than 9,999,991 bytes), EILSEQ (a str
+ * that is not UTF-8).  Python: ShareableList(items, name=name). */
 PLAIT_API plait_shareable_list *plait_shareable_list_create(const char *name, const plait_list_item *items, size_t count);
 
 /* One that is there, of Python or of plait.  NULL: errno as plait_shared_memory_attach; EBADMSG (what is in it is no list).

@@ -92,14 +92,16 @@ PLAIT_API PLAIT_MUST_CHECK int plait_shared_array_set(plait_shared_array *array,
  * negative step goes backwards.  -EINVAL: the step is 0 ("slice step cannot be zero"), no array. */
 PLAIT_API ssize_t plait_shared_array_slice_len(const plait_shared_array *array, ptrdiff_t start, ptrdiff_t stop, ptrdiff_t step);
 
-/* Copy a slice out, or in, under the lock; `items` are `count` items of the C type side by side, not in the array itself.  It has to
- * be just as many as the slice has (-EINVAL): an array keeps its length.  Who is killed in the middle of the second has copied
+/* Copy a slice out, or in, under the lock; `items` are `count` items of the C type side by side, not in the array itself.  It has
+ * to be just as many as the slice has (-EINVAL): an array keeps its length.  Who is killed in the middle of the second has copied
  * some of them; the next one to take the lock is told PLAIT_OWNER_DIED.
  * Python: items = array[start:stop:step], array[start:stop:step] = items. */
-PLAIT_API PLAIT_MUST_CHECK int plait_shared_array_get_slice(plait_shared_array *array, ptrdiff_t start, ptrdiff_t stop, ptrdiff_t step,
-                                                            void *items, size_t count, plait_deadline deadline);
-PLAIT_API PLAIT_MUST_CHECK int plait_shared_array_set_slice(plait_shared_array *array, ptrdiff_t start, ptrdiff_t stop, ptrdiff_t step,
-                                                            const void *items, size_t count, plait_deadline deadline);
+PLAIT_API PLAIT_MUST_CHECK int plait_shared_array_get_slice(plait_shared_array *array, ptrdiff_t start, ptrdiff_t stop,
+                                                            ptrdiff_t step, void *items, size_t count,
+                                                            plait_deadline deadline);
+PLAIT_API PLAIT_MUST_CHECK int plait_shared_array_set_slice(plait_shared_array *array, ptrdiff_t start, ptrdiff_t stop,
+                                                            ptrdiff_t step, const void *items, size_t count,
+                                                            plait_deadline deadline);
 
 /* ---- arrays of 'c', as texts; of others: -EINVAL ---- */
 
@@ -108,13 +110,14 @@ PLAIT_API PLAIT_MUST_CHECK int plait_shared_array_set_slice(plait_shared_array *
 PLAIT_API PLAIT_MUST_CHECK int plait_shared_array_get_value(plait_shared_array *array, char *text, size_t size, size_t *length,
                                                             plait_deadline deadline);
 
-/* Copy `length` bytes to its begin, with a 0 behind them if there is room for it.  -EMSGSIZE: it is longer than the array ("byte string
- * too long").  Python: array.value = bytes. */
+/* Copy `length` bytes to its begin, with a 0 behind them if there is room for it.  -EMSGSIZE: it is longer than the array ("byte
+ * string too long").  Python: array.value = bytes. */
 PLAIT_API PLAIT_MUST_CHECK int plait_shared_array_set_value(plait_shared_array *array, const char *text, size_t length,
                                                             plait_deadline deadline);
 
 /* All of its bytes, zeros too: `size` is its length (-EINVAL).  Python: array.raw. */
-PLAIT_API PLAIT_MUST_CHECK int plait_shared_array_get_raw(plait_shared_array *array, void *bytes, size_t size, plait_deadline deadline);
+PLAIT_API PLAIT_MUST_CHECK int plait_shared_array_get_raw(plait_shared_array *array, void *bytes, size_t size,
+                                                          plait_deadline deadline);
 
 /* The first `size` bytes, nothing behind them.  -EMSGSIZE: they are more than it has.  Python: array.raw = bytes. */
 PLAIT_API PLAIT_MUST_CHECK int plait_shared_array_set_raw(plait_shared_array *array, const void *bytes, size_t size,

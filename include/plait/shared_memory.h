@@ -16,8 +16,8 @@
  *
  * Not so in Python.  Before 3.13, and later without `track=False`, SharedMemory(name) tells a tracker of its own of every
  * segment that it attaches to, not only of those that it makes; when that Python ends, its tracker unlinks them, with a warning of
- * "leaked shared_memory objects", while others still use the name.  What is mapped goes on to work; who attaches later finds nothing,
- * and unlink says -ENOENT.  To keep the name, a Python program that attaches says:
+ * "leaked shared_memory objects", while others still use the name.  What is mapped goes on to work; who attaches later finds
+ * nothing, and unlink says -ENOENT.  To keep the name, a Python program that attaches says:
  *
  *     from multiprocessing import resource_tracker, shared_memory
  *     memory = shared_memory.SharedMemory("prices", track=False)                  # 3.13 and later
@@ -33,14 +33,14 @@
 
 #include <plait/export.h>
 
-/* A process's handle, in its private memory: pass the name to others, not this.  A forked child has a copy of it, mapped at the same
- * address.  One thread at a time closes or frees it. */
+/* A process's handle, in its private memory: pass the name to others, not this.  A forked child has a copy of it, mapped at the
+ * same address.  One thread at a time closes or frees it. */
 typedef struct plait_shared_memory plait_shared_memory;
 
 PLAIT_BEGIN
 
-/* Make memory of `size` bytes, all zero, with that name (not empty, up to 255 bytes, no / but one at the begin, which is left off), or
- * with NULL under a new name ("psm_" and 8 hexadecimal digits).  Who may open it: this user.  All of the memory is taken
+/* Make memory of `size` bytes, all zero, with that name (not empty, up to 255 bytes, no / but one at the begin, which is left off),
+ * or with NULL under a new name ("psm_" and 8 hexadecimal digits).  Who may open it: this user.  All of the memory is taken
  * now: with Python's, which is taken when it is touched, a full /dev/shm means SIGBUS then.  Others find it whole, or not yet.
  * NULL: errno EEXIST (the name is taken), EINVAL (size is 0, or negative as a number of bytes; what is no name), ENAMETOOLONG,
  * ENOSPC (/dev/shm has no room for it), EFBIG (the process's limit), EACCES, EMFILE, ENOMEM.  It takes as long as it takes to

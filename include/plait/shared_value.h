@@ -2,9 +2,9 @@
  *
  * What it holds is told by one of Python's type codes:
  *
- *     'c'  char              'b'  signed char        'h'  short             'i'  int             'l'  long           'q'  long long
- *     'u'  wchar_t           'B'  unsigned char      'H'  unsigned short    'I'  unsigned        'L'  unsigned long  'Q'  unsigned long long
- *     '?'  bool (ctypes.c_bool; Python has no letter for it)                'f'  float           'd'  double
+ *     'b' signed char     'h' short             'i' int         'l' long             'q' long long
+ *     'B' unsigned char   'H' unsigned short    'I' unsigned    'L' unsigned long    'Q' unsigned long long
+ *     'c' char            'u' wchar_t           'f' float       'd' double           '?' bool (in Python: ctypes.c_bool)
  *
  * ```c
  * plait_shared_value *number = plait_shared_value_new('d', NULL, NULL);          // 0.0
@@ -72,7 +72,7 @@ PLAIT_API int plait_shared_value_free(plait_shared_value *value);
  *
  * These wait for the lock until the deadline.  They return 0; PLAIT_OWNER_DIED (> 0: done; but the last one who held the lock was
  * killed inside, which you are told and nobody else: check what belongs together); -ETIMEDOUT; -ERANGE (the number has no place
- * there); -EINVAL (no value; a struct where a number is wanted; a whole number of a 'd', or a fraction into an 'i'); as the lock. */
+ * there); -EINVAL (no value; a struct where a number is wanted; a whole number of a 'd', a fraction into an 'i'); as the lock. */
 
 /* The number, as an int64_t, uint64_t or double: whatever fits will do for whole ones.  A 'c' is 0 to 255, a '?' is 0 or 1.
  * Python: value.value. */
@@ -112,8 +112,8 @@ PLAIT_API plait_rlock *plait_shared_value_get_lock(plait_shared_value *value);
 
 /* ---- without the lock ---- */
 
-/* Where it lies in shared memory: a `double *` for a 'd', and so on, valid in every process, until it is freed.  NULL: errno EINVAL.
- * Python: value.get_obj(). */
+/* Where it lies in shared memory: a `double *` for a 'd', and so on, valid in every process, until it is freed.  NULL: errno
+ * EINVAL.  Python: value.get_obj(). */
 PLAIT_API void *plait_shared_value_get_obj(plait_shared_value *value);
 
 /* Its type code; 0: a struct; -EINVAL. */
@@ -122,8 +122,8 @@ PLAIT_API int plait_shared_value_type(const plait_shared_value *value);
 /* How many bytes it has; 0: it is no value. */
 PLAIT_API size_t plait_shared_value_size(const plait_shared_value *value);
 
-/* What it holds now, as Python would print it: "3.1415927", "b'x'", "True"; of a struct its bytes.  Into `text`, cut to `size` bytes
- * with the 0: how long it is, as snprintf; -EINVAL.  Python: repr(value.value). */
+/* What it holds now, as Python would print it: "3.1415927", "b'x'", "True"; of a struct its bytes.  Into `text`, cut to `size`
+ * bytes with the 0: how long it is, as snprintf; -EINVAL.  Python: repr(value.value). */
 PLAIT_API ssize_t plait_shared_value_repr(const plait_shared_value *value, char *text, size_t size);
 
 PLAIT_END

@@ -40,7 +40,8 @@ static int check_name(const char *name, struct plait__segment *segment)
     size_t length = strlen(name);
     if (!length || strchr(name, '/') || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
         return plait__fail(-EINVAL, "'%.60s' is no name of shared memory: it is not empty, and has no /", name);
-    if (length > NAME_MAX) return plait__fail(-ENAMETOOLONG, "a name of shared memory has at most %d bytes, not %zu", NAME_MAX, length);
+    if (length > NAME_MAX)
+        return plait__fail(-ENAMETOOLONG, "a name of shared memory has at most %d bytes, not %zu", NAME_MAX, length);
     memcpy(segment->name, name, length + 1);
     return 0;
 }
@@ -117,7 +118,8 @@ static int check_room(size_t size)
         return plait__fail(-EFBIG, "%zu bytes are above the limit of a file's size", size);
     if (statvfs(FOLDER, &folder) == 0 && folder.f_blocks && size / folder.f_frsize >= folder.f_bavail + !(size % folder.f_frsize))
         return plait__fail(-ENOSPC, "%s has no room for %zu bytes: %s", FOLDER, size, plait_strerror(ENOSPC));
-    if (size > memory_left()) return plait__fail(-ENOSPC, "the machine has no memory for %zu bytes: %s", size, plait_strerror(ENOSPC));
+    if (size > memory_left())
+        return plait__fail(-ENOSPC, "the machine has no memory for %zu bytes: %s", size, plait_strerror(ENOSPC));
     return 0;
 }
 

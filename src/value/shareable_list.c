@@ -2,10 +2,10 @@
  *
  *     int64 n | int64 offset[n + 1] | data | char format[n][8] | int8 code[n]
  *
- * Offsets count from the begin of the data; the last one is its end, and offset[0] is 0.  (Python 3.8 has int64 size[n] there: its first
- * is at least 8, so the two are told apart.)  A format is one of Python's struct module; the code says what to make of it: 0 a
- * number, 1 a str, 2 bytes, 3 None.  Where an item lies never changes, and is copied when the list is attached; the rest is looked at
- * with mistrust, as others write there.
+ * Offsets count from the begin of the data; the last one is its end, and offset[0] is 0.  (Python 3.8 has int64 size[n] there: its
+ * first is at least 8, so the two are told apart.)  A format is one of Python's struct module; the code says what to make of it: 0
+ * a number, 1 a str, 2 bytes, 3 None.  Where an item lies never changes, and is copied when the list is attached; the rest is
+ * looked at with mistrust, as others write there.
  */
 #include <plait/shareable_list.h>
 
@@ -43,11 +43,13 @@ static bool is_text(const plait_list_item *item)
 
 static int check_item(const plait_list_item *item)
 {
-    if (item->kind < PLAIT_ITEM_NONE || item->kind > PLAIT_ITEM_BYTES) return plait__fail(-EINVAL, "there is no kind %d of items", item->kind);
+    if (item->kind < PLAIT_ITEM_NONE || item->kind > PLAIT_ITEM_BYTES)
+        return plait__fail(-EINVAL, "there is no kind %d of items", item->kind);
     if (!is_text(item)) return 0;
     if (!item->data && item->size) return plait__fail(-EINVAL, "the text is NULL, its size %zu", item->size);
     if (item->size > TEXT_MAX) return plait__fail(-EINVAL, "a text of %zu bytes is above the most, %u", item->size, TEXT_MAX);
-    if (item->kind == PLAIT_ITEM_STR && !plait__is_utf8(item->data, item->size)) return plait__fail(-EILSEQ, "the str is not UTF-8");
+    if (item->kind == PLAIT_ITEM_STR && !plait__is_utf8(item->data, item->size))
+        return plait__fail(-EILSEQ, "the str is not UTF-8");
     return 0;
 }
 
@@ -128,7 +130,8 @@ static void fill(void *memory, const void *argument)
 static int check_items(struct contents *contents)
 {
     if (contents->count && !contents->items) return plait__fail(-EINVAL, "the items are NULL");
-    if (contents->count > PTRDIFF_MAX / (16 * (size_t)TEXT_MAX)) return plait__fail(-EINVAL, "%zu items are too many", contents->count);
+    if (contents->count > PTRDIFF_MAX / (16 * (size_t)TEXT_MAX))
+        return plait__fail(-EINVAL, "%zu items are too many", contents->count);
     for (size_t i = 0; i < contents->count; i++) {
         int error = check_item(&contents->items[i]);
         if (error) return error;
@@ -330,7 +333,8 @@ static bool same_number(int64_t integer, double real)
 static bool equal(const plait_list_item *one, const plait_list_item *other)
 {
     if (is_text(one) || is_text(other))
-        return one->kind == other->kind && one->size == other->size && (!one->size || memcmp(one->data, other->data, one->size) == 0);
+        return one->kind == other->kind && one->size == other->size &&
+               (!one->size || memcmp(one->data, other->data, one->size) == 0);
     if (one->kind == PLAIT_ITEM_NONE || other->kind == PLAIT_ITEM_NONE) return one->kind == other->kind;
     if (one->kind != PLAIT_ITEM_FLOAT && other->kind != PLAIT_ITEM_FLOAT) return one->integer == other->integer;
     if (one->kind == other->kind) return one->real == other->real;

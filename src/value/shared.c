@@ -1,7 +1,7 @@
 /* value/shared.c - items and their lock.
  *
- * A number is changed by one store, and a sum by one compare-and-swap: who is killed in the middle has changed it or not.  What takes
- * several stores (structs, slices) is what the next one is told of by PLAIT_OWNER_DIED.
+ * A number is changed by one store, and a sum by one compare-and-swap: who is killed in the middle has changed it or not.  What
+ * takes several stores (structs, slices) is what the next one is told of by PLAIT_OWNER_DIED.
  */
 #define PLAIT_NO_INLINE                                    /* of locks: for users with ThreadSanitizer, see base/atomics.h */
 #include "value/shared.h"
@@ -127,7 +127,8 @@ plait_rlock *plait__shared_lock(struct plait__shared *shared)
 {
     if (shared->guard == PLAIT__GUARD_OWN) return &shared->own;
     if (shared->guard == PLAIT__GUARD_RLOCK) return shared->others;
-    return plait__null(plait__fail(-EINVAL, shared->guard == PLAIT__GUARD_NONE ? "it was made without a lock" : "its lock is no rlock"));
+    return plait__null(plait__fail(-EINVAL,
+                                   shared->guard == PLAIT__GUARD_NONE ? "it was made without a lock" : "its lock is no rlock"));
 }
 
 /* ---- numbers ---- */

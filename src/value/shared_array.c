@@ -12,7 +12,8 @@ struct plait_shared_array {
 
 static int not_an_array(const plait_shared_array *array)
 {
-    return plait__fail(-EINVAL, array ? "there is no shared array at %p; was it freed?" : "the shared array is NULL", (const void *)array);
+    return plait__fail(-EINVAL, array ? "there is no shared array at %p; was it freed?" : "the shared array is NULL",
+                       (const void *)array);
 }
 
 static inline bool is_array(const plait_shared_array *array)
@@ -29,7 +30,8 @@ plait_shared_array *plait_shared_array_new(int type, size_t length, const void *
     return (plait_shared_array *)plait__shared_new(&shape, items, options);
 }
 
-plait_shared_array *plait_shared_array_new_struct(size_t size, size_t length, const void *items, const plait_shared_options *options)
+plait_shared_array *plait_shared_array_new_struct(size_t size, size_t length, const void *items,
+                                                  const plait_shared_options *options)
 {
     const struct plait__shape shape = { .stamp = PLAIT__ARRAY_STAMP, .item_size = size, .length = length };
     return (plait_shared_array *)plait__shared_new(&shape, items, options);
@@ -110,7 +112,8 @@ int plait_shared_array_set_double(plait_shared_array *array, ptrdiff_t index, do
     return set(array, index, plait__real(number), deadline);
 }
 
-static int add(plait_shared_array *array, ptrdiff_t index, struct plait__number more, struct plait__target sum, plait_deadline deadline)
+static int add(plait_shared_array *array, ptrdiff_t index, struct plait__number more, struct plait__target sum,
+               plait_deadline deadline)
 {
     int error = find(array, &index);
     return error ? error : plait__shared_add(&array->shared, (size_t)index, more, sum, deadline);
@@ -202,8 +205,8 @@ static void copy_in(struct plait__shared *shared, const struct slice *slice, con
     else for (size_t i = 0; i < slice->count; i++) plait__shared_copy_in(shared, at(slice, i), items + i * size);
 }
 
-int plait_shared_array_get_slice(plait_shared_array *array, ptrdiff_t start, ptrdiff_t stop, ptrdiff_t step, void *items, size_t count,
-                                 plait_deadline deadline)
+int plait_shared_array_get_slice(plait_shared_array *array, ptrdiff_t start, ptrdiff_t stop, ptrdiff_t step, void *items,
+                                 size_t count, plait_deadline deadline)
 {
     struct slice slice;
     int got = find_slice(array, start, stop, step, &slice);

@@ -10,7 +10,8 @@ struct plait_shared_value {
 
 static int not_a_value(const plait_shared_value *value)
 {
-    return plait__fail(-EINVAL, value ? "there is no shared value at %p; was it freed?" : "the shared value is NULL", (const void *)value);
+    return plait__fail(-EINVAL, value ? "there is no shared value at %p; was it freed?" : "the shared value is NULL",
+                       (const void *)value);
 }
 
 static inline bool is_value(const plait_shared_value *value)

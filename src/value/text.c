@@ -87,9 +87,9 @@ static struct decimal neighbour(const struct decimal *of, int step)
     return decimal;
 }
 
-/* The shortest that reads back.  Of up to 15 digits it is the nearest of 15, without its zeros (but among the very smallest doubles, which
- * have fewer).  Of 16, the nearest does not read back where doubles lie closer on one side than on the other (powers of 2), and another
- * one may. */
+/* The shortest that reads back.  Of up to 15 digits it is the nearest of 15, without its zeros (but among the very smallest
+ * doubles, which have fewer).  Of 16, the nearest does not read back where doubles lie closer on one side than on the other (powers
+ * of 2), and another one may. */
 static struct decimal shortest(double value)
 {
     struct decimal decimal;

@@ -1,5 +1,5 @@
-/* value/types.c - the type codes, and which numbers fit them.  Where Python's ctypes cuts a number off (300 becomes 44 in a 'b'), here it
- * is an error. */
+/* value/types.c - the type codes, and which numbers fit them.  Where Python's ctypes cuts a number off (300 becomes 44 in a 'b'),
+ * here it is an error. */
 #include "value/types.h"
 
 #include <math.h>
@@ -39,7 +39,8 @@ const struct plait__type *plait__type_of(int code)
 
 static int out_of_range(const struct plait__type *type, struct plait__number number)
 {
-    if (number.family == PLAIT__FLOATING) return plait__fail(-ERANGE, "%g is out of the range of a '%c'", number.is.real, type->code);
+    if (number.family == PLAIT__FLOATING)
+        return plait__fail(-ERANGE, "%g is out of the range of a '%c'", number.is.real, type->code);
     if (number.family == PLAIT__SIGNED)
         return plait__fail(-ERANGE, "%lld is out of the range of a '%c'", (long long)number.is.integer, type->code);
     return plait__fail(-ERANGE, "%llu is out of the range of a '%c'", (unsigned long long)number.is.natural, type->code);
@@ -70,7 +71,8 @@ static int encode_real(const struct plait__type *type, struct plait__number numb
 int plait__encode(const struct plait__type *type, struct plait__number number, uint64_t *bits)
 {
     if (type->family == PLAIT__FLOATING) return encode_real(type, number, bits);
-    if (number.family == PLAIT__FLOATING) return plait__fail(-EINVAL, "a '%c' takes whole numbers, not %g", type->code, number.is.real);
+    if (number.family == PLAIT__FLOATING)
+        return plait__fail(-EINVAL, "a '%c' takes whole numbers, not %g", type->code, number.is.real);
     *bits = number.is.natural;
     if (type->family == PLAIT__BOOL) {
         *bits = *bits != 0;
@@ -132,7 +134,8 @@ static int too_much(const struct plait__type *type)
 }
 
 /* a >= 0, or b >= 0: else both are SIGNED. */
-static int sum_of_integers(const struct plait__type *type, struct plait__number a, struct plait__number b, struct plait__number *sum)
+static int sum_of_integers(const struct plait__type *type, struct plait__number a, struct plait__number b,
+                           struct plait__number *sum)
 {
     int64_t small;
     uint64_t natural;

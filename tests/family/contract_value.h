@@ -29,7 +29,8 @@ static void use_struct_value(void)
     char bytes[24] = "";
     plait_shared_value *value = plait_shared_value_new_struct(sizeof bytes, bytes, NULL);
     CHECK(value && plait_shared_value_type(value) == 0 && plait_shared_value_size(value) == sizeof bytes);
-    CHECK(plait_shared_value_acquire(value, PLAIT_NOW) == 0 && plait_shared_value_get_lock(value) && plait_shared_value_get_obj(value));
+    CHECK(plait_shared_value_acquire(value, PLAIT_NOW) == 0 && plait_shared_value_get_lock(value) &&
+          plait_shared_value_get_obj(value));
     CHECK(plait_shared_value_set(value, bytes, sizeof bytes, PLAIT_NOW) == 0);
     CHECK(plait_shared_value_get(value, bytes, sizeof bytes, PLAIT_NOW) == 0 && plait_shared_value_release(value) == 0);
     CHECK(plait_shared_value_repr(value, value_text, sizeof value_text) == 24 * 4 + 3 && plait_shared_value_free(value) == 0);
@@ -39,14 +40,18 @@ static void use_array(void)
 {
     plait_shared_array *array = plait_shared_array_new('d', 5, NULL, NULL);
     double items[3] = { 1, 2, 3 };
-    CHECK(array && plait_shared_array_len(array) == 5 && plait_shared_array_type(array) == 'd' && plait_shared_array_item_size(array) == 8);
+    CHECK(array && plait_shared_array_len(array) == 5 && plait_shared_array_type(array) == 'd' &&
+          plait_shared_array_item_size(array) == 8);
     CHECK(plait_shared_array_set_int(array, 0, 1, PLAIT_NOW) == 0 && plait_shared_array_set_uint(array, 1, 1, PLAIT_NOW) == 0);
     CHECK(plait_shared_array_set_double(array, 2, 1, PLAIT_NOW) == 0 && plait_shared_array_set(array, 3, items, 8, PLAIT_NOW) == 0);
-    CHECK(plait_shared_array_add_int(array, 4, 1, NULL, PLAIT_NOW) == 0 && plait_shared_array_add_double(array, 4, 1, NULL, PLAIT_NOW) == 0);
+    CHECK(plait_shared_array_add_int(array, 4, 1, NULL, PLAIT_NOW) == 0 &&
+          plait_shared_array_add_double(array, 4, 1, NULL, PLAIT_NOW) == 0);
     CHECK(plait_shared_array_get_int(array, 0, &(int64_t){ 0 }, PLAIT_NOW) == -EINVAL);
     CHECK(plait_shared_array_get_uint(array, 0, &(uint64_t){ 0 }, PLAIT_NOW) == -EINVAL);
-    CHECK(plait_shared_array_get_double(array, 0, items, PLAIT_NOW) == 0 && plait_shared_array_get(array, 0, items, 8, PLAIT_NOW) == 0);
-    CHECK(plait_shared_array_slice_len(array, 0, 5, 2) == 3 && plait_shared_array_set_slice(array, 0, 5, 2, items, 3, PLAIT_NOW) == 0);
+    CHECK(plait_shared_array_get_double(array, 0, items, PLAIT_NOW) == 0 &&
+          plait_shared_array_get(array, 0, items, 8, PLAIT_NOW) == 0);
+    CHECK(plait_shared_array_slice_len(array, 0, 5, 2) == 3 &&
+          plait_shared_array_set_slice(array, 0, 5, 2, items, 3, PLAIT_NOW) == 0);
     CHECK(plait_shared_array_get_slice(array, 0, 5, 2, items, 3, PLAIT_NOW) == 0);
     CHECK(plait_shared_array_acquire(array, PLAIT_NOW) == 0 && plait_shared_array_release(array) == 0);
     CHECK(plait_shared_array_get_lock(array) && plait_shared_array_get_obj(array));
@@ -57,7 +62,8 @@ static void use_text(void)
 {
     plait_shared_array *array = plait_shared_array_new('c', 8, "hello", NULL);
     char bytes[9];
-    CHECK(array && plait_shared_array_set_value(array, "hi", 2, PLAIT_NOW) == 0 && plait_shared_array_set_raw(array, "H", 1, PLAIT_NOW) == 0);
+    CHECK(array && plait_shared_array_set_value(array, "hi", 2, PLAIT_NOW) == 0 &&
+          plait_shared_array_set_raw(array, "H", 1, PLAIT_NOW) == 0);
     CHECK(plait_shared_array_get_value(array, bytes, 9, NULL, PLAIT_NOW) == 0 && strcmp(bytes, "Hi") == 0);
     CHECK(plait_shared_array_get_raw(array, bytes, 8, PLAIT_NOW) == 0 && plait_shared_array_free(array) == 0);
 }
@@ -85,7 +91,8 @@ static void use_list(void)
     plait_shareable_list *other = plait_shareable_list_attach(plait_shared_memory_name(plait_shareable_list_shm(list)));
     CHECK(list && other && plait_shareable_list_len(other) == 2 && plait_shareable_list_set(other, 0, plait_item_none()) == 0);
     CHECK(plait_shareable_list_get(list, 0, &item, NULL, 0) == 0 && plait_shareable_list_index(list, items[1]) == 1);
-    CHECK(plait_shareable_list_count(list, items[0]) == 0 && plait_shareable_list_format(list, value_text, sizeof value_text) == 10);
+    CHECK(plait_shareable_list_count(list, items[0]) == 0 &&
+          plait_shareable_list_format(list, value_text, sizeof value_text) == 10);
     CHECK(plait_shareable_list_repr(list, value_text, sizeof value_text) > 30 && plait_shareable_list_free(other) == 0);
     CHECK(plait_shared_memory_unlink(plait_shareable_list_shm(list)) == 0 && plait_shareable_list_free(list) == 0);
 }

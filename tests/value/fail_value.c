@@ -126,7 +126,9 @@ static void free_both_lists(void)
     free_list();
 }
 
-static const struct fail_operation list_attach = { .prepare = make_list_before, .run = call_list_attach, .finish = free_both_lists };
+static const struct fail_operation list_attach = {
+    .prepare = make_list_before, .run = call_list_attach, .finish = free_both_lists,
+};
 
 static const struct CMUnitTest tests[] = {
     FAIL_TESTS(first_value),

@@ -255,7 +255,8 @@ static const struct CMUnitTest tests[] = {
     KILL_TESTS(add_without_a_lock),
     KILL_TESTS(add_before_a_waiter),
     KILL_TESTS(slice),
-    { "make_named_memory", kill_at_every_point, NULL, NULL, (void *)&make_named_memory },     /* other members have no part in these */
+    /* Other members have no part in these, stopped or not. */
+    { "make_named_memory", kill_at_every_point, NULL, NULL, (void *)&make_named_memory },
     { "make_a_list", kill_at_every_point, NULL, NULL, (void *)&make_a_list },
 };
 

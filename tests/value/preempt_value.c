@@ -1,4 +1,4 @@
-/* One adds to a value and is held after every instruction, while another adds, too: no addition is lost, with and without a lock. */
+/* One adds to a value and is held after every instruction, while another adds, too: no addition is lost, with a lock or without. */
 #include "preempt.h"
 
 #include <plait.h>

@@ -22,7 +22,8 @@ struct python {
 static inline int python_run(const char *path, const char *script, const char *argument, char *output, size_t size)
 {
     char command[8192];
-    CHECK((size_t)snprintf(command, sizeof command, "exec %s -c '%s' '%s' 2>&1 </dev/null", path, script, argument) < sizeof command);
+    const int length = snprintf(command, sizeof command, "exec %s -c '%s' '%s' 2>&1 </dev/null", path, script, argument);
+    CHECK((size_t)length < sizeof command);
     FILE *stream = popen(command, "re");
     CHECK(stream);
     const size_t got = fread(output, 1, size - 1, stream);
@@ -36,7 +37,7 @@ static inline void python_try(struct python *found, int *count, const char *path
 {
     char output[256];
     if (*count == PYTHONS || access(path, X_OK) < 0 || strlen(path) >= PYTHON_SIZE) return;
-    static const char script[] = "import sys, multiprocessing.shared_memory; print(sys.version_info[0] * 100 + sys.version_info[1])";
+    const char *script = "import sys, multiprocessing.shared_memory; print(sys.version_info[0] * 100 + sys.version_info[1])";
     if (python_run(path, script, "", output, sizeof output) != 0) return;
     snprintf(found[*count].path, PYTHON_SIZE, "%s", path);
     found[(*count)++].version = atoi(output);

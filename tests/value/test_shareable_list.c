@@ -21,21 +21,21 @@ static void unlink_and_free(plait_shareable_list *list)
 static void must_print(const plait_shareable_list *list, const char *items)
 {
     char text[400], expected[400];
-    snprintf(expected, sizeof expected, "ShareableList(%s, name='%s')", items, plait_shared_memory_name(plait_shareable_list_shm(list)));
+    snprintf(expected, sizeof expected, "ShareableList(%s, name='%s')", items,
+             plait_shared_memory_name(plait_shareable_list_shm(list)));
     assert_int_equal(plait_shareable_list_repr(list, text, sizeof text), strlen(expected));
     assert_string_equal(text, expected);
 }
 
 /* One of each kind, as in the dump of CPython's that the_layout_is_pythons has. */
-#define ONE_OF_EACH                                                                                   \
-    plait_item_int(1), plait_item_float(2.5), plait_item_bool(1), plait_item_none(), plait_item_str("ab"), plait_item_bytes("xyz", 3), \
-    plait_item_str("0123456789")
-static plait_list_item one_of_each[7];
-
 static const plait_list_item *each(void)
 {
-    memcpy(one_of_each, (plait_list_item[]){ ONE_OF_EACH }, sizeof one_of_each);
-    return one_of_each;
+    static plait_list_item items[7];
+    const plait_list_item these[] = {
+        plait_item_int(1), plait_item_float(2.5), plait_item_bool(1), plait_item_none(), plait_item_str("ab"),
+        plait_item_bytes("xyz", 3), plait_item_str("0123456789"),
+    };
+    return memcpy(items, these, sizeof items);
 }
 
 static void items_of_each_kind(void **state)
@@ -180,7 +180,8 @@ static void lists_of_nothing(void **state)
 static void equality_is_pythons(void **state)
 {
     const plait_list_item items[] = {
-        plait_item_int(1), plait_item_float(1), plait_item_bool(1), plait_item_str("a"), plait_item_bytes("a", 1), plait_item_none(),
+        plait_item_int(1), plait_item_float(1), plait_item_bool(1), plait_item_str("a"), plait_item_bytes("a", 1),
+        plait_item_none(),
         plait_item_float((double)NAN), plait_item_int(INT64_MAX), plait_item_float(0x1p63), plait_item_float(0.5), plait_item_bool(0),
         plait_item_float(-0.0), plait_item_none(),
     };

@@ -173,7 +173,8 @@ static void slices_of_none(void **state)
     plait_shared_array *empty = new_range(0);
     for (int s = 0; s < SLICES; s++) {
         assert_int_equal(plait_shared_array_slice_len(empty, slices[s].start, slices[s].stop, slices[s].step), 0);
-        assert_int_equal(plait_shared_array_get_slice(empty, slices[s].start, slices[s].stop, slices[s].step, NULL, 0, PLAIT_NOW), 0);
+        assert_int_equal(plait_shared_array_get_slice(empty, slices[s].start, slices[s].stop, slices[s].step, NULL, 0, PLAIT_NOW),
+                         0);
     }
     free_array(empty);
 }

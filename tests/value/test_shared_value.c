@@ -314,7 +314,8 @@ static void who_has_the_lock_may_get_and_set(void **state)
 static int tries(void *value)
 {
     int64_t number;
-    const int got[] = { plait_shared_value_get_int(value, &number, plait_after(0.01)), plait_shared_value_set_int(value, 1, PLAIT_NOW),
+    const int got[] = { plait_shared_value_get_int(value, &number, plait_after(0.01)),
+                       plait_shared_value_set_int(value, 1, PLAIT_NOW),
                         plait_shared_value_add_int(value, 1, NULL, PLAIT_NOW), plait_shared_value_acquire(value, PLAIT_NOW) };
     for (int i = 0; i < 4; i++) CHECK(got[i] == -ETIMEDOUT);
     CHECK(strstr(plait_error_detail(), "held by MainProcess"));
