@@ -182,7 +182,8 @@ static void equality_is_pythons(void **state)
     const plait_list_item items[] = {
         plait_item_int(1), plait_item_float(1), plait_item_bool(1), plait_item_str("a"), plait_item_bytes("a", 1),
         plait_item_none(),
-        plait_item_float((double)NAN), plait_item_int(INT64_MAX), plait_item_float(0x1p63), plait_item_float(0.5), plait_item_bool(0),
+        plait_item_float((double)NAN), plait_item_int(INT64_MAX), plait_item_float(0x1p63), plait_item_float(0.5),
+        plait_item_bool(0),
         plait_item_float(-0.0), plait_item_none(),
     };
     plait_shareable_list *list = make(NULL, items, sizeof items / sizeof items[0]);
