@@ -1,10 +1,9 @@
-/* queue_with_lock - two processes put a number each into a queue, two others take them out, and a lock says which of those is
- * first.
+/* queue_with_lock - two processes put a number each into a queue, two others take them out, and a lock says which of them is first.
  *
  * What is certain, and why:
- *     1 lies before 2 in the queue            the first inserter has ended before the second starts
- *     consumer 1 takes 1, although it sleeps  it has the lock before consumer 2 starts, and gives it back when it has taken its
- *     number consumer 1 prints before consumer 2     its text is written before it gives the lock back
+ *     1 lies before 2 in the queue             the first inserter has ended before the second starts
+ *     consumer 1 takes 1, although it sleeps   it has the lock before consumer 2 starts, and keeps it until it has its number
+ *     consumer 1 prints before consumer 2      its text is written before it gives the lock back
  * (queue_without_lock shows what happens else.)
  *
  * usage: queue_with_lock

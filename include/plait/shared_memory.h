@@ -43,8 +43,8 @@ PLAIT_BEGIN
  * or with NULL under a new name ("psm_" and 8 hexadecimal digits).  Who may open it: this user.  All of the memory is taken
  * now: with Python's, which is taken when it is touched, a full /dev/shm means SIGBUS then.  Others find it whole, or not yet.
  * NULL: errno EEXIST (the name is taken), EINVAL (size is 0, or negative as a number of bytes; what is no name), ENAMETOOLONG,
- * ENOSPC (/dev/shm has no room for it), EFBIG (the process's limit), EACCES, EMFILE, ENOMEM.  It takes as long as it takes to
- * zero the memory.
+ * ENOSPC (/dev/shm has no room for it, or the machine), EFBIG (the process's limit), EACCES, EMFILE, ENOMEM.  It takes as long as
+ * it takes to zero the memory.
  * Python: SharedMemory(name, create=True, size=size). */
 PLAIT_API plait_shared_memory *plait_shared_memory_create(const char *name, size_t size);
 
