@@ -194,6 +194,16 @@ static void set_up_name(void)
     name_of(name, "killed");
 }
 
+/* What the dynamic loader does at the first calls is not to be stepped through. */
+static void make_another(void)
+{
+    const plait_list_item item = plait_item_str("x");
+    plait_shared_memory *memory = plait_shared_memory_create(NULL, 5000);
+    plait_shareable_list *list = plait_shareable_list_create(NULL, &item, 1);
+    CHECK(memory && plait_shared_memory_unlink(memory) == 0 && plait_shared_memory_free(memory) == 0);
+    CHECK(list && plait_shared_memory_unlink(plait_shareable_list_shm(list)) == 0 && plait_shareable_list_free(list) == 0);
+}
+
 static bool has_name(const struct stepped *victim)
 {
     return is_there(name);
@@ -221,7 +231,7 @@ static void check_memory(const struct stepped *victim, bool there)
 }
 
 static const struct kill_case make_named_memory = {
-    .operation = { .run = make_memory }, .set_up = set_up_name, .look = has_name, .check = check_memory,
+    .operation = { .prepare = make_another, .run = make_memory }, .set_up = set_up_name, .look = has_name, .check = check_memory,
     .regions = step_family_regions, .long_one = true,
 };
 
@@ -245,7 +255,7 @@ static void check_list(const struct stepped *victim, bool there)
 }
 
 static const struct kill_case make_a_list = {
-    .operation = { .run = make_list }, .set_up = set_up_name, .look = has_name, .check = check_list,
+    .operation = { .prepare = make_another, .run = make_list }, .set_up = set_up_name, .look = has_name, .check = check_list,
     .regions = step_family_regions, .long_one = true,
 };
 

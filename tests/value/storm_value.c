@@ -82,8 +82,7 @@ static void values(void **state)
     uint64_t added = 0;
     for (int i = 0; i < WORKERS; i++) added += shared->added[i];
     printf("%ld kills, %ld stops, %" PRIu64 " rounds; owner died %" PRIu64 ", torn %" PRIu64 "; longest stall %.1f ms\n",
-           storm.kills,
-           storm.stops, shared->rounds, shared->told, shared->torn, storm.longest_stall * 1e3);
+           storm.kills, storm.stops, shared->rounds, shared->told, shared->torn, storm.longest_stall * 1e3);
     must_have_added(locked, added, storm.kills);
     must_have_added(unlocked, added, storm.kills);
     assert_int_equal(shared->torn, 0);

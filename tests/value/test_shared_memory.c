@@ -9,6 +9,8 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/time.h>
+#include <sys/wait.h>
+#include <time.h>
 
 #include <plait.h>
 
@@ -132,6 +134,35 @@ static void closing_and_unlinking(void **state)
     assert_int_equal(plait_shared_memory_unlink(memory), -ENOENT);
     assert_non_null(strstr(plait_error_detail(), "there is no shared memory named"));
     free_memory(memory);
+}
+
+/* Whoever looks while it is made finds nothing, or all of it; never what Python's would show, a name of 0 bytes. */
+enum { LARGE = 20 << 20, TIMES = 10 };
+
+static int make_many(void *name)
+{
+    for (int i = 0; i < TIMES; i++) {
+        plait_shared_memory *memory = plait_shared_memory_create(name, LARGE);
+        nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);         /* for the other to find it, now and then */
+        CHECK(memory && plait_shared_memory_unlink(memory) == 0 && plait_shared_memory_free(memory) == 0);
+    }
+    return 0;
+}
+
+static void others_find_it_whole(void **state)
+{
+    char name[NAME_SIZE];
+    int status;
+    long looks = 0, found = 0;
+    const pid_t child = test_fork(make_many, (void *)(uintptr_t)name_of(name, "whole"));
+    for (; waitpid(child, &status, WNOHANG) == 0; looks++) {
+        plait_shared_memory *memory = plait_shared_memory_attach(name);
+        assert_true(memory ? plait_shared_memory_size(memory) == LARGE : errno == ENOENT);
+        found += memory != NULL;
+        free_memory(memory);
+    }
+    printf("found %ld times in %ld looks\n", found, looks);
+    assert_int_equal(status, 0);
 }
 
 /* ---- what is refused ---- */
@@ -354,6 +385,7 @@ static const struct CMUnitTest tests[] = {
     NAMED_TEST(what_one_writes_another_reads),
     NAMED_TEST(between_processes),
     NAMED_TEST(closing_and_unlinking),
+    NAMED_TEST(others_find_it_whole),
     NAMED_TEST(wrong_sizes),
     NAMED_TEST(wrong_names),
     NAMED_TEST(names_that_are_taken),

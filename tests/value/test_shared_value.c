@@ -488,7 +488,7 @@ static void floats_as_python_prints_them(void **state)
     must_print_real(1e22, "1e+22");
     must_print_real(1e100, "1e+100");
     must_print_real(0x1p-44, "5.684341886080802e-14");       /* the nearest of 16 digits does not read back */
-    must_print_real(9007199254740993, "9007199254740992.0");
+    must_print_real(9007199254740993.0, "9007199254740992.0");
     must_print_real(5e-324, "5e-324");
     must_print_real(1.7976931348623157e308, "1.7976931348623157e+308");
     must_print_real((double)INFINITY, "inf");
