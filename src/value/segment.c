@@ -78,7 +78,7 @@ static int failed(int error, const char *what, const struct plait__segment *segm
 /* ---- memory ---- */
 
 /* All of its memory, now: else the kernel would kill by SIGBUS whoever touches a page when there is none left.  By pieces, as
- * a signal takes back the piece that it comes into. */
+ * in many kernels a signal takes back the piece that it comes into. */
 static int allocate(int fd, size_t size)
 {
     for (size_t at = 0; at < size;) {

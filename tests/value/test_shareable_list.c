@@ -282,6 +282,34 @@ static void what_is_no_list(void **state)
     assert_int_equal(errno, ENOENT);
 }
 
+static void must_be_no_item(size_t at, const void *bytes, size_t size)
+{
+    char text[32], dump[199];
+    plait_list_item item;
+    plait_shareable_list *good = make(NULL, each(), 7);
+    memcpy(dump, plait_shared_memory_data(plait_shareable_list_shm(good)), sizeof dump);
+    memcpy(dump + at, bytes, size);
+    plait_shareable_list *list = attach_to(dump, sizeof dump);
+    assert_int_equal(plait_shareable_list_get(list, 4, &item, text, sizeof text), -EBADMSG);
+    assert_int_equal(plait_shareable_list_count(list, plait_item_int(1)), -EBADMSG);
+    assert_int_equal(plait_shareable_list_repr(list, text, sizeof text), -EBADMSG);
+    assert_int_equal(plait_shareable_list_free(list), 0);
+    unlink_and_free(good);
+}
+
+/* The format of item 4, which is 8s, lies at 168, and its code at 196. */
+static void items_that_are_none_of_pythons(void **state)
+{
+    must_be_no_item(168, "16s", 3);
+    must_be_no_item(168, "9999999s", 8);
+    must_be_no_item(168, "-1s", 3);
+    must_be_no_item(168, "q\0", 2);
+    must_be_no_item(168, "99999999", 8);                   /* without an end */
+    must_be_no_item(196, "\0", 1);                         /* a number of 8s */
+    must_be_no_item(196, "\4", 1);
+    must_be_no_item(196, "\xff", 1);
+}
+
 /* Every byte of a list may be anything: nothing is read beyond its memory, and each get says what it got or -EBADMSG. */
 static void lists_of_noise(void **state)
 {
@@ -333,6 +361,7 @@ static const struct CMUnitTest tests[] = {
     NAMED_TEST(the_layout_is_pythons),
     NAMED_TEST(a_list_of_python_3_8_is_read),
     NAMED_TEST(what_is_no_list),
+    NAMED_TEST(items_that_are_none_of_pythons),
     NAMED_TEST(lists_of_noise),
     NAMED_TEST(null),
 };
