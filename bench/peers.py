@@ -82,8 +82,8 @@ def pingpong(one_core):
 
 # ---- locks, memory ----
 
-def lock(count):
-    held = SPAWNING.Lock()
+def lock(count, make=SPAWNING.Lock):
+    held = make()
     n = 200000
 
     def body():
@@ -240,6 +240,7 @@ BENCHES = [
     ("pingpong-64B-two-cores", "python", "us", lambda: pingpong(False)),
     ("lock-uncontended", "python", "ns", lambda: lock(1)),
     ("lock-contended-2", "python", "ns", lambda: lock(2)),
+    ("rlock-uncontended", "python", "ns", lambda: lock(1, SPAWNING.RLock)),
     ("alloc-free-64B", "python", "ns", memory),
     ("start-join-fork", "python", "us", lambda: starts(0, 100)),
     ("start-join-fork-1GiB", "python", "us", lambda: starts(1 << 30, 20)),
