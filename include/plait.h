@@ -24,6 +24,10 @@
 #include <plait/deadlock.h>
 #include <plait/log.h>
 #include <plait/queue.h>
+#include <plait/shared_value.h>
+#include <plait/shared_array.h>
+#include <plait/shared_memory.h>
+#include <plait/shareable_list.h>
 #include <plait/kind.h>
 #include <plait/process.h>
 #include <plait/init.h>

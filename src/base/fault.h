@@ -21,11 +21,12 @@ enum plait__point {
     PLAIT__POINT_END_WORKER,           /* pool: the time of a map is up, its worker is about to be killed */
 };
 
-enum plait__without {                  /* PLAIT_TEST_WITHOUT=waitv,pidfd,robust,wipe */
+enum plait__without {                  /* PLAIT_TEST_WITHOUT=waitv,pidfd,robust,wipe,tmpfile */
     PLAIT__WITHOUT_WAITV = 1,          /* Linux before 5.16, valgrind */
     PLAIT__WITHOUT_PIDFD = 2,          /* Linux before 5.3, valgrind */
     PLAIT__WITHOUT_ROBUST = 4,         /* qemu-user: no robust lists */
     PLAIT__WITHOUT_WIPE = 8,           /* no MADV_WIPEONFORK: only pthread_atfork tells of a fork */
+    PLAIT__WITHOUT_TMPFILE = 16,       /* a /dev/shm without O_TMPFILE */
 };
 
 #ifdef PLAIT_TESTING

@@ -336,6 +336,7 @@ static const char can_not_fail[] =
     " __isoc99_sscanf __isoc23_sscanf pthread_tryjoin_np pthread_detach pthread_self"
     " pthread_join pthread_once pthread_setcancelstate __pthread_register_cancel __pthread_unregister_cancel"
     " __pthread_unwind_next __sigsetjmp sigemptyset sigaddset sigismember sigprocmask sigaction sigpending sigtimedwait sched_yield"
+    " shm_unlink strtod strtoul strtoull strtol __isoc23_strtoul __isoc23_strtoull __isoc23_strtol memchr strspn strnlen memmove"
     " getauxval environ __environ stdin write __fpurge vfork _dl_find_object dladdr dlinfo dlclose dlerror"
     " fprintf process_vm_readv"
     " signalfd recvmsg send sbrk dl_iterate_phdr ";        /* the last five: in forkservers, which are processes of their own */
