@@ -19,6 +19,8 @@
 #include <plait/arena.h>
 #include <plait/family.h>
 #include <plait/lock.h>
+#include <plait/semaphore.h>
+#include <plait/event.h>
 #include <plait/log.h>
 #include <plait/queue.h>
 #include <plait/kind.h>

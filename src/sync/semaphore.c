@@ -1,0 +1,192 @@
+/* sync/semaphore.c - the plain and the bounded semaphore are one word:
+ *
+ *   31    30      0
+ *   | S   | value |         S: somebody sleeps on the word, or did so a moment ago.
+ *
+ * `margin` says how far its maximum lies below the greatest value.  Of owned semaphores (owned_semaphore.c) the word is always 0,
+ * and the maximum too: so the straight lines in the header leave them to what follows.
+ *
+ * Why no wake is lost.  Who finds 0 sets S, and sleeps only while the word is S and 0.  Acquire and release leave S as it is, so who
+ * sleeps is known to each release, which wakes as many as it has given permits.  Whoever is woken looks, before it gives up for
+ * whatever reason, and finds a permit unless another was quicker.
+ *   S is cleared only by a release whose wake has found fewer sleepers than permits, that is: all of them.  By then others may have
+ * fallen asleep (the value was 0 in between), and even permits given since, if the word is again what this release has written.
+ * So who has cleared S wakes all once more: nobody sleeps unannounced.  Mostly nobody is there.
+ *   Who is killed between its change of the word and the wake was a member (or became one, see before_waking): its death makes
+ * everybody look.
+ */
+#define PLAIT_NO_INLINE
+#include <plait/semaphore.h>
+
+#include <limits.h>
+
+#include <plait/arena.h>
+
+#include "base/atomics.h"
+#include "base/error.h"
+#include "family/roster.h"
+#include "family/wait.h"
+#include "sync/asleep.h"
+#include "sync/owned_semaphore.h"
+
+#define SLEEPERS (UINT32_C(1) << 31)
+#define VALUE (SLEEPERS - 1)
+
+_Static_assert(sizeof(plait_semaphore) == 16, "part of the ABI");
+_Static_assert(PLAIT_SEMAPHORE_MAX == VALUE, "it says so");
+
+static inline plait__word *word_of(const plait_semaphore *semaphore)
+{
+    return (plait__word *)(uintptr_t)&semaphore->word;
+}
+
+static int not_a_semaphore(const plait_semaphore *semaphore)
+{
+    return plait__fail(-EINVAL, semaphore ? "the semaphore at %p is not aligned to 8 bytes" : "the semaphore is NULL",
+                       (const void *)semaphore);
+}
+
+/* ---- acquire ---- */
+
+static int timed_out(void)
+{
+    return plait__fail(-ETIMEDOUT, "the value of the semaphore is 0, and nobody has released it");
+}
+
+static __attribute__((noinline)) int acquire_slowly(plait__word *word, plait_deadline deadline)
+{
+    struct plait__wait wait = plait__wait_until(deadline);
+    uint32_t seen = atomic_load(word);
+    for (;;) {
+        if (seen & VALUE) {
+            if (!atomic_compare_exchange_strong(word, &seen, seen - 1)) continue;
+            plait__wait_end(&wait);
+            return 0;
+        }
+        if (plait__is_now(deadline)) {
+            if (plait__give_up(0) < 0) return timed_out();
+        } else if (!plait__spin(&wait)) {
+            if (!seen && !atomic_compare_exchange_strong(word, &seen, SLEEPERS)) continue;
+            if (plait__park(&wait, word, SLEEPERS, 0) < 0) return timed_out();
+        }
+        seen = atomic_load(word);
+    }
+}
+
+int plait__semaphore_acquire_slowly(plait_semaphore *semaphore, plait_deadline deadline)
+{
+    if (!plait__is_semaphore(semaphore)) return not_a_semaphore(semaphore);
+    int result = plait__member();
+    if (result) return result;
+    if (semaphore->owned) result = plait__owned_semaphore_acquire(plait__owned_of(semaphore), deadline);
+    else result = acquire_slowly(word_of(semaphore), deadline);
+    if (result >= 0) plait__tsan_acquire(word_of(semaphore));
+    return result;
+}
+
+int plait_semaphore_acquire(plait_semaphore *semaphore, plait_deadline deadline)
+{
+    if (PLAIT__UNLIKELY(!plait__semaphore_try(semaphore))) return plait__semaphore_acquire_slowly(semaphore, deadline);
+    if (PLAIT__UNLIKELY(__tsan_acquire != 0)) __tsan_acquire(word_of(semaphore));
+    return 0;
+}
+
+/* ---- release ---- */
+
+static int too_many(uint32_t margin, uint32_t value)
+{
+    if (margin) return plait__fail(PLAIT_EUNLOCKED, "the semaphore has all its %u permits", value);
+    return plait__fail(-EOVERFLOW, "the value of the semaphore is %u, and can't be more than %u", value, VALUE);
+}
+
+/* `written` is what this release made of the word, with SLEEPERS in it. */
+static void wake(plait__word *word, uint32_t written, uint32_t count)
+{
+    if ((uint32_t)plait__wake(word, (int)count) >= count) return;
+    if (atomic_compare_exchange_strong(word, &written, written & ~SLEEPERS)) plait__wake(word, INT_MAX);
+}
+
+static int release(plait_semaphore *semaphore, uint32_t count)
+{
+    plait__word *word = word_of(semaphore);
+    uint32_t maximum = VALUE - semaphore->margin, seen = atomic_load(word);
+    do {
+        uint32_t value = seen & VALUE;
+        if (value > maximum || count > maximum - value) return too_many(semaphore->margin, value);
+        if (seen & SLEEPERS) plait__before_waking();
+    } while (!atomic_compare_exchange_strong(word, &seen, seen + count));
+    if (seen & SLEEPERS) wake(word, seen + count, count);
+    return 0;
+}
+
+int plait__semaphore_release_slowly(plait_semaphore *semaphore, uint32_t count)
+{
+    if (!plait__is_semaphore(semaphore)) return not_a_semaphore(semaphore);
+    if (count == 0) return plait__fail(-EINVAL, "to release 0 permits is no release");
+    if (semaphore->owned) return plait__owned_semaphore_release(plait__owned_of(semaphore), count);
+    return release(semaphore, count);
+}
+
+int plait_semaphore_release(plait_semaphore *semaphore)
+{
+    if (__tsan_release && plait__is_semaphore(semaphore)) __tsan_release(word_of(semaphore));
+    return PLAIT__LIKELY(plait__semaphore_give(semaphore)) ? 0 : plait__semaphore_release_slowly(semaphore, 1);
+}
+
+int plait_semaphore_release_many(plait_semaphore *semaphore, uint32_t count)
+{
+    if (__tsan_release && plait__is_semaphore(semaphore)) __tsan_release(word_of(semaphore));
+    return plait__semaphore_release_slowly(semaphore, count);
+}
+
+int plait_semaphore_get_value(const plait_semaphore *semaphore)
+{
+    if (!plait__is_semaphore(semaphore)) return not_a_semaphore(semaphore);
+    if (semaphore->owned) return plait__owned_semaphore_get_value(plait__owned_of(semaphore));
+    return (int)(atomic_load(word_of(semaphore)) & VALUE);
+}
+
+/* ---- making ---- */
+
+static int init(plait_semaphore *semaphore, int value, bool bounded)
+{
+    if (!plait__is_semaphore(semaphore)) return not_a_semaphore(semaphore);
+    if (value < 0) return plait__fail(-EINVAL, "a semaphore of %d permits", value);
+    *semaphore = (plait_semaphore){ .word = (uint32_t)value, .margin = bounded ? VALUE - (uint32_t)value : 0 };
+    return 0;
+}
+
+int plait_semaphore_init(plait_semaphore *semaphore, int value)
+{
+    return init(semaphore, value, false);
+}
+
+int plait_bounded_semaphore_init(plait_semaphore *semaphore, int value)
+{
+    return init(semaphore, value, true);
+}
+
+static plait_semaphore *make(int value, bool bounded)
+{
+    plait_semaphore checked;
+    int error = init(&checked, value, bounded);
+    if (error) return plait__null(error);
+    plait_semaphore *semaphore = plait_alloc(64);          /* a cache line of its own */
+    if (semaphore) *semaphore = checked;
+    return semaphore;
+}
+
+plait_semaphore *plait_semaphore_new(int value)
+{
+    return make(value, false);
+}
+
+plait_semaphore *plait_bounded_semaphore_new(int value)
+{
+    return make(value, true);
+}
+
+int plait_semaphore_free(plait_semaphore *semaphore)
+{
+    return plait_free(semaphore);
+}
