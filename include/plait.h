@@ -19,8 +19,10 @@
 #include <plait/arena.h>
 #include <plait/family.h>
 #include <plait/lock.h>
+#include <plait/rlock.h>
 #include <plait/semaphore.h>
 #include <plait/event.h>
+#include <plait/deadlock.h>
 #include <plait/log.h>
 #include <plait/queue.h>
 #include <plait/kind.h>

@@ -19,6 +19,7 @@
 #ifndef PLAIT_LOCK_H
 #define PLAIT_LOCK_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include <plait/deadline.h>
@@ -45,7 +46,8 @@ PLAIT_API int plait_lock_free(plait_lock *lock);
 /* Acquire it, waiting until the deadline.  Not recursive: a holder that acquires again waits like anybody else, because another
  * process may release (Python's Lock does the same).
  * Returns 0; PLAIT_OWNER_DIED (> 0: you have it, and its last holder was killed inside); -ETIMEDOUT (the detail names the
- * holder); -EINVAL (NULL or misaligned); PLAIT_ENOARENA, PLAIT_ETOOMANY.  Signals do not end the wait.
+ * holder, and the deadlock if there is one); -EINVAL (NULL or misaligned); PLAIT_ENOARENA, PLAIT_ETOOMANY.  Signals do not end
+ * the wait.
  * A holder that ends cleanly (its thread returns, exit(), plait_leave) without releasing leaves the lock locked, for anyone to
  * release; only a death frees it.
  * Python: lock.acquire(block, timeout). */
@@ -62,6 +64,12 @@ PLAIT_API int plait_lock_disown(plait_lock *lock);
 /* 1 if somebody (or nobody in particular: disowned) holds it, 0 if not, -EINVAL.  Only a momentary picture.
  * Python: lock.locked(). */
 PLAIT_API int plait_lock_locked(const plait_lock *lock);
+
+/* Write "<Lock(owner=MainProcess)>", with the name of the process if the calling thread has it; or SomeOtherThread,
+ * SomeOtherProcess (also of nobody in particular); or None.  At most `size` bytes with the 0 at the end; how long it is, as
+ * snprintf; -EINVAL.
+ * Python: repr(lock). */
+PLAIT_API int plait_lock_repr(const plait_lock *lock, char *text, size_t size);
 
 /* ---- the two that have to be fast, to be inlined ----
  *

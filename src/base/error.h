@@ -13,7 +13,7 @@ int plait__fail(int error, const char *format, ...) __attribute__((format(printf
 void plait__add_detail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* The detail, as it is, for a while: a call that succeeds leaves it alone, even if something in it did not. */
-#define PLAIT__DETAIL_SIZE 240
+#define PLAIT__DETAIL_SIZE 640
 struct plait__detail {
     char text[PLAIT__DETAIL_SIZE];
 };

@@ -53,6 +53,9 @@ struct plait__slot {
     _Alignas(64) _Atomic(struct plait__owned *) inside;    /* the object whose words it may own now */
     _Atomic(plait__word *) waiting;                        /* what it sleeps on */
     _Atomic uint32_t waiting_for;                          /* the slot that has what it waits for; 0: anybody */
+    _Atomic uint32_t sleeps;                               /* how often it has begun to sleep, written before `waiting` */
+    _Atomic uint32_t waiting_kind;                         /* enum plait__waits_for */
+    _Atomic(const void *) waiting_object;                  /* as users know it; NULL: none */
     _Atomic uint64_t handovers[PLAIT__HANDOVERS];          /* see handover.h */
 
     _Alignas(64) char name[PLAIT__NAME_SIZE];

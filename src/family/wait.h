@@ -24,8 +24,21 @@
 
 #define PLAIT__WATCH_MAX 120u
 
+/* What somebody waits for, as others may be told.  The first group is held by one member, whom the word that is slept on names
+ * in its low 16 bits. */
+enum plait__waits_for {
+    PLAIT__FOR_SOMETHING,                                  /* of plait's own */
+    PLAIT__FOR_LOCK, PLAIT__FOR_RLOCK, PLAIT__FOR_RWLOCK_READ, PLAIT__FOR_RWLOCK_WRITE,
+    PLAIT__FOR_OTHERS,                                     /* from here on: anybody may end the wait */
+    PLAIT__FOR_SEMAPHORE = PLAIT__FOR_OTHERS, PLAIT__FOR_CONDITION, PLAIT__FOR_EVENT, PLAIT__FOR_BARRIER, PLAIT__FOR_QUEUE,
+    PLAIT__FOR_POOL, PLAIT__FOR_END,
+    PLAIT__FOR_COUNT
+};
+
 struct plait__wait {
     plait_deadline deadline;
+    const void *object;                                    /* as users know it; NULL: none */
+    enum plait__waits_for kind;
     int64_t since;                                         /* the first sleep */
     int64_t ask_kernel_at;                                 /* the next time to ask the kernel about the others */
     int64_t ask_unpulsed_at;                               /* about those without a pulse; 0: there are none */
@@ -37,6 +50,11 @@ struct plait__wait {
 static inline struct plait__wait plait__wait_until(plait_deadline deadline)
 {
     return (struct plait__wait){ .deadline = deadline };
+}
+
+static inline struct plait__wait plait__wait_for(enum plait__waits_for kind, const void *object, plait_deadline deadline)
+{
+    return (struct plait__wait){ .deadline = deadline, .object = object, .kind = kind };
 }
 
 /* How a thread or, later, a coroutine gives up the processor. */

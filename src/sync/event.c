@@ -47,9 +47,10 @@ static int timed_out(void)
     return plait__fail(-ETIMEDOUT, "nobody has set the event");
 }
 
-static int wait_slowly(plait__word *word, uint32_t first, plait_deadline deadline)
+static int wait_slowly(plait_event *event, uint32_t first, plait_deadline deadline)
 {
-    struct plait__wait wait = plait__wait_until(deadline);
+    plait__word *word = word_of(event);
+    struct plait__wait wait = plait__wait_for(PLAIT__FOR_EVENT, event, deadline);
     uint32_t seen = first;
     while (!(seen & SET) && (seen & COUNT) == (first & COUNT)) {
         if (plait__is_now(deadline)) {
@@ -70,7 +71,7 @@ int plait_event_wait(plait_event *event, plait_deadline deadline)
     plait__word *word = word_of(event);
     uint32_t first = atomic_load(word);
     int result = first & SET ? 0 : plait__member();
-    if (!result && !(first & SET)) result = wait_slowly(word, first, deadline);
+    if (!result && !(first & SET)) result = wait_slowly(event, first, deadline);
     if (!result) plait__tsan_acquire(word);
     return result;
 }

@@ -109,7 +109,7 @@ static uint32_t awaited(const struct plait__owned_semaphore *owned)
 
 int plait__owned_semaphore_acquire(struct plait__owned_semaphore *owned, plait_deadline deadline)
 {
-    struct plait__wait wait = plait__wait_until(deadline);
+    struct plait__wait wait = plait__wait_for(PLAIT__FOR_SEMAPHORE, &owned->face, deadline);
     for (;;) {
         uint32_t bell = atomic_load(&owned->bell);         /* before the look: see above */
         enum taken taken = take(owned);

@@ -53,9 +53,10 @@ static int timed_out(void)
     return plait__fail(-ETIMEDOUT, "the value of the semaphore is 0, and nobody has released it");
 }
 
-static __attribute__((noinline)) int acquire_slowly(plait__word *word, plait_deadline deadline)
+static __attribute__((noinline)) int acquire_slowly(plait_semaphore *semaphore, plait_deadline deadline)
 {
-    struct plait__wait wait = plait__wait_until(deadline);
+    plait__word *word = word_of(semaphore);
+    struct plait__wait wait = plait__wait_for(PLAIT__FOR_SEMAPHORE, semaphore, deadline);
     uint32_t seen = atomic_load(word);
     for (;;) {
         if (seen & VALUE) {
@@ -79,7 +80,7 @@ int plait__semaphore_acquire_slowly(plait_semaphore *semaphore, plait_deadline d
     int result = plait__member();
     if (result) return result;
     if (semaphore->owned) result = plait__owned_semaphore_acquire(plait__owned_of(semaphore), deadline);
-    else result = acquire_slowly(word_of(semaphore), deadline);
+    else result = acquire_slowly(semaphore, deadline);
     if (result >= 0) plait__tsan_acquire(word_of(semaphore));
     return result;
 }

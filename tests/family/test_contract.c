@@ -1,6 +1,7 @@
 /* The library is a guest: no public function changes anything of the program that calls it.  Each is called in the way that it
  * is for, in a host with signal handlers, blocked signals, timers, children and files of its own; at first in a process that knows
  * nothing of plait yet, then with objects that are in use. */
+#include "contract_sync.h"
 #include "guest.h"
 #include "host.h"
 #include "others.h"
@@ -16,7 +17,6 @@
 /* --- the objects ----------------------------------------------------------------------------------------------------- */
 
 static struct {
-    plait_lock *lock;
     plait_queue *queue, *leased;                           /* one message in each */
     void *block;
     plait_process *runs, *ended;
@@ -63,7 +63,8 @@ static void end_process(plait_process *process)
 
 static void make_things(void)
 {
-    CHECK((has.running = plait_alloc(sizeof *has.running)) && (has.block = plait_alloc(100)) && (has.lock = plait_lock_new()));
+    make_sync_objects();
+    CHECK((has.running = plait_alloc(sizeof *has.running)) && (has.block = plait_alloc(100)));
     CHECK((has.queue = plait_queue_new(NULL)) && (has.leased = plait_queue_new(&(plait_queue_options){ .leases = 1 })));
     CHECK(plait_queue_put(has.queue, "hello", 5, PLAIT_NOW) == 0 && plait_queue_put(has.leased, "hello", 5, PLAIT_NOW) == 0);
     CHECK((has.ended = plait_start(return_7, NULL, 0, NULL)) && plait_process_join(has.ended, PLAIT_FOREVER) == 0);
@@ -78,7 +79,8 @@ static void free_things(void)
     end_process(has.runs);
     end_process(has.ended);
     CHECK(plait_queue_free(has.queue) == 0 && plait_queue_free(has.leased) == 0);
-    CHECK(plait_lock_free(has.lock) == 0 && plait_free(has.block) == 0 && plait_free(has.running) == 0);
+    CHECK(plait_free(has.block) == 0 && plait_free(has.running) == 0);
+    free_sync_objects();
 }
 
 /* --- the functions --------------------------------------------------------------------------------------------------- */
@@ -142,13 +144,6 @@ static void set_result(void)
 static void map_in(plait_pool *pool)
 {
     CHECK(pool && plait_pool_map(pool, twice, numbers, sizeof numbers[0], numbers, sizeof numbers[0], 10, NULL) == 0);
-}
-
-static void acquire_and_release(void)
-{
-    CHECK(plait_lock_acquire(has.lock, PLAIT_NOW) == 0);
-    CHECK(plait_lock_acquire(has.lock, plait_after(0.02)) == -ETIMEDOUT);
-    CHECK(plait_lock_release(has.lock) == 0);
 }
 
 static void put_and_get(void)
@@ -326,13 +321,6 @@ enum { ANY_TIME = 1 };                                     /* it needs no object
     X(plait_arena_trim, ANY_TIME, CHECK(plait_arena_trim() == 0))                                     \
     X(plait_arena_stats, ANY_TIME, CHECK(plait_arena_stats(&(plait_arena_figures){ 0 }) == 0))        \
     X(plait_arena_members, ANY_TIME, CHECK(plait_arena_members(NULL, 0) > 0))                         \
-    X(plait_lock_new, ANY_TIME, CHECK(plait_lock_free(plait_lock_new()) == 0))                        \
-    X(plait_lock_free, ANY_TIME, CHECK(plait_lock_free(NULL) == 0))                                   \
-    X(plait_lock_acquire, 0, acquire_and_release())                                                   \
-    X(plait_lock_release, 0, CHECK(plait_lock_release(has.lock) == PLAIT_EUNLOCKED); acquire_and_release())                  \
-    X(plait_lock_disown, 0, CHECK(plait_lock_acquire(has.lock, PLAIT_NOW) == 0 && plait_lock_disown(has.lock) == 0);         \
-                            CHECK(plait_lock_release(has.lock) == 0))                                 \
-    X(plait_lock_locked, 0, CHECK(plait_lock_locked(has.lock) == 0))                                  \
     X(plait_get_logger, ANY_TIME, CHECK(plait_get_logger()))                                          \
     X(plait_log, ANY_TIME, log_elsewhere(broken_pipe(), -EPIPE))                                      \
     X(plait_log_to_stderr, ANY_TIME, log_elsewhere(open("/dev/null", O_WRONLY), 0))                   \
@@ -406,7 +394,8 @@ enum { ANY_TIME = 1 };                                     /* it needs no object
     X(plait_result_set, ANY_TIME, set_result())                                                       \
     X(plait_result_alloc, ANY_TIME, set_result())                                                     \
     X(plait_results_free, ANY_TIME, plait_results_free(NULL, 0))                                      \
-    X(plait_pool_worker_pid, 0, CHECK(plait_pool_worker_pid(has.pool, 1) > 0))
+    X(plait_pool_worker_pid, 0, CHECK(plait_pool_worker_pid(has.pool, 1) > 0))                        \
+    SYNC_FUNCTIONS(X)
 
 #define DEFINE(function, when, ...) static void call_##function(void) { __VA_ARGS__; }
 FUNCTIONS(DEFINE)

@@ -1,0 +1,84 @@
+#include "sync/owner.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "sync/graph.h"
+
+int plait__owner_timed_out(enum plait__waits_for kind, const void *object, uint64_t word)
+{
+    char holder[64];
+    const char *what = plait__kind_name(kind);
+    if (word && plait__owner_in(word) == plait__self.owner)
+        return plait__fail(-ETIMEDOUT, "the %s is held by the calling thread itself", what);
+    plait__describe_member(plait__owner_slot(word), holder, sizeof holder);
+    plait__fail(-ETIMEDOUT, "the %s is held by %s", what, holder);
+    plait__blame_deadlock(kind, object, plait__owner_slot(word));
+    return -ETIMEDOUT;
+}
+
+bool plait__owner_is_held(_Atomic uint64_t *word)
+{
+    uint64_t seen = atomic_load(word);
+    return plait__owner_slot(seen) != 0 && plait__fate(plait__owner_in(seen)) != PLAIT__DIED;
+}
+
+const char *plait__owner_name(uint64_t word)
+{
+    uint32_t slot = plait__owner_slot(word);
+    enum plait__fate fate = slot ? plait__fate(plait__owner_in(word)) : PLAIT__DIED;
+    if (fate == PLAIT__DIED) return NULL;
+    if (plait__owner_in(word) == plait__self.owner) return plait__process_name();
+    bool is_here = fate == PLAIT__LIVES && atomic_load(&plait__slot(slot)->pid) == getpid();
+    return is_here ? "SomeOtherThread" : "SomeOtherProcess";
+}
+
+uint64_t plait__owner_disown(_Atomic uint64_t *word, uint64_t seen)
+{
+    uint64_t nobodys = PLAIT__NOBODY | (seen & (PLAIT__SLEEPS | PLAIT__MARKS));
+    return atomic_compare_exchange_strong(word, &seen, nobodys) ? nobodys : seen;
+}
+
+/* Before it sleeps, a contender looks again and again, each time after twice as many pauses: to look takes the cache line away from
+ * whoever works with it, and a holder that is left alone gets more done than two who take turns. */
+#define PAUSES_MAX 64u
+static bool spin(struct plait__wait *wait)
+{
+    if (wait->spins >= plait__self.spin_limit) return false;
+    uint32_t pauses = wait->spins + 2 < PAUSES_MAX ? wait->spins + 2 : PAUSES_MAX;
+    for (uint32_t i = 0; i < pauses; i++) plait__relax();
+    wait->spins += pauses;
+    return true;
+}
+
+int plait__owner_wait(struct plait__wait *wait, _Atomic uint64_t *word, uint64_t *seen)
+{
+    uint32_t holder = plait__owner_slot(*seen);
+    if (plait__is_now(wait->deadline)) {
+        if (plait__give_up(holder) < 0) return -ETIMEDOUT;
+    } else if (!spin(wait)) {
+        if (!(*seen & PLAIT__SLEEPS) && !atomic_compare_exchange_strong(word, seen, *seen | PLAIT__SLEEPS)) return 0;
+        *seen |= PLAIT__SLEEPS;
+        if (plait__park(wait, plait__low_half(word), (uint32_t)*seen, holder) < 0) return -ETIMEDOUT;
+    }
+    *seen = atomic_load(word);
+    return 0;
+}
+
+int plait__owner_acquire(_Atomic uint64_t *word, enum plait__waits_for kind, const void *object, plait_deadline deadline)
+{
+    struct plait__wait wait = plait__wait_for(kind, object, deadline);
+    uint64_t seen = atomic_load(word);
+    for (;;) {
+        uint32_t holder = plait__owner_slot(seen);
+        enum plait__fate fate = holder ? plait__fate(plait__owner_in(seen)) : PLAIT__LEFT;
+        if (!holder || fate == PLAIT__DIED) {
+            if (!atomic_compare_exchange_strong(word, &seen, plait__owner_mine(seen, &wait))) continue;
+            plait__wait_end(&wait);
+            return holder ? PLAIT_OWNER_DIED : 0;
+        }
+        if (fate == PLAIT__LEFT && holder != PLAIT__NOBODY) seen = plait__owner_disown(word, seen);
+        else if (plait__owner_wait(&wait, word, &seen) < 0) return plait__owner_timed_out(kind, object, seen);
+    }
+}

@@ -1,0 +1,145 @@
+/* sync/rlock.c - a word that names its owner (owner.h), and beside it how often the owner has it.  That number is its own: nobody
+ * else reads it, and who acquires writes it anew, so the death of a holder leaves nothing to repair in it. */
+#define PLAIT_NO_INLINE
+#include "sync/rlock.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include <plait/arena.h>
+
+#include "base/error.h"
+#include "sync/owner.h"
+
+_Static_assert(sizeof(plait_rlock) == 16, "part of the ABI");
+
+static inline _Atomic uint64_t *word_of(const plait_rlock *lock)
+{
+    return plait__owner_word(&lock->word);
+}
+
+static int not_an_rlock(const plait_rlock *lock)
+{
+    return plait__fail(-EINVAL, lock ? "the rlock at %p is not aligned to 8 bytes" : "the rlock is NULL", (const void *)lock);
+}
+
+bool plait__rlock_is_mine(const plait_rlock *lock)
+{
+    return plait__is_member() && plait__owner_in(atomic_load(word_of(lock))) == plait__self.owner;
+}
+
+/* ---- acquire and release ---- */
+
+int plait__rlock_acquire_slowly(plait_rlock *lock, plait_deadline deadline)
+{
+    if (!plait__is_rlock(lock)) return not_an_rlock(lock);
+    int result = plait__member();
+    if (result) return result;
+    if (plait__rlock_is_mine(lock)) {
+        if (lock->depth == UINT32_MAX) return plait__fail(-EAGAIN, "the rlock is held %u times by its holder", lock->depth);
+        lock->depth++;
+        return 0;
+    }
+    result = plait__owner_acquire(word_of(lock), PLAIT__FOR_RLOCK, lock, deadline);
+    if (result < 0) return result;
+    lock->depth = 1;
+    plait__tsan_acquire(word_of(lock));
+    return result;
+}
+
+int plait_rlock_acquire(plait_rlock *lock, plait_deadline deadline)
+{
+    if (PLAIT__UNLIKELY(!plait__rlock_try(lock))) return plait__rlock_acquire_slowly(lock, deadline);
+    if (PLAIT__UNLIKELY(__tsan_acquire != 0)) __tsan_acquire(word_of(lock));
+    return 0;
+}
+
+static void unlock(plait_rlock *lock)
+{
+    plait__tsan_release(word_of(lock));
+    if (atomic_exchange(word_of(lock), 0) & PLAIT__SLEEPS) plait__wake(plait__low_half(word_of(lock)), 1);
+}
+
+/* Somebody else's: whoever ended cleanly has left it to anyone.  (One that died keeps it for the next who acquires to be told.) */
+static int release_for_another(plait_rlock *lock, uint64_t seen)
+{
+    char holder[64];
+    if (!plait__owner_slot(seen)) return plait__fail(PLAIT_EUNLOCKED, "nobody holds the rlock");
+    if (plait__fate(plait__owner_in(seen)) == PLAIT__LEFT) {
+        plait__tsan_release(word_of(lock));
+        if (!atomic_compare_exchange_strong(word_of(lock), &seen, 0)) return release_for_another(lock, seen);
+        if (seen & PLAIT__SLEEPS) plait__wake(plait__low_half(word_of(lock)), 1);
+        return 0;
+    }
+    plait__describe_member(plait__owner_slot(seen), holder, sizeof holder);
+    return plait__fail(PLAIT_ENOTOWNER, "attempt to release a recursive lock not owned by the thread: it is held by %s", holder);
+}
+
+/* Not to be had for a compare-and-swap: somebody sleeps, or the caller does not hold it. */
+int plait__rlock_release_slowly(plait_rlock *lock)
+{
+    if (!plait__is_rlock(lock)) return not_an_rlock(lock);
+    int error = plait__member();
+    if (error) return error;
+    if (!plait__rlock_is_mine(lock)) return release_for_another(lock, atomic_load(word_of(lock)));
+    if (lock->depth > 1) lock->depth--;
+    else unlock(lock);
+    return 0;
+}
+
+int plait_rlock_release(plait_rlock *lock)
+{
+    if (__tsan_release && plait__is_rlock(lock)) __tsan_release(word_of(lock));
+    return plait__rlock_give(lock);
+}
+
+uint32_t plait__rlock_release_all(plait_rlock *lock)
+{
+    uint32_t depth = lock->depth;
+    unlock(lock);
+    return depth;
+}
+
+int plait__rlock_acquire_all(plait_rlock *lock, uint32_t depth)
+{
+    int result = plait_rlock_acquire(lock, PLAIT_FOREVER);
+    if (result >= 0) lock->depth = depth;
+    return result;
+}
+
+/* ---- looking ---- */
+
+int64_t plait_rlock_depth(const plait_rlock *lock)
+{
+    if (!plait__is_rlock(lock)) return not_an_rlock(lock);
+    return plait__rlock_is_mine(lock) ? lock->depth : 0;
+}
+
+int plait_rlock_locked(const plait_rlock *lock)
+{
+    if (!plait__is_rlock(lock)) return not_an_rlock(lock);
+    int error = plait__member();
+    if (error) return error;
+    return plait__owner_is_held(word_of(lock));
+}
+
+int plait_rlock_repr(const plait_rlock *lock, char *text, size_t size)
+{
+    if (!plait__is_rlock(lock) || (!text && size)) return not_an_rlock(lock);
+    int error = plait__member();
+    if (error) return error;
+    uint64_t seen = atomic_load(word_of(lock));
+    const char *holder = plait__owner_name(seen);
+    uint32_t depth = plait__rlock_is_mine(lock) ? lock->depth : 1;
+    return snprintf(text, size, "<RLock(%s, %u)>", holder ? holder : "None", holder ? depth : 0);
+}
+
+plait_rlock *plait_rlock_new(void)
+{
+    return plait_alloc(64);                                /* a cache line of its own */
+}
+
+int plait_rlock_free(plait_rlock *lock)
+{
+    return plait_free(lock);
+}
