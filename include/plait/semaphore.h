@@ -24,6 +24,7 @@
 #ifndef PLAIT_SEMAPHORE_H
 #define PLAIT_SEMAPHORE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include <plait/deadline.h>
@@ -89,6 +90,11 @@ PLAIT_API int plait_semaphore_release_many(plait_semaphore *semaphore, uint32_t 
  * a momentary picture.
  * Python: semaphore.get_value(). */
 PLAIT_API int plait_semaphore_get_value(const plait_semaphore *semaphore);
+
+/* Write "<Semaphore(value=3)>", "<BoundedSemaphore(value=1, maxvalue=2)>" or "<OwnedSemaphore(value=1, permits=2)>".  At most `size`
+ * bytes with the 0 at the end; how long it is, as snprintf; -EINVAL, and what plait_semaphore_get_value says.
+ * Python: repr(semaphore). */
+PLAIT_API int plait_semaphore_repr(const plait_semaphore *semaphore, char *text, size_t size);
 
 /* ---- the two that have to be fast, to be inlined ----
  *

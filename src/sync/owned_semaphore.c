@@ -24,8 +24,10 @@
 
 #include "base/atomics.h"
 #include "base/error.h"
+#include "base/fault.h"
 #include "family/roster.h"
 #include "family/wait.h"
+#include "sync/graph.h"
 
 #define SLEEPERS (UINT32_C(1) << 31)
 
@@ -76,6 +78,12 @@ static uint32_t slot_in(uint64_t holder)
     return (uint32_t)holder & 0xffff;
 }
 
+/* Of a single permit it is known whom one waits for. */
+static uint32_t awaited(const struct plait__owned_semaphore *owned)
+{
+    return owned->permits == 1 ? slot_in(atomic_load(&owned->holders[0])) : 0;
+}
+
 static void describe(uint64_t holder, char *text, size_t size)
 {
     if (holder == plait__self.owner) snprintf(text, size, "the calling thread itself");
@@ -95,14 +103,10 @@ static int timed_out(const struct plait__owned_semaphore *owned)
         length += (size_t)snprintf(text + length, sizeof text - length, "%s%s", length ? ", " : "", fits ? holder : "...");
         if (!fits) break;
     }
-    if (owned->permits == 1) return plait__fail(-ETIMEDOUT, "the permit is held by %s", text);
-    return plait__fail(-ETIMEDOUT, "the %u permits are held by %s", owned->permits, text);
-}
-
-/* Of a single permit it is known whom one waits for. */
-static uint32_t awaited(const struct plait__owned_semaphore *owned)
-{
-    return owned->permits == 1 ? slot_in(atomic_load(&owned->holders[0])) : 0;
+    if (owned->permits > 1) return plait__fail(-ETIMEDOUT, "the %u permits are held by %s", owned->permits, text);
+    plait__fail(-ETIMEDOUT, "the permit is held by %s", text);
+    plait__blame_deadlock(PLAIT__FOR_SEMAPHORE, &owned->face, awaited(owned));
+    return -ETIMEDOUT;
 }
 
 /* ---- acquire ---- */
@@ -145,6 +149,7 @@ static void ring(plait__word *bell, uint32_t count)
         written = after(seen);
     } while (!atomic_compare_exchange_strong(bell, &seen, written));
     if ((uint32_t)plait__wake(bell, (int)count) >= count) return;
+    PLAIT__POINT(UNHEARD);
     if (atomic_compare_exchange_strong(bell, &written, after(written) & ~SLEEPERS)) plait__wake(bell, INT_MAX);
 }
 

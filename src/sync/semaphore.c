@@ -19,11 +19,13 @@
 #include <plait/semaphore.h>
 
 #include <limits.h>
+#include <stdio.h>
 
 #include <plait/arena.h>
 
 #include "base/atomics.h"
 #include "base/error.h"
+#include "base/fault.h"
 #include "family/roster.h"
 #include "family/wait.h"
 #include "sync/asleep.h"
@@ -104,6 +106,7 @@ static int too_many(uint32_t margin, uint32_t value)
 static void wake(plait__word *word, uint32_t written, uint32_t count)
 {
     if ((uint32_t)plait__wake(word, (int)count) >= count) return;
+    PLAIT__POINT(UNHEARD);
     if (atomic_compare_exchange_strong(word, &written, written & ~SLEEPERS)) plait__wake(word, INT_MAX);
 }
 
@@ -145,6 +148,17 @@ int plait_semaphore_get_value(const plait_semaphore *semaphore)
     if (!plait__is_semaphore(semaphore)) return not_a_semaphore(semaphore);
     if (semaphore->owned) return plait__owned_semaphore_get_value(plait__owned_of(semaphore));
     return (int)(atomic_load(word_of(semaphore)) & VALUE);
+}
+
+int plait_semaphore_repr(const plait_semaphore *semaphore, char *text, size_t size)
+{
+    int value = plait_semaphore_get_value(semaphore);
+    if (value < 0) return value;
+    if (!text && size) return plait__fail(-EINVAL, "no text of %zu bytes", size);
+    if (semaphore->owned)
+        return snprintf(text, size, "<OwnedSemaphore(value=%d, permits=%u)>", value, plait__owned_of(semaphore)->permits);
+    if (!semaphore->margin) return snprintf(text, size, "<Semaphore(value=%d)>", value);
+    return snprintf(text, size, "<BoundedSemaphore(value=%d, maxvalue=%u)>", value, VALUE - semaphore->margin);
 }
 
 /* ---- making ---- */

@@ -143,6 +143,31 @@ static void what_is_inlined_and_what_is_not_go_together(void **state)
     assert_int_equal(release_itself((plait_semaphore *)((char *)semaphore + 4)), -EINVAL);
 }
 
+static void check_repr(const plait_semaphore *of, const char *expected)
+{
+    char text[64] = "";
+    assert_int_equal(plait_semaphore_repr(of, text, sizeof text), strlen(expected));
+    assert_string_equal(text, expected);
+    assert_int_equal(plait_semaphore_repr(of, text, 6), strlen(expected));
+    assert_int_equal(strlen(text), 5);
+    assert_int_equal(plait_semaphore_repr(of, NULL, 0), strlen(expected));
+    assert_int_equal(plait_semaphore_repr(of, NULL, 1), -EINVAL);
+}
+
+static void it_is_printed_as_in_python(void **state)
+{
+    assert_int_equal(plait_semaphore_init(semaphore, 3), 0);
+    check_repr(semaphore, "<Semaphore(value=3)>");
+    assert_int_equal(plait_bounded_semaphore_init(semaphore, 2), 0);
+    assert_int_equal(plait_semaphore_acquire(semaphore, PLAIT_NOW), 0);
+    check_repr(semaphore, "<BoundedSemaphore(value=1, maxvalue=2)>");
+    plait_semaphore *owned = plait_owned_semaphore_new(2);
+    assert_int_equal(plait_semaphore_acquire(owned, PLAIT_NOW), 0);
+    check_repr(owned, "<OwnedSemaphore(value=1, permits=2)>");
+    assert_int_equal(plait_semaphore_free(owned), 0);
+    assert_int_equal(plait_semaphore_repr(NULL, NULL, 0), -EINVAL);
+}
+
 static void check_is_no_semaphore(plait_semaphore *pointer)
 {
     assert_int_equal(plait_semaphore_acquire(pointer, PLAIT_FOREVER), -EINVAL);
@@ -396,6 +421,7 @@ static const struct CMUnitTest tests[] = {
     TEST(many_are_released_at_once),
     TEST(negative_values_are_refused),
     TEST(what_is_inlined_and_what_is_not_go_together),
+    TEST(it_is_printed_as_in_python),
     TEST(null_and_misaligned_pointers_are_no_semaphores),
     TEST(a_deadline_that_is_over_does_not_wait),
     TEST(who_waits_is_woken),
