@@ -37,7 +37,8 @@ PLAIT_BEGIN
  * Python: multiprocessing.Event(). */
 PLAIT_API plait_event *plait_event_new(void);
 
-/* Free an event of plait_event_new; the caller must know that nobody uses it any more.  NULL is fine.  0, or what plait_free says. */
+/* Free an event of plait_event_new; the caller must know that nobody uses it any more.  NULL is fine.  0, or what plait_free
+ * says. */
 PLAIT_API int plait_event_free(plait_event *event);
 
 /* From now on nobody waits for it, and all who do go on.  What was written before is seen by them.  That it was set already

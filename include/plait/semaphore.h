@@ -19,7 +19,8 @@
  * - *plain*: a number.  Anyone may release, also who never acquired, so nobody knows whose a permit is, and those of the dead are
  *   lost.  All-zero bytes are one of value 0; it may stand inside your own shared struct.
  * - *bounded*: the same, but it is an error to release it more often than acquired.
- * - *owned*: each permit has a holder, a thread.  Only a holder may release, and when it ends, in whatever way, its permits come back.
+ * - *owned*: each permit has a holder, a thread.  Only a holder may release, and when it ends, in whatever way, its permits come
+ *   back.
  */
 #ifndef PLAIT_SEMAPHORE_H
 #define PLAIT_SEMAPHORE_H
@@ -86,13 +87,13 @@ PLAIT_API int plait_semaphore_release(plait_semaphore *semaphore);
  * Python: threading.Semaphore.release(n). */
 PLAIT_API int plait_semaphore_release_many(plait_semaphore *semaphore, uint32_t count);
 
-/* How many permits could be had at once now, at least 0; -EINVAL, and of owned ones PLAIT_ENOARENA, PLAIT_ETOOMANY.  Exact, but only
- * a momentary picture.
+/* How many permits could be had at once now, at least 0; -EINVAL, and of owned ones PLAIT_ENOARENA, PLAIT_ETOOMANY.  Exact, but
+ * only a momentary picture.
  * Python: semaphore.get_value(). */
 PLAIT_API int plait_semaphore_get_value(const plait_semaphore *semaphore);
 
-/* Write "<Semaphore(value=3)>", "<BoundedSemaphore(value=1, maxvalue=2)>" or "<OwnedSemaphore(value=1, permits=2)>".  At most `size`
- * bytes with the 0 at the end; how long it is, as snprintf; -EINVAL, and what plait_semaphore_get_value says.
+/* Write "<Semaphore(value=3)>", "<BoundedSemaphore(value=1, maxvalue=2)>" or "<OwnedSemaphore(value=1, permits=2)>".  At most
+ * `size` bytes with the 0 at the end; how long it is, as snprintf; -EINVAL, and what plait_semaphore_get_value says.
  * Python: repr(semaphore). */
 PLAIT_API int plait_semaphore_repr(const plait_semaphore *semaphore, char *text, size_t size);
 

@@ -3,12 +3,12 @@
  *   31    30       0
  *   | S   | number |        S: somebody sleeps on the bell, or did so a moment ago; number: of the last release that found S.
  *
- * To acquire is to put oneself, by compare-and-swap, where nobody is, or one whose life has ended; to release is to write 0.  Nothing
- * is recorded elsewhere, so nothing has to be repaired.
+ * To acquire is to put oneself, by compare-and-swap, where nobody is, or one whose life has ended; to release is to write 0.
+ * Nothing is recorded elsewhere, so nothing has to be repaired.
  *
- * Why no wake is lost.  Who finds no permit sets S, and then looks once more through all of them before it sleeps on the bell as it
- * was before that look.  A release writes the 0 before it looks at the bell.  So either the sleeper finds the permit, or the release
- * finds S: then it changes the bell, so that nobody falls asleep on the old look, and wakes one.
+ * Why no wake is lost.  Who finds no permit sets S, and then looks once more through all of them before it sleeps on the bell as
+ * it was before that look.  A release writes the 0 before it looks at the bell.  So either the sleeper finds the permit, or the
+ * release finds S: then it changes the bell, so that nobody falls asleep on the old look, and wakes one.
  *   S is cleared, and the bell changed once more, only by a release whose wake has found nobody; as somebody may have fallen asleep
  * since, it wakes all once more.  Nobody sleeps unannounced.
  *   A release that is killed before its wake, and a holder that is killed, are deaths: everybody looks.  A holder that leaves has

@@ -6,9 +6,9 @@
  * `margin` says how far its maximum lies below the greatest value.  Of owned semaphores (owned_semaphore.c) the word is always 0,
  * and the maximum too: so the straight lines in the header leave them to what follows.
  *
- * Why no wake is lost.  Who finds 0 sets S, and sleeps only while the word is S and 0.  Acquire and release leave S as it is, so who
- * sleeps is known to each release, which wakes as many as it has given permits.  Whoever is woken looks, before it gives up for
- * whatever reason, and finds a permit unless another was quicker.
+ * Why no wake is lost.  Who finds 0 sets S, and sleeps only while the word is S and 0.  Acquire and release leave S as it is, so
+ * who sleeps is known to each release, which wakes as many as it has given permits.  Whoever is woken looks, before it gives up
+ * for whatever reason, and finds a permit unless another was quicker.
  *   S is cleared only by a release whose wake has found fewer sleepers than permits, that is: all of them.  By then others may have
  * fallen asleep (the value was 0 in between), and even permits given since, if the word is again what this release has written.
  * So who has cleared S wakes all once more: nobody sleeps unannounced.  Mostly nobody is there.

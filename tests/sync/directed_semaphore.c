@@ -1,5 +1,5 @@
-/* What no random test finds: somebody falls asleep between a wake that finds nobody and the flag's clearing; a death between the last
- * look and the sleep; many lives of a holder's slot. */
+/* What no random test finds: somebody falls asleep between a wake that finds nobody and the flag's clearing; a death between the
+ * last look and the sleep; many lives of a holder's slot. */
 #include "hold.h"
 #include "member.h"
 

@@ -1,5 +1,5 @@
-/* A semaphore with owners whose user is killed after every instruction: all permits come back, PLAIT_OWNER_DIED is told for each that
- * a dead one held, and for no other, and nobody who waits hangs. */
+/* A semaphore with owners whose user is killed after every instruction: all permits come back, PLAIT_OWNER_DIED is told for each
+ * that a dead one held, and for no other, and nobody who waits hangs. */
 #include "kill.h"
 
 #include <signal.h>

@@ -1,5 +1,5 @@
-/* A plain semaphore whose user is killed after every instruction.  What must hold for the survivors: nobody hangs, a permit that was
- * released is there or somebody has it, and none is there twice. */
+/* A plain semaphore whose user is killed after every instruction.  What must hold for the survivors: nobody hangs, a permit that
+ * was released is there or somebody has it, and none is there twice. */
 #include "kill.h"
 
 #include <signal.h>

@@ -1,5 +1,5 @@
-/* One user of a semaphore, plain or with owners, is held after every instruction while another runs a whole operation: never are more
- * inside than there are permits, no permit is lost, and neither waits for ever for the other. */
+/* One user of a semaphore, plain or with owners, is held after every instruction while another runs a whole operation: never are
+ * more inside than there are permits, no permit is lost, and neither waits for ever for the other. */
 #include "hold.h"
 #include "preempt.h"
 

@@ -1,5 +1,5 @@
-/* A bell rings, again and again, for members that wait for it and are killed at random.  Whoever has begun to wait before it rang gets
- * through, and what was written before the ring is seen by all. */
+/* A bell rings, again and again, for members that wait for it and are killed at random.  Whoever has begun to wait before it rang
+ * gets through, and what was written before the ring is seen by all. */
 #include "storm.h"
 
 #include <inttypes.h>

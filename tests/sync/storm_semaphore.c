@@ -1,5 +1,5 @@
-/* Members that use a semaphore with owners are killed at random: never are more than n of the living inside, and at the end all permits
- * are back.  Plain ones as signals: none is lost, but for those that a dead one had in its hands. */
+/* Members that use a semaphore with owners are killed at random: never are more than n of the living inside, and at the end all
+ * permits are back.  Plain ones as signals: none is lost, but for those that a dead one had in its hands. */
 #include "storm.h"
 
 #include <inttypes.h>
@@ -35,8 +35,8 @@ static void must_have_all(int permits)
 
 /* ---- with owners ---- */
 
-/* How many live of those who were inside when `inside` was read.  It is their bits; a dead one's stays until somebody follows in its
- * place.  So only those count who were the member of their place before that, and still are. */
+/* How many live of those who were inside when `inside` was read.  It is their bits; a dead one's stays until somebody follows in
+ * its place.  So only those count who were the member of their place before that, and still are. */
 static int count_living(const uint64_t *before, uint64_t inside)
 {
     int living = 0;
@@ -116,7 +116,8 @@ static void move(int place, uint64_t state)
         const unsigned from = random % RINGS;
         const bool timed = random / 8 % 4 == 0;
         rounds->busy[place] = 1;
-        const int got = plait_semaphore_acquire(&rounds->at[from], timed ? plait_after((double)(random / 64 % 2000) * 1e-6) : PLAIT_FOREVER);
+        const plait_deadline deadline = timed ? plait_after((double)(random / 64 % 2000) * 1e-6) : PLAIT_FOREVER;
+        const int got = plait_semaphore_acquire(&rounds->at[from], deadline);
         CHECK(got == 0 || (timed && got == -ETIMEDOUT));
         if (random / 65536 % 64 == 0) usleep(50);
         if (got == 0) CHECK(plait_semaphore_release(&rounds->at[(from + 1) % RINGS]) == 0);
@@ -155,8 +156,8 @@ static void signals(void **state)
     for (unsigned i = 0; i < RINGS; i++) add(i, WORKERS);      /* for those who sleep */
     storm_end(&storm);
     const int lost = rounds->added - count_all();
-    printf("%ld kills, %ld stops, %" PRIu64 " moves; %d permits added, %d lost, of at most %d; longest stall %.1f ms\n", storm.kills,
-           storm.stops, rounds->moves, rounds->added, lost, rounds->perhaps_lost, storm.longest_stall * 1e3);
+    printf("%ld kills, %ld stops, %" PRIu64 " moves; %d permits added, %d lost, of at most %d; longest stall %.1f ms\n",
+           storm.kills, storm.stops, rounds->moves, rounds->added, lost, rounds->perhaps_lost, storm.longest_stall * 1e3);
     assert_true(lost >= 0 && lost <= rounds->perhaps_lost);
     assert_int_equal(plait_free(rounds), 0);
 }

@@ -1,4 +1,5 @@
-/* The semaphore whose permits know their holders: only they release, and when they end, in whatever way, their permits come back. */
+/* The semaphore whose permits know their holders: only they release, and when they end, in whatever way, their permits
+ * come back. */
 #include "someone.h"
 
 #include <limits.h>
@@ -151,7 +152,7 @@ static void the_detail_names_the_holders(void **state)
     assert_int_equal(someone_finish(&other), 0);
 }
 
-/* --- waiting -------------------------------------------------------------------------------------------------------------------- */
+/* --- waiting --------------------------------------------------------------------------------------------------------------- */
 
 static int passes_it_on(void *unused)
 {
@@ -201,7 +202,7 @@ static void as_many_are_woken_as_permits_are_released(void **state)
     assert_int_equal(plait_semaphore_get_value(semaphore), 4);
 }
 
-/* --- ends ------------------------------------------------------------------------------------------------------------------------ */
+/* --- ends ------------------------------------------------------------------------------------------------------------------ */
 
 static int holds_and_ends(void *leaves)
 {
@@ -301,7 +302,10 @@ static int forks_and_ends(void *unused)
 {
     CHECK(plait_semaphore_acquire(semaphore, PLAIT_NOW) == 0);
     const pid_t child = fork();
-    if (child == 0) _exit(plait_semaphore_release(semaphore) == PLAIT_ENOTOWNER && plait_semaphore_get_value(semaphore) == 1 ? 0 : 1);
+    if (child == 0) {
+        CHECK(plait_semaphore_release(semaphore) == PLAIT_ENOTOWNER && plait_semaphore_get_value(semaphore) == 1);
+        _exit(0);
+    }
     CHECK(child > 0 && test_wait_exit(child) == 0);
     return plait_semaphore_release(semaphore);
 }
