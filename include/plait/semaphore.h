@@ -30,13 +30,14 @@
 
 #include <plait/deadline.h>
 #include <plait/export.h>
+#include <plait/family.h>
 
 /* Sixteen bytes, aligned to eight.  The fields are plait's; zero them for a plain semaphore of value 0, never while it is in use.
  * Inside memory of the arena it works between all members; elsewhere between the threads of this process only. */
 typedef struct plait_semaphore {
-    uint32_t word;
+    uint64_t word;
     uint32_t margin;
-    uint64_t owned;
+    uint32_t kind;
 } plait_semaphore;
 
 /* The greatest value.  Python: SEM_VALUE_MAX. */
@@ -103,6 +104,7 @@ PLAIT_API int plait_semaphore_repr(const plait_semaphore *semaphore, char *text,
 
 PLAIT_API int plait__semaphore_acquire_slowly(plait_semaphore *semaphore, plait_deadline deadline);
 PLAIT_API int plait__semaphore_release_slowly(plait_semaphore *semaphore, uint32_t count);
+PLAIT_API int plait__semaphore_released(plait_semaphore *semaphore, uint64_t was);
 
 /* Neither NULL nor misaligned; in one comparison, see plait__is_lock. */
 PLAIT__INLINE int plait__is_semaphore(const plait_semaphore *semaphore)
@@ -111,22 +113,23 @@ PLAIT__INLINE int plait__is_semaphore(const plait_semaphore *semaphore)
     return __builtin_expect(rotated - 1 < UINTPTR_MAX >> 3, 1);
 }
 
-/* One from the value, unless that is 0, which it always is of owned ones.  Bit 31, somebody sleeps, stays as it is. */
+/* Take one from the value, which stands above bit 0, unless it is 0, as it always is of owned ones.  Bit 0 stays as it is. */
 PLAIT__INLINE int plait__semaphore_try(plait_semaphore *semaphore)
 {
     if (!plait__is_semaphore(semaphore)) return 0;
-    uint32_t seen = __atomic_load_n(&semaphore->word, __ATOMIC_RELAXED);
-    if (!(seen & 0x7fffffffu)) return 0;
-    return __atomic_compare_exchange_n(&semaphore->word, &seen, seen - 1, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+    uint64_t seen = __atomic_load_n(&semaphore->word, __ATOMIC_RELAXED);
+    if (seen < 2) return 0;
+    return __atomic_compare_exchange_n(&semaphore->word, &seen, seen - 2, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }
 
-/* One to the value, if nobody sleeps and it is below its maximum, which is 0 for owned ones. */
+/* Add one to the value of a plain one, whatever it is: that tells whether somebody sleeps (bit 0), and whether there was room for
+ * it.  Who is nobody yet goes the slow way: it has to become a member before it wakes. */
 PLAIT__INLINE int plait__semaphore_give(plait_semaphore *semaphore)
 {
-    if (!plait__is_semaphore(semaphore)) return 0;
-    uint32_t seen = __atomic_load_n(&semaphore->word, __ATOMIC_RELAXED);
-    if (seen >= 0x7fffffffu - semaphore->margin) return 0;
-    return __atomic_compare_exchange_n(&semaphore->word, &seen, seen + 1, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+    if (!plait__is_semaphore(semaphore) || semaphore->margin || !__atomic_load_n(plait__me, __ATOMIC_RELAXED))
+        return plait__semaphore_release_slowly(semaphore, 1);
+    uint64_t was = __atomic_fetch_add(&semaphore->word, UINT64_C(2), __ATOMIC_RELEASE);
+    return __builtin_expect(!(was & 1) && was < UINT64_C(0xfffffffe), 1) ? 0 : plait__semaphore_released(semaphore, was);
 }
 
 #if defined __OPTIMIZE__ && !defined PLAIT_NO_INLINE
@@ -137,7 +140,7 @@ PLAIT__INLINE_TOO int plait_semaphore_acquire(plait_semaphore *semaphore, plait_
 
 PLAIT__INLINE_TOO int plait_semaphore_release(plait_semaphore *semaphore)
 {
-    return __builtin_expect(plait__semaphore_give(semaphore), 1) ? 0 : plait__semaphore_release_slowly(semaphore, 1);
+    return plait__semaphore_give(semaphore);
 }
 #endif
 

@@ -200,6 +200,6 @@ plait_semaphore *plait_owned_semaphore_new(int permits)
     struct plait__owned_semaphore *owned = plait_alloc(size < 64 ? 64 : size);       /* at least a cache line of its own */
     if (!owned) return NULL;
     owned->permits = (uint32_t)permits;
-    owned->face = (plait_semaphore){ .margin = PLAIT_SEMAPHORE_MAX, .owned = (uintptr_t)owned };
+    owned->face = (plait_semaphore){ .margin = PLAIT_SEMAPHORE_MAX, .kind = PLAIT__OWNED_SEMAPHORE };
     return &owned->face;
 }

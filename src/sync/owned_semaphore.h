@@ -9,8 +9,10 @@
 
 #include "base/futex.h"
 
+#define PLAIT__OWNED_SEMAPHORE 1u                          /* `kind` of a plait_semaphore */
+
 struct plait__owned_semaphore {
-    plait_semaphore face;                                  /* what users see; its `owned` is the address of this */
+    plait_semaphore face;                                  /* what users see */
     plait__word bell;                                      /* see owned_semaphore.c */
     uint32_t permits;
     _Atomic uint64_t holders[];                            /* of each permit: life << 32 | slot; 0: nobody */
@@ -18,7 +20,7 @@ struct plait__owned_semaphore {
 
 static inline struct plait__owned_semaphore *plait__owned_of(const plait_semaphore *semaphore)
 {
-    return (struct plait__owned_semaphore *)(uintptr_t)semaphore->owned;
+    return (struct plait__owned_semaphore *)(uintptr_t)semaphore;
 }
 
 /* The caller is a member.  As plait_semaphore_acquire. */

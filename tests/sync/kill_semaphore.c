@@ -6,7 +6,7 @@
 
 #include <plait.h>
 
-#define SLEEPERS (UINT32_C(1) << 31)
+#define SLEEPERS UINT64_C(1)
 
 static plait_semaphore *semaphore;
 
@@ -14,7 +14,7 @@ static struct notes {
     _Atomic int got;                                       /* how many of the others got a permit; they keep it */
 } *notes;
 
-static void set_up_with(uint32_t word)
+static void set_up_with(uint64_t word)
 {
     if (!notes) notes = test_shared(sizeof *notes);
     *notes = (struct notes){ 0 };
@@ -30,7 +30,7 @@ static void set_up_0(void)
 
 static void set_up_1(void)
 {
-    set_up_with(1);
+    set_up_with(2);
 }
 
 /* Nobody is there any more: it has so many permits, and works. */

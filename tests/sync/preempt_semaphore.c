@@ -10,7 +10,7 @@
 #include "family/repair.h"
 #include "sync/owned_semaphore.h"
 
-#define SLEEPERS (UINT32_C(1) << 31)
+#define SLEEPERS UINT64_C(1)
 
 static plait_semaphore *plain, *semaphore;
 
@@ -26,7 +26,7 @@ static void clear_notes(void)
     *notes = (struct notes){ .first = -1, .second = -1 };
 }
 
-static void set_up_plain(uint32_t word)
+static void set_up_plain(uint64_t word)
 {
     clear_notes();
     if (!plain) plain = plait_alloc(1600);                 /* not among very small blocks: those take long to sweep */
@@ -42,7 +42,7 @@ static void set_up_0(void)
 
 static void set_up_1(void)
 {
-    set_up_plain(1);
+    set_up_plain(2);
 }
 
 /* One for all, of one permit. */
