@@ -20,6 +20,7 @@
 #include <plait/family.h>
 #include <plait/lock.h>
 #include <plait/rlock.h>
+#include <plait/rwlock.h>
 #include <plait/semaphore.h>
 #include <plait/event.h>
 #include <plait/deadlock.h>

@@ -27,7 +27,8 @@ static const char *const names[PLAIT__FOR_COUNT] = {
     [PLAIT__FOR_SOMETHING] = "others", [PLAIT__FOR_LOCK] = "lock", [PLAIT__FOR_RLOCK] = "rlock",
     [PLAIT__FOR_RWLOCK_READ] = "rwlock", [PLAIT__FOR_RWLOCK_WRITE] = "rwlock", [PLAIT__FOR_SEMAPHORE] = "semaphore",
     [PLAIT__FOR_CONDITION] = "condition", [PLAIT__FOR_EVENT] = "event", [PLAIT__FOR_BARRIER] = "barrier",
-    [PLAIT__FOR_QUEUE] = "queue", [PLAIT__FOR_POOL] = "pool", [PLAIT__FOR_END] = "end of a process",
+    [PLAIT__FOR_QUEUE] = "queue", [PLAIT__FOR_POOL] = "workers of a pool", [PLAIT__FOR_TASK] = "next task",
+    [PLAIT__FOR_END] = "end of another",
 };
 
 const char *plait__kind_name(enum plait__waits_for kind)
@@ -114,7 +115,8 @@ static void describe_edge(const struct edge *edge, char *text, size_t size)
 {
     char name[64];
     plait__describe_member(edge->slot, name, sizeof name);
-    snprintf(text, size, "%s waits for the %s at %p", name, plait__kind_name(edge->kind), edge->object);
+    int length = snprintf(text, size, "%s waits for the %s", name, plait__kind_name(edge->kind));
+    if (edge->object) snprintf(text + length, size - (size_t)length, " at %p", edge->object);
 }
 
 /* ---- of the caller ---- */

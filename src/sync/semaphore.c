@@ -183,7 +183,8 @@ static int init(plait_semaphore *semaphore, int value, bool bounded)
 {
     if (!plait__is_semaphore(semaphore)) return not_a_semaphore(semaphore);
     if (value < 0) return plait__fail(-EINVAL, "a semaphore of %d permits", value);
-    *semaphore = (plait_semaphore){ .word = (uint64_t)value * ONE, .margin = bounded ? (uint32_t)(PLAIT_SEMAPHORE_MAX - value) : 0 };
+    uint32_t margin = bounded ? (uint32_t)(PLAIT_SEMAPHORE_MAX - value) : 0;
+    *semaphore = (plait_semaphore){ .word = (uint64_t)value * ONE, .margin = margin };
     return 0;
 }
 

@@ -10,6 +10,7 @@
 static struct sync_objects {
     plait_lock lock;
     plait_rlock rlock;
+    plait_rwlock *rwlock;
     plait_semaphore semaphore;
     plait_event event;
     plait_semaphore *owned;
@@ -17,12 +18,14 @@ static struct sync_objects {
 
 static void make_sync_objects(void)
 {
-    CHECK((with = plait_alloc(sizeof *with)) && (with->owned = plait_owned_semaphore_new(2)));
+    CHECK((with = plait_alloc(sizeof *with)) && (with->rwlock = plait_rwlock_new(NULL)));
+    CHECK((with->owned = plait_owned_semaphore_new(2)));
 }
 
 static void free_sync_objects(void)
 {
-    CHECK(plait_semaphore_free(with->owned) == 0 && plait_free(with) == 0);
+    CHECK(plait_semaphore_free(with->owned) == 0);
+    CHECK(plait_rwlock_free(with->rwlock) == 0 && plait_free(with) == 0);
 }
 
 static void acquire_and_release_lock(void)
@@ -43,6 +46,12 @@ static void acquire_and_release_rlock(void)
     CHECK(plait_rlock_acquire(&with->rlock, PLAIT_NOW) == 0 && plait_rlock_acquire(&with->rlock, PLAIT_NOW) == 0);
     CHECK(plait_rlock_depth(&with->rlock) == 2);
     CHECK(plait_rlock_release(&with->rlock) == 0 && plait_rlock_release(&with->rlock) == 0);
+}
+
+static void use_rwlock(int (*acquire)(plait_rwlock *lock, plait_deadline deadline), int readers)
+{
+    CHECK(acquire(with->rwlock, PLAIT_NOW) == 0 && plait_rwlock_readers(with->rwlock) == readers);
+    CHECK(plait_rwlock_release(with->rwlock) == 0);
 }
 
 static void acquire_and_release_semaphore(void)
@@ -92,6 +101,12 @@ static void report_deadlocks(void)
     X(plait_rlock_depth, 0, CHECK(plait_rlock_depth(&with->rlock) == 0))                              \
     X(plait_rlock_locked, 0, CHECK(plait_rlock_locked(&with->rlock) == 0))                            \
     X(plait_rlock_repr, 0, CHECK(plait_rlock_repr(&with->rlock, NULL, 0) == 16))                      \
+    X(plait_rwlock_new, ANY_TIME, CHECK(plait_rwlock_free(plait_rwlock_new(NULL)) == 0))              \
+    X(plait_rwlock_free, ANY_TIME, CHECK(plait_rwlock_free(NULL) == 0))                               \
+    X(plait_rwlock_acquire_read, 0, use_rwlock(plait_rwlock_acquire_read, 1))                         \
+    X(plait_rwlock_acquire_write, 0, use_rwlock(plait_rwlock_acquire_write, -1))                      \
+    X(plait_rwlock_release, 0, CHECK(plait_rwlock_release(with->rwlock) == PLAIT_EUNLOCKED))          \
+    X(plait_rwlock_readers, 0, CHECK(plait_rwlock_readers(with->rwlock) == 0))                        \
     X(plait_semaphore_new, ANY_TIME, CHECK(plait_semaphore_free(plait_semaphore_new(3)) == 0))        \
     X(plait_bounded_semaphore_new, ANY_TIME, CHECK(plait_semaphore_free(plait_bounded_semaphore_new(3)) == 0))               \
     X(plait_owned_semaphore_new, ANY_TIME, CHECK(plait_semaphore_free(plait_owned_semaphore_new(3)) == 0))                   \

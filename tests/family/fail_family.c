@@ -346,7 +346,7 @@ static const struct fail_operation waiting_for_the_lock_of_one_that_dies = {
 
 /* What the library calls and harness/fail.c does not stand in for, as it can not fail, or only by a mistake of ours: numbers, sets
  * and texts; locks; what ends something; what is there or is a limit; what is only told to the kernel.  Nobody can stand in for
- * vfork; what looks for functions in modules has its own tests. */
+ * vfork; what looks for functions in modules, and what the report of deadlocks calls, has its own tests. */
 static const char can_not_fail[] =
     " memcpy memset strlen strncmp strcmp strchr strrchr strcspn strstr strerrordesc_np snprintf vsnprintf sigfillset"
     " pthread_attr_destroy pthread_attr_init pthread_attr_setdetachstate pthread_mutexattr_destroy pthread_mutexattr_init"
@@ -355,10 +355,11 @@ static const char can_not_fail[] =
     " ftrylockfile funlockfile fflush stdout stderr __errno_location __libc_single_threaded"
     " close munmap munlock exit _exit on_exit free getpid getppid getenv sysconf clock_gettime getrlimit getrlimit64 prctl read"
     " kill waitid waitpid fstat fstat64 __register_atfork memcmp strcmp strcat strchr strcspn strcpy strerror sscanf"
-    " __isoc99_sscanf __isoc23_sscanf pthread_cond_broadcast pthread_cond_wait pthread_tryjoin_np pthread_detach pthread_self"
+    " __isoc99_sscanf __isoc23_sscanf pthread_tryjoin_np pthread_detach pthread_self"
     " pthread_join pthread_once pthread_setcancelstate __pthread_register_cancel __pthread_unregister_cancel"
     " __pthread_unwind_next __sigsetjmp sigemptyset sigaddset sigismember sigprocmask sigaction sigpending sigtimedwait sched_yield"
     " getauxval environ __environ stdin write __fpurge vfork _dl_find_object dladdr dlinfo dlclose dlerror"
+    " fprintf process_vm_readv"
     " signalfd recvmsg send sbrk dl_iterate_phdr ";        /* the last five: in forkservers, which are processes of their own */
 
 static bool is_the_tools(const char *name)
