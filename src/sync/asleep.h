@@ -5,8 +5,8 @@
 #include "base/error.h"
 #include "family/roster.h"
 
-/* Somebody sleeps, and the next change of the word has to wake it.  Be a member before that change: if we are killed between both,
- * our death wakes everybody.  Of one who can not be one nobody takes notice, which is no reason not to wake. */
+/* Somebody may sleep, and the next change of the word has to wake it.  Be a member before that change: if we are killed between
+ * both, our death wakes everybody.  Of one who can not be one nobody takes notice, which is no reason not to wake. */
 static inline void plait__before_waking(void)
 {
     if (PLAIT__LIKELY(plait__is_member())) return;

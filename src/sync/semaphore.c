@@ -117,9 +117,9 @@ static int release(plait_semaphore *semaphore, uint32_t count)
 {
     _Atomic uint64_t *word = word_of(semaphore);
     uint64_t maximum = MOST - semaphore->margin, seen = atomic_load(word);
+    plait__before_waking();                                /* and the next release goes the quick way */
     do {
         if (seen / ONE + count > maximum) return too_many(semaphore->margin);
-        if (seen & SLEEPERS) plait__before_waking();
     } while (!atomic_compare_exchange_strong(word, &seen, seen + count * ONE));
     if (seen & SLEEPERS) wake(word, seen + count * ONE, count);
     return 0;

@@ -5,10 +5,10 @@
 
 #include <plait.h>
 
-static plait_event *event;
+static plait_event *event, *gate;
 
 static struct notes {
-    _Atomic int begin, through;
+    _Atomic int past_gate, through;
 } *notes;
 
 static void set_up(void)
@@ -17,7 +17,9 @@ static void set_up(void)
     *notes = (struct notes){ 0 };
     if (!event) event = plait_event_new();
     assert_non_null(event);
-    *event = (plait_event){ 0 };
+    if (!gate) gate = plait_event_new();
+    assert_non_null(gate);
+    *event = *gate = (plait_event){ 0 };
 }
 
 static void must_work(bool is_set)
@@ -40,14 +42,15 @@ static const struct step_region *event_and_family(void)
 
 /* ---- the others ---- */
 
-static bool may_begin(void *unused)
+static bool all_are_past_the_gate(void *unused)
 {
-    return notes->begin != 0;
+    return notes->past_gate == 3;
 }
 
 static int wait_for_it(void)
 {
-    test_until(may_begin, NULL);
+    CHECK(plait_event_wait(gate, PLAIT_FOREVER) == 0);
+    notes->past_gate++;
     CHECK(plait_event_wait(event, PLAIT_FOREVER) == 0);
     notes->through++;
     return 0;
@@ -62,7 +65,8 @@ static void start_sleepers(void)
 
 static void let_them_sleep(void)
 {
-    notes->begin = 1;
+    MUST(plait_event_set(gate) == 0);
+    test_soon(all_are_past_the_gate, NULL, "the sleepers");
     for (int i = 0; i < 3; i++) member_until_sleeps(&sleepers[i]);
 }
 

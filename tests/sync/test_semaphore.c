@@ -14,7 +14,7 @@ static int (*volatile release_itself)(plait_semaphore *semaphore) = plait_semaph
 static struct scene {
     plait_semaphore semaphore, done;                       /* all-zero bytes: plain, and 0 */
     _Atomic int got, inside, most, ready;
-    long rounds;
+    long rounds, counter;
 } *scene;
 
 static plait_semaphore *semaphore;
@@ -409,6 +409,31 @@ static void no_signal_is_lost(void **state)
     assert_int_equal(plait_semaphore_get_value(semaphore), 0);
 }
 
+/* What it protects is seen by the next; also by ThreadSanitizer. */
+static int counts(void *unused)
+{
+    for (long i = 0; i < scene->rounds; i++) {
+        CHECK(plait_semaphore_acquire(semaphore, i % 7 ? PLAIT_FOREVER : plait_after(100)) == 0);
+        scene->counter++;
+        CHECK((i % 2 ? plait_semaphore_release(semaphore) : plait_semaphore_release_many(semaphore, 1)) == 0);
+    }
+    return 0;
+}
+
+static void no_count_is_lost(void **state)
+{
+    plait_semaphore *some[] = { plait_semaphore_new(1), plait_bounded_semaphore_new(1), plait_owned_semaphore_new(1) };
+    for (int i = 0; i < 3; i++) {
+        struct test_thread threads[4];
+        *scene = (struct scene){ .rounds = 20000 };
+        semaphore = some[i];
+        for (int j = 0; j < 4; j++) test_thread_start(&threads[j], counts, NULL);
+        for (int j = 0; j < 4; j++) assert_int_equal(test_thread_join(&threads[j]), 0);
+        assert_int_equal(scene->counter, 4 * scene->rounds);
+        assert_int_equal(plait_semaphore_free(some[i]), 0);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_scene, free_scene)
 
 static const struct CMUnitTest tests[] = {
@@ -435,5 +460,6 @@ static const struct CMUnitTest tests[] = {
     TEST(the_death_of_a_waiter_changes_nothing),
     TEST(never_more_than_its_value_are_inside),
     TEST(no_signal_is_lost),
+    TEST(no_count_is_lost),
 };
 TEST_MAIN(tests)
