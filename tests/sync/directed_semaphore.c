@@ -10,7 +10,7 @@
 #include "family/repair.h"
 #include "sync/owned_semaphore.h"
 
-#define SLEEPERS (UINT32_C(1) << 31)
+#define FLAG (UINT32_C(1) << 31)
 
 static plait_semaphore *semaphore;
 static struct plait__owned_semaphore *owned;
@@ -59,7 +59,7 @@ static void who_falls_asleep_before_the_flag_is_cleared_is_woken(void **state)
     test_family();
     for (int round = 0; round < 20; round++) {
         set_up(2);
-        owned->bell = SLEEPERS;
+        owned->bell = FLAG;
         MUST(plait_semaphore_acquire(semaphore, PLAIT_NOW) == 0);
         struct member releaser = member_start(release_and_be_held);
         hold_until_there();
@@ -143,6 +143,26 @@ static void a_release_before_the_sleep_is_seen(void **state)
         hold_let_go();
         MUST(member_wait(&waiter, "the waiter") == 0);
         MUST(notes->got == 0);
+        member_all_leave();
+    }
+}
+
+/* Two releases before the sleep, and then somebody else sets the flag again.  The waiter must not sleep on a bell that looks as it
+ * did before. */
+static void a_flag_that_went_down_and_up_before_the_sleep_is_seen(void **state)
+{
+    test_family();
+    for (int round = 0; round < 20; round++) {
+        set_up(2);
+        notes->wait_at = 2;
+        for (int i = 0; i < 2; i++) MUST(plait_semaphore_acquire(semaphore, PLAIT_NOW) == 0);
+        struct member waiter = member_start(wait_for_it);
+        hold_until_there();
+        MUST(plait_semaphore_release_many(semaphore, 2) == 0);
+        MUST(!(owned->bell & FLAG));
+        owned->bell |= FLAG;
+        hold_let_go();
+        MUST(member_wait(&waiter, "the waiter") == 0);
         member_all_leave();
     }
 }
@@ -277,6 +297,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(who_falls_asleep_before_the_flag_is_cleared_is_woken),
     cmocka_unit_test(the_holder_dies_before_the_sleep),
     cmocka_unit_test(a_release_before_the_sleep_is_seen),
+    cmocka_unit_test(a_flag_that_went_down_and_up_before_the_sleep_is_seen),
     cmocka_unit_test(how_a_holder_ended_is_known_after_forty_lives),
     cmocka_unit_test(a_release_wakes_one_after_the_other),
     cmocka_unit_test(the_permits_of_one_that_leaves_are_for_all),

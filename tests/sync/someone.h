@@ -24,7 +24,8 @@ static int someone__as_process(void *argument)
     return result;
 }
 
-/* The body must use CHECK, not assert_*; its result is from 0 to 255. */
+/* Processes first: in a child of a program with threads not everything works under every tool.
+ * The body must use CHECK, not assert_*; its result is from 0 to 255. */
 static inline void someone_start(struct someone *it, enum someone_kind kind, int (*body)(void *argument), void *argument)
 {
     *it = (struct someone){ .kind = kind, .body = body, .argument = argument };

@@ -190,7 +190,7 @@ static void as_many_are_woken_as_permits_are_released(void **state)
     struct someone waiters[5];
     make(4);
     for (int i = 0; i < 4; i++) assert_int_equal(plait_semaphore_acquire(semaphore, PLAIT_NOW), 0);
-    for (int i = 0; i < 5; i++) someone_start(&waiters[i], i % SOMEONE_KINDS, keeps_it, NULL);
+    for (int i = 0; i < 5; i++) someone_start(&waiters[i], i < 3 ? A_PROCESS : A_THREAD, keeps_it, NULL);
     for (int i = 0; i < 5; i++) test_until_watches(waiters[i].tid);
     assert_int_equal(plait_semaphore_release_many(semaphore, 3), 0);
     test_until_at_least(&scene->got, 3);
@@ -265,7 +265,7 @@ static void who_waits_gets_the_permit_of_the_dead(void **state)
     struct someone holders[2], waiters[4];
     for (int i = 0; i < 2; i++) someone_start(&holders[i], A_PROCESS, holds_until_the_end, NULL);
     test_until_at_least(&scene->ready, 2);
-    for (int i = 0; i < 4; i++) someone_start(&waiters[i], i % SOMEONE_KINDS, passes_it_on, NULL);
+    for (int i = 0; i < 4; i++) someone_start(&waiters[i], i < 2 ? A_PROCESS : A_THREAD, passes_it_on, NULL);
     for (int i = 0; i < 4; i++) test_until_watches(waiters[i].tid);
     test_kill(holders[0].tid);
     int told = 0;
@@ -339,7 +339,7 @@ static void never_more_than_its_permits_are_inside(void **state)
         struct someone users[6];
         *scene = (struct scene){ .rounds = 8000 };
         make(permits);
-        for (int i = 0; i < 6; i++) someone_start(&users[i], i % SOMEONE_KINDS, goes_in_and_out, NULL);
+        for (int i = 0; i < 6; i++) someone_start(&users[i], i < 3 ? A_PROCESS : A_THREAD, goes_in_and_out, NULL);
         for (int i = 0; i < 6; i++) assert_int_equal(someone_finish(&users[i]), 0);
         assert_true(scene->most <= permits && scene->most > 0);
         assert_int_equal(plait_semaphore_get_value(semaphore), permits);

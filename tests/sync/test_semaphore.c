@@ -13,7 +13,7 @@ static int (*volatile release_itself)(plait_semaphore *semaphore) = plait_semaph
 
 static struct scene {
     plait_semaphore semaphore, done;                       /* all-zero bytes: plain, and 0 */
-    _Atomic int got, inside, most, ready;
+    _Atomic int got, inside, most, end;
     long rounds, counter;
 } *scene;
 
@@ -214,6 +214,14 @@ static int acquires(void *unused)
     return 0;
 }
 
+/* Whoever ends wakes others; so it stays. */
+static int acquires_and_stays(void *unused)
+{
+    acquires(NULL);
+    test_until_set(&scene->end);
+    return 0;
+}
+
 static void who_waits_is_woken(void **state)
 {
     for (int i = 0; i < 8; i++) {
@@ -242,7 +250,7 @@ static void who_waits_outside_the_arena_is_woken(void **state)
 static void as_many_are_woken_as_permits_are_released(void **state)
 {
     struct someone waiters[6];
-    for (int i = 0; i < 6; i++) someone_start(&waiters[i], i % SOMEONE_KINDS, acquires, NULL);
+    for (int i = 0; i < 6; i++) someone_start(&waiters[i], i < 3 ? A_PROCESS : A_THREAD, acquires_and_stays, NULL);
     for (int i = 0; i < 6; i++) test_until_watches(waiters[i].tid);
     assert_int_equal(plait_semaphore_release_many(semaphore, 4), 0);
     test_until_at_least(&scene->got, 4);
@@ -250,6 +258,8 @@ static void as_many_are_woken_as_permits_are_released(void **state)
     assert_int_equal(plait_semaphore_release(semaphore), 0);
     test_until_at_least(&scene->got, 5);
     assert_int_equal(plait_semaphore_release(semaphore), 0);
+    test_until_at_least(&scene->got, 6);
+    scene->end = 1;
     for (int i = 0; i < 6; i++) assert_int_equal(someone_finish(&waiters[i]), 0);
     assert_int_equal(plait_semaphore_get_value(semaphore), 0);
 }
@@ -294,7 +304,7 @@ static void whoever_gives_up_keeps_nobody_asleep(void **state)
     for (int i = 0; i < 20; i++) {
         struct someone patient, hasty;
         someone_start(&patient, i % SOMEONE_KINDS, acquires, NULL);
-        someone_start(&hasty, A_PROCESS, gives_up, NULL);
+        someone_start(&hasty, i % SOMEONE_KINDS, gives_up, NULL);
         test_until_waits(patient.tid);
         if (i % 3) assert_int_equal(someone_finish(&hasty), 0);
         assert_int_equal(plait_semaphore_release(semaphore), 0);
@@ -316,7 +326,7 @@ static int releases_first(void *unused)
 static void who_was_nobody_wakes_as_a_member(void **state)
 {
     struct someone waiter, other;
-    someone_start(&waiter, A_THREAD, acquires, NULL);
+    someone_start(&waiter, A_PROCESS, acquires, NULL);
     test_until_watches(waiter.tid);
     someone_start(&other, A_PROCESS, releases_first, NULL);
     assert_int_equal(someone_finish(&other), 0);
@@ -379,7 +389,7 @@ static void never_more_than_its_value_are_inside(void **state)
         struct someone users[6];
         *scene = (struct scene){ .rounds = 10000 };
         assert_int_equal(plait_bounded_semaphore_init(semaphore, value), 0);
-        for (int i = 0; i < 6; i++) someone_start(&users[i], i % SOMEONE_KINDS, goes_in_and_out, NULL);
+        for (int i = 0; i < 6; i++) someone_start(&users[i], i < 3 ? A_PROCESS : A_THREAD, goes_in_and_out, NULL);
         for (int i = 0; i < 6; i++) assert_int_equal(someone_finish(&users[i]), 0);
         assert_true(scene->most <= value && scene->most > 0);
         assert_int_equal(plait_semaphore_get_value(semaphore), value);
@@ -404,7 +414,7 @@ static void no_signal_is_lost(void **state)
     struct someone others[6];
     scene->rounds = 7 * 2000;
     long each = scene->rounds / 7 * (6 + 3);
-    for (int i = 0; i < 6; i++) someone_start(&others[i], i / 2 % SOMEONE_KINDS, i % 2 ? signals : takes_signals, &each);
+    for (int i = 0; i < 6; i++) someone_start(&others[i], i < 3 ? A_PROCESS : A_THREAD, i % 2 ? signals : takes_signals, &each);
     for (int i = 0; i < 6; i++) assert_int_equal(someone_finish(&others[i]), 0);
     assert_int_equal(plait_semaphore_get_value(semaphore), 0);
 }
