@@ -82,8 +82,8 @@ def pingpong(one_core):
 
 # ---- locks, memory ----
 
-def lock(count):
-    held = SPAWNING.Lock()
+def lock(count, make=SPAWNING.Lock):
+    held = make()
     n = 200000
 
     def body():
@@ -275,6 +275,7 @@ BENCHES = [
     ("pingpong-64B-two-cores", "python", "us", lambda: pingpong(False)),
     ("lock-uncontended", "python", "ns", lambda: lock(1)),
     ("lock-contended-2", "python", "ns", lambda: lock(2)),
+    ("rlock-uncontended", "python", "ns", lambda: lock(1, SPAWNING.RLock)),
     ("semaphore-uncontended", "python", "ns", semaphore),
     ("event-pingpong-one-core", "python", "us", lambda: event_pingpong(True)),
     ("event-pingpong-two-cores", "python", "us", lambda: event_pingpong(False)),

@@ -194,6 +194,7 @@ static void fill_in(struct plait__slot *slot, bool unpulsed)
     note_namespace(plait__pid_namespace());
     atomic_store(&slot->inside, NULL);
     atomic_store(&slot->waiting, NULL);
+    atomic_store(&slot->joining, 0);
     atomic_store(&slot->tid, tid);
     atomic_store(&slot->pid_namespace, plait__pid_namespace());
     if (pid == tid) snprintf(slot->name, sizeof slot->name, "%.*s", (int)PLAIT__NAME_SIZE - 1, plait__process_name());

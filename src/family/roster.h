@@ -61,6 +61,7 @@ struct plait__slot {
     _Alignas(64) char name[PLAIT__NAME_SIZE];
     _Atomic uint32_t deaths;                               /* how many lives of this slot ended by death */
     _Atomic uint32_t died[PLAIT__DEATHS_KEPT];             /* the last of them: entry deaths % KEPT is the next to be written */
+    _Atomic int32_t joining;                               /* the thread whose end it waits for, written by the member; 0: none */
 };
 
 struct plait__roster {

@@ -89,6 +89,10 @@ static inline int plait__wait(struct plait__wait *wait, plait__word *word, uint3
     return plait__spin(wait) ? 0 : plait__park(wait, word, expected, owner);
 }
 
+/* From now on the caller waits, by whatever means, for the end of this thread (a process's first has its pid); 0: no more.  For
+ * whoever asks why nothing goes on; nobody else goes by it. */
+void plait__announce_join(int32_t tid);
+
 void plait__wait_learn(const struct plait__wait *wait);
 
 /* For who sleeps on something else afterwards: it was not worth it. */

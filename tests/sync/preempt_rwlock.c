@@ -74,6 +74,27 @@ static const struct preempt_case read_read = {
     .first = { .run = read_first }, .second = read_second, .set_up = set_up, .check = check_both_used, EACH_CHANGE,
 };
 
+/* ---- both try, and keep it ---- */
+
+static void try_to_read_first(void) { notes->first = plait_rwlock_acquire_read(lock, PLAIT_NOW); }
+static void try_to_read_second(void) { notes->second = plait_rwlock_acquire_read(lock, PLAIT_NOW); }
+static void try_to_write_first(void) { notes->first = plait_rwlock_acquire_write(lock, PLAIT_NOW); }
+static void try_to_write_second(void) { notes->second = plait_rwlock_acquire_write(lock, PLAIT_NOW); }
+
+static void check_one_at_most(void)
+{
+    MUST(notes->first == 0 || notes->first == -ETIMEDOUT);
+    MUST(notes->second == 0 || notes->second == -ETIMEDOUT);
+    MUST(notes->first != 0 || notes->second != 0);
+}
+
+static const struct preempt_case try_read_write = {
+    .first = { .run = try_to_read_first }, .second = try_to_write_second, .set_up = set_up, .check = check_one_at_most,
+};
+static const struct preempt_case try_write_read = {
+    .first = { .run = try_to_write_first }, .second = try_to_read_second, .set_up = set_up, .check = check_one_at_most,
+};
+
 /* ---- one has it already ---- */
 
 static void acquire_write(void)
@@ -148,6 +169,8 @@ static const struct CMUnitTest tests[] = {
     PREEMPT_TEST(write_read),
     PREEMPT_TEST(write_write),
     PREEMPT_TEST(read_read),
+    PREEMPT_TEST(try_read_write),
+    PREEMPT_TEST(try_write_read),
     PREEMPT_TEST(release_write_read),
     PREEMPT_TEST(release_write_write),
     PREEMPT_TEST(release_read_write),

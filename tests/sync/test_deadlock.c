@@ -9,6 +9,7 @@
 #include <plait/deadlock.h>
 #include <plait/error.h>
 #include <plait/lock.h>
+#include <plait/process.h>
 #include <plait/queue.h>
 #include <plait/rlock.h>
 #include <plait/rwlock.h>
@@ -101,7 +102,8 @@ static void check_ring_is_reported(int of)
 {
     pid_t children[MANY];
     char expected[200];
-    memset(scene, 0, offsetof(struct scene, rwlock));
+    memset(scene->locks, 0, sizeof scene->locks);
+    for (int i = 0; i < MANY; i++) scene->ready[i] = 0;
     scene->go = 0;
     start_ring(children, of, 0);
     assert_int_equal(reported(), 1);
@@ -245,6 +247,67 @@ static void cycles_of_rlocks_and_rwlocks_are_told(void **state)
     check_cycle_with_rwlock(reads_then_wants_the_rlock, plait_rwlock_acquire_write);
 }
 
+/* ---- ends ---- */
+
+static int wants_the_first_lock(void *unused)
+{
+    scene->ready[0] = 1;
+    return plait_lock_acquire(&scene->locks[0], PLAIT_FOREVER) < 0;
+}
+
+/* The commonest of all: the parent waits for the end of a child, with a lock that the child wants. */
+static void check_join(int kind)
+{
+    char expected[100];
+    const plait_process_options options = { .name = "Child", .kind = kind };
+    scene->ready[0] = 0;
+    assert_int_equal(plait_lock_acquire(&scene->locks[0], PLAIT_NOW), 0);
+    plait_process *child = plait_start(wants_the_first_lock, NULL, 0, &options);
+    assert_non_null(child);
+    test_until_set(&scene->ready[0]);
+    test_until_watches(plait_process_pid(child));
+    assert_int_equal(plait_process_join(child, plait_after(0.02)), -ETIMEDOUT);
+    snprintf(expected, sizeof expected, "Child (pid %d) is still running: a deadlock: MainProcess", (int)plait_process_pid(child));
+    assert_non_null(strstr(plait_error_detail(), expected));
+    assert_non_null(strstr(plait_error_detail(), "waits for the end of"));
+    assert_non_null(strstr(plait_error_detail(), "waits for the lock at"));
+    assert_int_equal(plait_lock_release(&scene->locks[0]), 0);
+    assert_int_equal(plait_process_join(child, PLAIT_FOREVER), 0);
+    assert_int_equal(plait_process_exitcode(child), 0);
+    assert_int_equal(plait_process_free(child), 0);
+    assert_int_equal(plait_lock_release(&scene->locks[0]), 0);
+}
+
+static void who_joins_one_that_wants_its_lock_is_told(void **state)
+{
+    check_join(PLAIT_PROCESSES);
+    check_join(PLAIT_THREADS);
+}
+
+static int waits_for_the_end_of(void *process)
+{
+    CHECK(plait_lock_locked(&scene->locks[0]) == 1);       /* a member by now: who is none holds nothing */
+    return plait_process_join(process, PLAIT_FOREVER);
+}
+
+static void a_join_that_hangs_is_in_the_report(void **state)
+{
+    struct test_thread thread;
+    assert_int_equal(plait_lock_acquire(&scene->locks[0], PLAIT_NOW), 0);
+    plait_process *child = plait_start(wants_the_first_lock, NULL, 0, &(plait_process_options){ .name = "Child" });
+    assert_non_null(child);
+    test_until_set(&scene->ready[0]);
+    test_until_watches(plait_process_pid(child));
+    test_thread_start(&thread, waits_for_the_end_of, child);
+    do assert_int_equal(reported(), 0);                    /* this thread has the lock, and does not wait */
+    while (times(report, "waits for the end of Child (pid ") == 0);
+    assert_int_equal(times(report, "Child (pid "), 2);
+    assert_int_equal(plait_lock_release(&scene->locks[0]), 0);
+    assert_int_equal(test_thread_join(&thread), 0);
+    assert_int_equal(plait_process_free(child), 0);
+    assert_int_equal(plait_lock_release(&scene->locks[0]), 0);
+}
+
 /* ---- no false alarms ---- */
 
 static int gets_a_message(void *unused)
@@ -353,6 +416,8 @@ static const struct CMUnitTest tests[] = {
     TEST(a_long_cycle_is_cut_where_the_detail_ends),
     TEST(threads_with_private_locks_are_told_too),
     TEST(cycles_of_rlocks_and_rwlocks_are_told),
+    TEST(who_joins_one_that_wants_its_lock_is_told),
+    TEST(a_join_that_hangs_is_in_the_report),
     TEST(who_waits_for_anybody_is_in_no_cycle),
     TEST(who_was_passed_by_is_in_no_cycle),
     TEST(there_is_no_false_alarm),

@@ -165,15 +165,31 @@ static void a_writer_waits_for_readers_and_readers_for_a_writer(void **state)
     assert_int_equal(test_thread_join(&reader), 0);
 }
 
+/* Whoever was in stays a member: to leave would wake those who watch its pulse. */
+static int reads_or_writes_and_stays(void *writer)
+{
+    CHECK((writer ? writes(NULL) : reads(NULL)) == 0);
+    atomic_fetch_add(&notes->ready, 1);
+    test_until_set(&notes->end);
+    return 0;
+}
+
+static bool all_were_in(void *unused)
+{
+    return notes->ready == 6;
+}
+
 static void all_who_wait_for_a_writer_get_in(void **state)
 {
     struct test_thread waiters[6];
     assert_int_equal(plait_rwlock_acquire_write(lock, PLAIT_NOW), 0);
     for (int i = 0; i < 6; i++) {
-        test_thread_start(&waiters[i], i % 3 ? reads : writes, NULL);
+        test_thread_start(&waiters[i], reads_or_writes_and_stays, i % 3 ? NULL : lock);
         test_until_watches(waiters[i].tid);
     }
     assert_int_equal(plait_rwlock_release(lock), 0);
+    test_until(all_were_in, NULL);
+    notes->end = 1;
     for (int i = 0; i < 6; i++) assert_int_equal(test_thread_join(&waiters[i]), 0);
 }
 
