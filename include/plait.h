@@ -21,6 +21,8 @@
 #include <plait/lock.h>
 #include <plait/rlock.h>
 #include <plait/rwlock.h>
+#include <plait/semaphore.h>
+#include <plait/event.h>
 #include <plait/deadlock.h>
 #include <plait/log.h>
 #include <plait/queue.h>

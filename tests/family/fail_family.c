@@ -69,6 +69,28 @@ static const struct fail_operation first_lock_new = { .run = call_lock_new, .fin
 static const struct fail_operation first_queue_new = { .run = call_queue_new, .finish = free_queue };
 static const struct fail_operation first_unbounded_queue_new = { .run = call_unbounded_new, .finish = free_queue };
 
+static void free_semaphore(void)
+{
+    CHECK(plait_semaphore_acquire(made, PLAIT_NOW) == 0 && plait_semaphore_release(made) == 0);
+    CHECK(plait_semaphore_get_value(made) == 3 && plait_semaphore_free(made) == 0);
+}
+
+static void free_event(void)
+{
+    CHECK(plait_event_set(made) == 0 && plait_event_wait(made, PLAIT_NOW) == 0);
+    CHECK(plait_event_free(made) == 0);
+}
+
+static int call_semaphore_new(void) { return make(plait_semaphore_new(3)); }
+static int call_bounded_semaphore_new(void) { return make(plait_bounded_semaphore_new(3)); }
+static int call_owned_semaphore_new(void) { return make(plait_owned_semaphore_new(3)); }
+static int call_event_new(void) { return make(plait_event_new()); }
+
+static const struct fail_operation first_semaphore_new = { .run = call_semaphore_new, .finish = free_semaphore };
+static const struct fail_operation first_bounded_semaphore_new = { .run = call_bounded_semaphore_new, .finish = free_semaphore };
+static const struct fail_operation first_owned_semaphore_new = { .run = call_owned_semaphore_new, .finish = free_semaphore };
+static const struct fail_operation first_event_new = { .run = call_event_new, .finish = free_event };
+
 static plait_lock private_lock;
 
 static int call_acquire(void)
@@ -374,6 +396,10 @@ static const struct CMUnitTest tests[] = {
     FAIL_TESTS(first_alloc_of_much),
     FAIL_TESTS(first_message_alloc),
     FAIL_TESTS(first_lock_new),
+    FAIL_TESTS(first_semaphore_new),
+    FAIL_TESTS(first_bounded_semaphore_new),
+    FAIL_TESTS(first_owned_semaphore_new),
+    FAIL_TESTS(first_event_new),
     FAIL_TESTS(first_queue_new),
     FAIL_TESTS(first_acquire),
     FAIL_TESTS(first_unbounded_queue_new),
