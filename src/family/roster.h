@@ -72,7 +72,7 @@ struct plait__roster {
     _Atomic uint32_t announced;                            /* the sleepers were told of the slots up to this one */
     _Atomic uint32_t pid_namespace, many_namespaces;       /* the first member's; others', or unknown ones, were seen */
     _Alignas(64) plait__word epoch;                        /* counted up when everybody has to look again */
-    _Atomic uint32_t endings;                              /* lives that ended and may have left leases */
+    _Atomic uint32_t endings;                              /* lives that ended and may be missed: all that died, and some others */
     _Alignas(64) unsigned char log[PLAIT__LOG_SIZE];       /* zero at first; what is in it only the room of logs knows */
     _Alignas(256) struct plait__slot slots[PLAIT__MEMBERS_MAX + 1];      /* number 0 is nobody's */
 };
@@ -98,6 +98,7 @@ struct plait__self {
     uint32_t spin_limit, parks, try_after;                 /* see wait.c */
     struct plait__stream stream;
     uint32_t leases;                                       /* leases not yet acknowledged */
+    uint32_t parties;                                      /* how many barriers it is a party of: who waits there has to know its end */
     uint32_t asked;                                        /* the member that plait__ask_kernel asked about last */
     int64_t look_at, ask_at;                               /* when to look, and to ask, next before giving up; see wait.c */
 };
