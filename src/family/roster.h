@@ -98,7 +98,7 @@ struct plait__self {
     uint32_t spin_limit, parks, try_after;                 /* see wait.c */
     struct plait__stream stream;
     uint32_t leases;                                       /* leases not yet acknowledged */
-    uint32_t parties;                                      /* how many barriers it is a party of: who waits there has to know its end */
+    uint32_t parties;                                      /* of so many barriers: who waits there has to learn of its end */
     uint32_t asked;                                        /* the member that plait__ask_kernel asked about last */
     int64_t look_at, ask_at;                               /* when to look, and to ask, next before giving up; see wait.c */
 };

@@ -1,9 +1,9 @@
 /* sync/barrier.c - who has come is in the cells, how it ended in the state; both name the generation that they are about.
  *
- * A generation is the time until all are there, or until a reset.  Who comes takes, in their order, the first cell that is not of the
- * present generation, by one compare-and-swap that writes who it is.  So those of a generation stand side by side from the first
- * cell on, and who takes the last cell is the last to come: it alone moves the generation on.  Cells of earlier generations mean
- * nothing any more.
+ * A generation is the time until all are there, or until a reset.  Who comes takes, in their order, the first cell that is not of
+ * the present generation, by one compare-and-swap that writes who it is.  So those of a generation stand side by side from the
+ * first cell on, and who takes the last cell is the last to come: it alone moves the generation on.  Cells of earlier generations
+ * mean nothing any more.
  *
  *   state   63      32  31        4   3   2   0
  *          | history   | generation | W | why   |
@@ -13,8 +13,8 @@
  * why: not 0 if it is broken.  W: somebody sleeps on the low half.  History: how the last 32 generations ended, the latest in the
  * lowest bit, 1: all were there.
  *
- * Nothing is half done: who was killed had come or not, and all were there or not.  Whoever waits looks, before each sleep and after
- * every death of the family, at those who have come, and breaks the barrier when one of them is no more. */
+ * Nothing is half done: who was killed had come or not, and all were there or not.  Whoever waits looks, before each sleep and
+ * after every death of the family, at those who have come, and breaks the barrier when one of them is no more. */
 #include <plait/barrier.h>
 
 #include <errno.h>
@@ -153,8 +153,8 @@ static bool break_it(plait_barrier *barrier, uint32_t generation, enum why why)
     return true;
 }
 
-/* This generation ends, and the next one begins, if it is open (all have come), or if it is broken (a reset).  False: it was not, or is
- * over. */
+/* This generation ends, and the next one begins, if it is open (all have come), or if it is broken (a reset).  False: it was not,
+ * or is over. */
 static bool move_on(plait_barrier *barrier, uint32_t generation, bool open)
 {
     uint64_t seen = atomic_load(&barrier->state), next;

@@ -1,8 +1,8 @@
 /* sync/condition.c - who waits belongs to a group: the older or the newer one.
  *
- * A notify is for those who waited when it came, so who comes later must not take it.  It serves the older group: all of it, and then
- * the group is *closed* (a number that its members remember is counted up), or some of it, whoever of them comes first, and then it
- * has so many *notified*.  When the older is closed, the newer is the older, and the closed one takes those who come.
+ * A notify is for those who waited when it came, so who comes later must not take it.  It serves the older group: all of it, and
+ * then the group is *closed* (a number that its members remember is counted up), or some of it, whoever of them comes first, and
+ * then it has so many *notified*.  When the older is closed, the newer is the older, and the closed one takes those who come.
  *
  * All of it is written by who holds the lock, but for ASLEEP, which sleepers set in the word that they sleep on.  Nothing here has
  * to survive a death: after each, everybody who waits looks again, and who comes next begins anew (`endings`). */
@@ -57,8 +57,8 @@ static void close_group(plait__waiters *group)
     set(&group->count, 0);
 }
 
-/* A life has ended since: all who wait look again by themselves, and are counted no more.  What the dead one may have left half done
- * is over with that. */
+/* A life has ended since: all who wait look again by themselves, and are counted no more.  What the dead one may have left half
+ * done is over with that. */
 static void begin_anew_after_a_death(plait_condition *condition)
 {
     uint32_t endings = atomic_load(&plait__roster->endings);
@@ -140,7 +140,8 @@ static struct waiter come(plait_condition *condition)
 /* Whether there may be news for this one: asked without the lock, after a look at the word. */
 static bool may_be_told(const struct waiter *me)
 {
-    return get(&me->group->closed) != me->closed || get(&me->group->notified) || atomic_load(&plait__roster->endings) != me->endings;
+    if (get(&me->group->closed) != me->closed || get(&me->group->notified)) return true;
+    return atomic_load(&plait__roster->endings) != me->endings;
 }
 
 /* Sleep until there may be news.  0, or -ETIMEDOUT. */
@@ -186,7 +187,8 @@ int plait_condition_wait(plait_condition *condition, plait_deadline deadline)
     return result == -ETIMEDOUT ? plait__fail(result, "the condition at %p was not notified", (void *)condition) : result;
 }
 
-int plait_condition_wait_for(plait_condition *condition, int (*predicate)(void *argument), void *argument, plait_deadline deadline)
+int plait_condition_wait_for(plait_condition *condition, int (*predicate)(void *argument), void *argument,
+                             plait_deadline deadline)
 {
     if (!predicate) return plait__fail(-EINVAL, "the predicate is NULL");
     int result = check_holder(condition, "must acquire() condition before using wait_for()");

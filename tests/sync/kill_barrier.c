@@ -1,5 +1,5 @@
-/* A barrier whose party is killed after every instruction.  What must hold for the survivors: nobody hangs; all who wait for the same
- * time learn the same; and after a reset it works. */
+/* A barrier whose party is killed after every instruction.  What must hold for the survivors: nobody hangs; all who wait for the
+ * same time learn the same; and after a reset it works. */
 #include "kill.h"
 
 #include <plait.h>
@@ -185,7 +185,6 @@ static const struct kill_case come_last = {
     .check = check_both,
     .tear_down = tear_down,
     .regions = barrier_and_family,
-    .long_one = true,
 };
 
 /* ---- to break it, and to mend it ---- */

@@ -1,5 +1,5 @@
-/* A condition whose user is killed after every instruction.  What must hold for the survivors: nobody hangs, whoever waited looks, and
- * the condition works as before. */
+/* A condition whose user is killed after every instruction.  What must hold for the survivors: nobody hangs, whoever waited looks,
+ * and the condition works as before. */
 #include "kill.h"
 
 #include <plait.h>

@@ -428,7 +428,8 @@ static void a_wait_releases_all_levels(void **state)
     assert_int_equal(test_thread_join(&thread), PLAIT_EUNLOCKED);
 }
 
-/* --- with other locks, in other memory ------------------------------------------------------------------------------------------ */
+/* --- with other locks, in other memory ------------------------------------------------------------------------------------------
+ * */
 
 static void check_works(plait_condition *of)
 {
@@ -471,7 +472,8 @@ static void it_can_stand_anywhere_in_zeroed_memory(void **state)
     free(heap);
 }
 
-/* --- taking turns --------------------------------------------------------------------------------------------------------------- */
+/* --- taking turns ---------------------------------------------------------------------------------------------------------------
+ * */
 
 static struct turns {
     int turn, rounds, count;
