@@ -1,5 +1,5 @@
-/* One user of a condition is held after every instruction while another runs a whole operation: a notify reaches whoever waited when
- * it came, and no more than it is for. */
+/* One user of a condition is held after every instruction while another runs a whole operation: a notify reaches whoever waited
+ * when it came, and no more than it is for. */
 #include "preempt.h"
 
 #include <plait.h>
