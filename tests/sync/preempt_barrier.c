@@ -298,8 +298,8 @@ static void check_told_first(void)
 }
 
 static const struct preempt_case sleep_die = {
-    .first = { .run = come_first }, .second = do_nothing, .set_up = set_up_one_of_three, .held = kill_third, .check = check_told_first,
-    .tear_down = tear_down, .regions = barrier_and_family, .stride = 17,
+    .first = { .run = come_first }, .second = do_nothing, .set_up = set_up_one_of_three, .held = kill_third,
+    .check = check_told_first, .tear_down = tear_down, .regions = barrier_and_family, .stride = 17,
 };
 
 static const struct CMUnitTest tests[] = {

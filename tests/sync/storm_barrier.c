@@ -20,6 +20,7 @@ static struct shared {
 
 static int act(void *unused)
 {
+    atomic_store(&shared->places[(shared->acted + TIMES / 2) % TIMES], 0);
     shared->acted++;
     return 0;
 }
@@ -29,7 +30,6 @@ static void note_place(int place)
 {
     const uint64_t time = shared->acted;
     if (atomic_fetch_or(&shared->places[time % TIMES], 1 << place) & 1 << place) shared->wrong++;
-    atomic_store(&shared->places[(time + TIMES / 2) % TIMES], 0);
     shared->met++;
 }
 
