@@ -320,6 +320,16 @@ int plait_barrier_reset(plait_barrier *barrier)
     }
 }
 
+int plait_barrier_broken(plait_barrier *barrier)
+{
+    int error = check(barrier);
+    if (error) return error;
+    uint64_t state = atomic_load(&barrier->state);
+    enum why why = state & WHY ? WHOLE : look_for_the_dead(barrier, generation_in(state));
+    if (why) break_it(barrier, generation_in(state), why);
+    return (atomic_load(&barrier->state) & WHY) != 0;
+}
+
 /* ---- named parties ---- */
 
 static _Atomic uint64_t *my_name(const plait_barrier *barrier)
@@ -329,13 +339,15 @@ static _Atomic uint64_t *my_name(const plait_barrier *barrier)
     return NULL;
 }
 
+/* Where nobody is named, or one who has ended: that has broken the barrier, and when that is written down, nobody needs the name. */
 int plait_barrier_join(plait_barrier *barrier)
 {
     int error = check(barrier);
     if (error || my_name(barrier)) return error;
     for (uint32_t i = 0; i < barrier->parties; i++) {
-        uint64_t nobody = 0;
-        if (!atomic_compare_exchange_strong(&names_of(barrier)[i], &nobody, plait__self.owner)) continue;
+        uint64_t seen = atomic_load(&names_of(barrier)[i]);
+        if (plait__owner_slot(seen) && (!fate_of(seen) || plait_barrier_broken(barrier) != 1)) continue;
+        if (!atomic_compare_exchange_strong(&names_of(barrier)[i], &seen, plait__self.owner)) continue;
         plait__self.parties++;
         return 0;
     }
@@ -354,16 +366,6 @@ int plait_barrier_leave(plait_barrier *barrier)
 }
 
 /* ---- looking ---- */
-
-int plait_barrier_broken(plait_barrier *barrier)
-{
-    int error = check(barrier);
-    if (error) return error;
-    uint64_t state = atomic_load(&barrier->state);
-    enum why why = state & WHY ? WHOLE : look_for_the_dead(barrier, generation_in(state));
-    if (why) break_it(barrier, generation_in(state), why);
-    return (atomic_load(&barrier->state) & WHY) != 0;
-}
 
 int plait_barrier_parties(const plait_barrier *barrier)
 {

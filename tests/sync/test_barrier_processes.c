@@ -251,6 +251,18 @@ static void a_named_party_that_died_before_anybody_came_breaks_it(void **state)
     }
 }
 
+/* The names of the dead keep nobody from having one. */
+static void the_names_of_the_dead_are_taken_over(void **state)
+{
+    scene->go = 1;
+    for (int i = 0; i < 3 * PARTIES; i++) assert_int_equal(test_wait_exit(test_fork(joins_and_stays, NULL)), 0);
+    assert_int_equal(plait_barrier_join(barrier), 0);
+    assert_int_equal(plait_barrier_wait(barrier, PLAIT_FOREVER), PLAIT_EBROKEN);
+    assert_int_equal(plait_barrier_reset(barrier), 0);
+    assert_int_equal(plait_barrier_broken(barrier), 0);
+    assert_int_equal(plait_barrier_leave(barrier), 0);
+}
+
 /* --- late -----------------------------------------------------------------------------------------------------------------------
  * */
 
@@ -321,6 +333,7 @@ static const struct CMUnitTest tests[] = {
     TEST(a_named_party_that_is_killed_breaks_it),
     TEST(a_named_party_that_leaves_breaks_it),
     TEST(a_named_party_that_died_before_anybody_came_breaks_it),
+    TEST(the_names_of_the_dead_are_taken_over),
     TEST(who_is_late_learns_that_all_were_there),
     TEST(who_is_late_learns_of_a_reset),
 };
