@@ -1,7 +1,7 @@
 /* barrier - a hot rod cools down: four processes work on a quarter of it each, step by step.
  *
- * In each step every piece of the rod takes the mean of its neighbours.  For that all must have finished the step before: they meet at
- * a barrier, and the last to come exchanges old and new temperatures, before anybody goes on.
+ * In each step every piece of the rod takes the mean of its neighbours.  For that all must have finished the step before: they meet
+ * at a barrier, and the last to come exchanges old and new temperatures, before anybody goes on.
  *
  * The second time one of them is killed on its way.  It had said that it takes part (plait_barrier_join), so the others do not wait
  * for it for ever: they are told.

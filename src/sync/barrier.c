@@ -339,7 +339,8 @@ static _Atomic uint64_t *my_name(const plait_barrier *barrier)
     return NULL;
 }
 
-/* Where nobody is named, or one who has ended: that has broken the barrier, and when that is written down, nobody needs the name. */
+/* Where nobody is named, or one who has ended: that has broken the barrier, and when that is written down, nobody needs the name.
+ * */
 int plait_barrier_join(plait_barrier *barrier)
 {
     int error = check(barrier);

@@ -223,6 +223,31 @@ static void a_named_party_dies_between_look_and_sleep(void **state)
     check_deaths_between_look_and_sleep(wait_at_barrier, be_named, PLAIT_EBROKEN);
 }
 
+/* Who leaves gives its pulse up, which wakes one who watches: the bystander.  The one who waits at the barrier learns it all the
+ * same. */
+static int be_named_and_leave(void)
+{
+    return plait_barrier_join(barrier);
+}
+
+static void a_named_party_leaves_beside_a_bystander(void **state)
+{
+    test_family();
+    set_up(3);
+    struct member bystander = member_bystander();
+    member_until_sleeps(&bystander);
+    struct member named = member_start(be_named_and_leave);
+    MUST(member_wait(&named, "the named party") == 0);
+    notes->wait_at = 0;
+    struct member waiter = member_start(wait_at_barrier);
+    member_until_sleeps(&waiter);
+    member_leave(&named);
+    MUST(member_wait(&waiter, "the waiter") == 0 && notes->got == PLAIT_EBROKEN);
+    member_kill(&bystander);
+    member_until_repaired(bystander.slot);
+    tear_down();
+}
+
 /* ---- who repairs is killed, too ---- */
 
 static void repair(void)
@@ -290,6 +315,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(anybody_dies_between_look_and_sleep),
     cmocka_unit_test(a_party_dies_between_look_and_sleep),
     cmocka_unit_test(a_named_party_dies_between_look_and_sleep),
+    cmocka_unit_test(a_named_party_leaves_beside_a_bystander),
     cmocka_unit_test(a_repairer_dies_beside_a_condition),
     cmocka_unit_test(a_repairer_dies_beside_a_barrier),
 };

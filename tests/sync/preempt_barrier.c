@@ -249,6 +249,46 @@ static const struct preempt_case last_last = {
     .regions = barrier_and_family, .stride = 11,
 };
 
+/* One has come already, and the second comes twice: with that one, and with the first, or whoever comes.  The first must not take
+ * the place that the second has the second time. */
+static _Atomic int *meetings;
+
+static void come_and_count(void)
+{
+    for (int i = 0; i < 2; i++) {
+        if (plait_barrier_wait(barrier, PLAIT_FOREVER) >= 0) ++*meetings;
+    }
+}
+
+static void set_up_one_who_came(void)
+{
+    if (!meetings) meetings = test_shared(sizeof *meetings);
+    *meetings = 0;
+    set_up_one();
+}
+
+static bool second_has_met_twice(void *unused)
+{
+    if (*meetings < 2 && plait_barrier_n_waiting(barrier) == 1) MUST(plait_barrier_wait(barrier, PLAIT_NOW) == 1);
+    return *meetings == 2;
+}
+
+static void meet_the_second(void)
+{
+    test_soon(second_has_met_twice, NULL, "the second");
+    third_is_done();
+}
+
+static void check_all_met(void)
+{
+    MUST(notes->first >= 0 && plait_barrier_broken(barrier) == 0 && plait_barrier_n_waiting(barrier) == 0);
+}
+
+static const struct preempt_case come_beside_two_meetings = {
+    .first = { .run = come_first }, .second = come_and_count, .set_up = set_up_one_who_came, .first_done = meet_the_second,
+    .check = check_all_met, .tear_down = tear_down,
+};
+
 /* ---- one repairs, the other comes ---- */
 
 static void set_up_dead(void)
@@ -311,6 +351,7 @@ static const struct CMUnitTest tests[] = {
     PREEMPT_TEST(reset_come_last),
     PREEMPT_TEST(come_last_abort),
     PREEMPT_TEST(last_last),
+    PREEMPT_TEST(come_beside_two_meetings),
     PREEMPT_TEST(repair_come),
     PREEMPT_TEST(sleep_die),
 };

@@ -407,6 +407,27 @@ static void a_notify_beats_the_deadline(void **state)
     }
 }
 
+/* The time of one is up, and it waits for the lock, when one of two is notified: it, or the other, goes on with that. */
+static void a_notify_takes_the_late_one_along(void **state)
+{
+    for (int i = 0; i < 20; i++) {
+        set_scene(condition, PLAIT_FOREVER);
+        start(0, 1, true);
+        scene.deadline = plait_after(0.02);
+        start(1, 1, false);
+        lock(condition);
+        while (plait__now() < scene.deadline.at) usleep(1000);
+        usleep(2000);
+        assert_int_equal(plait_condition_notify(condition, 1), 1);
+        unlock(condition);
+        test_until_at_least(&scene.woken, 1);
+        assert_int_equal(test_thread_join(&threads[1]), 0);
+        if (!scene.late) assert_int_equal(notify(condition, 1), 1);
+        end(1);
+        assert_int_equal(scene.woken + scene.late, 2);
+    }
+}
+
 /* All levels of the rlock are given back, and taken again. */
 static int waits_at_depth_three(void *unused)
 {
@@ -529,6 +550,7 @@ static const struct CMUnitTest tests[] = {
     TEST(who_comes_later_is_woken_later),
     TEST(whose_time_is_up_takes_no_notify),
     TEST(a_notify_beats_the_deadline),
+    TEST(a_notify_takes_the_late_one_along),
     TEST(a_wait_releases_all_levels),
     TEST(two_conditions_share_a_lock),
     TEST(it_can_stand_anywhere_in_zeroed_memory),
