@@ -99,8 +99,8 @@ static int try(struct rod *rod, const char *what)
     if (!rod->barrier) return complain("no barrier", errno);
     rod->step = rod->numbers = 0;
     int failed = run(rod, counts);
-    printf("%s: %d steps; %d of %d came to the end, %d were told that the barrier is broken, %d killed\n", what, rod->step, counts[0],
-           WORKERS, counts[1], counts[2]);
+    printf("%s: %d steps; %d of %d came to the end, %d were told that the barrier is broken, %d killed\n", what, rod->step,
+           counts[0], WORKERS, counts[1], counts[2]);
     plait_barrier_free(rod->barrier);
     return failed;
 }

@@ -373,6 +373,22 @@ static void who_comes_later_is_woken_later(void **state)
     }
 }
 
+/* Nor does the one who has notified, when it waits next. */
+static void a_notify_is_not_for_who_comes_after_it(void **state)
+{
+    set_scene(condition, PLAIT_FOREVER);
+    for (int i = 0; i < 20; i++) {
+        start(0, 2, i % 2);
+        lock(condition);
+        assert_int_equal(plait_condition_notify(condition, 1), 1);
+        assert_int_equal(plait_condition_wait(condition, plait_after(0.003)), -ETIMEDOUT);
+        unlock(condition);
+        test_until_at_least(&scene.woken, 2 * i + 1);
+        assert_int_equal(notify(condition, 1), 1);
+        end(2);
+    }
+}
+
 /* One whose time was up is not among those to be woken. */
 static void whose_time_is_up_takes_no_notify(void **state)
 {
@@ -548,6 +564,7 @@ static const struct CMUnitTest tests[] = {
     TEST(notify_all_wakes_all),
     TEST(notifies_add_up),
     TEST(who_comes_later_is_woken_later),
+    TEST(a_notify_is_not_for_who_comes_after_it),
     TEST(whose_time_is_up_takes_no_notify),
     TEST(a_notify_beats_the_deadline),
     TEST(a_notify_takes_the_late_one_along),
