@@ -38,6 +38,15 @@ static void sem_pairs(void *semaphore, int i)
     }
 }
 
+static void plait_semaphore_pairs(void *semaphore, int i)
+{
+    (void)i;
+    for (long n = 0; n < PAIRS; n++) {
+        NEED(plait_semaphore_acquire(semaphore, PLAIT_FOREVER) == 0);
+        plait_semaphore_release(semaphore);
+    }
+}
+
 static pthread_mutex_t *new_mutex(int robust)
 {
     pthread_mutex_t *mutex = shared(sizeof *mutex);
@@ -67,6 +76,9 @@ static double pthread_1(void) { return pairs(1, pthread_pairs, new_mutex(PTHREAD
 static double pthread_2(void) { return pairs(2, pthread_pairs, new_mutex(PTHREAD_MUTEX_STALLED)); }
 static double robust_1(void) { return pairs(1, pthread_pairs, new_mutex(PTHREAD_MUTEX_ROBUST)); }
 static double robust_2(void) { return pairs(2, pthread_pairs, new_mutex(PTHREAD_MUTEX_ROBUST)); }
+static double semaphore_1(void) { return pairs(1, plait_semaphore_pairs, plait_semaphore_new(1)); }
+static double bounded_1(void) { return pairs(1, plait_semaphore_pairs, plait_bounded_semaphore_new(1)); }
+static double owned_1(void) { return pairs(1, plait_semaphore_pairs, plait_owned_semaphore_new(4)); }
 static double sem_1(void) { return pairs(1, sem_pairs, new_semaphore()); }
 static double sem_2(void) { return pairs(2, sem_pairs, new_semaphore()); }
 
@@ -155,6 +167,10 @@ static const struct bench benches[] = {
     { "lock-contended-2", "pthread", "ns", pthread_2 },
     { "lock-contended-2", "pthread-robust", "ns", robust_2 },
     { "lock-contended-2", "sem_t", "ns", sem_2 },
+    { "semaphore-uncontended", "plait", "ns", semaphore_1 },
+    { "semaphore-uncontended", "plait-bounded", "ns", bounded_1 },
+    { "semaphore-uncontended", "plait-owned", "ns", owned_1 },
+    { "semaphore-uncontended", "sem_t", "ns", sem_1 },
     { "alloc-free-64B", "plait", "ns", plait_memory },
     { "alloc-free-64B", "malloc", "ns", malloc_memory },
     { "alloc-touch-free-1MiB", "plait", "ns", plait_1MiB },

@@ -82,8 +82,8 @@ def pingpong(one_core):
 
 # ---- locks, memory ----
 
-def lock(count):
-    held = SPAWNING.Lock()
+def lock(count, make=SPAWNING.Lock):
+    held = make()
     n = 200000
 
     def body():
@@ -119,6 +119,41 @@ def barrier():
             line.wait()
 
     return together([meet] * 2) / meetings * 1e6
+
+
+def semaphore():
+    permits = SPAWNING.Semaphore(1)
+    n = 200000
+
+    def body():
+        for _ in range(n):
+            permits.acquire()
+            permits.release()
+
+    return together([body]) / n * 1e9
+
+
+def event_pingpong(one_core):
+    there, back = SPAWNING.Event(), SPAWNING.Event()
+    trips = 2000
+
+    def first():
+        if one_core:
+            pin(0)
+        for _ in range(trips):
+            there.set()
+            back.wait()
+            back.clear()
+
+    def second():
+        if one_core:
+            pin(0)
+        for _ in range(trips):
+            there.wait()
+            there.clear()
+            back.set()
+
+    return together([first, second]) / trips * 1e6
 
 
 def memory():
@@ -269,6 +304,10 @@ BENCHES = [
     ("lock-contended-2", "python", "ns", lambda: lock(2)),
     ("condition-pingpong-two-cores", "python", "us", condition),
     ("barrier-2", "python", "us", barrier),
+    ("rlock-uncontended", "python", "ns", lambda: lock(1, SPAWNING.RLock)),
+    ("semaphore-uncontended", "python", "ns", semaphore),
+    ("event-pingpong-one-core", "python", "us", lambda: event_pingpong(True)),
+    ("event-pingpong-two-cores", "python", "us", lambda: event_pingpong(False)),
     ("alloc-free-64B", "python", "ns", memory),
     ("start-join-fork", "python", "us", lambda: starts(0, 100)),
     ("start-join-fork-1GiB", "python", "us", lambda: starts(1 << 30, 20)),

@@ -22,9 +22,16 @@
 #include <plait/rlock.h>
 #include <plait/condition.h>
 #include <plait/barrier.h>
+#include <plait/rwlock.h>
+#include <plait/semaphore.h>
+#include <plait/event.h>
 #include <plait/deadlock.h>
 #include <plait/log.h>
 #include <plait/queue.h>
+#include <plait/shared_value.h>
+#include <plait/shared_array.h>
+#include <plait/shared_memory.h>
+#include <plait/shareable_list.h>
 #include <plait/kind.h>
 #include <plait/process.h>
 #include <plait/init.h>

@@ -21,7 +21,7 @@
  *
  * Always wait in a loop that looks, as above, or by plait_condition_wait_for, which is that loop: between the notify and the return
  * of the wait somebody else may have had the lock.  And a wait may return 0 without a notify: when a member of the family has been
- * killed, as that one may have been the one who was notified, or the one who was about to notify.
+ * killed (or has left owing something), as that one may have been the one who was notified, or the one who was about to notify.
  */
 #ifndef PLAIT_CONDITION_H
 #define PLAIT_CONDITION_H

@@ -22,7 +22,7 @@
 #include <plait/deadline.hpp>
 #include <plait/error.hpp>
 #include <plait/lock.h>
-#include <plait/owned.hpp>
+#include <plait/scoped.hpp>
 
 namespace plait {
 
@@ -48,37 +48,10 @@ private:
 static_assert(sizeof(lock) == sizeof(plait_lock) && std::is_standard_layout<lock>::value, "C and C++ may share a struct");
 
 /* Holds a lock until the end of the scope. */
-class guard {
+class guard : public detail::scoped<plait_lock, plait_lock_acquire, plait_lock_release> {
 public:
-    explicit guard(lock &lock, deadline until = {}) : guard(*lock.handle(), until) {}
-    explicit guard(plait_lock &lock, deadline until = {})
-        : outcome_(detail::expected(plait_lock_acquire(&lock, until))), held_(outcome_ ? &lock : nullptr),
-          owner_(detail::this_process()) {}
-    guard(const guard &) = delete;
-    guard &operator=(const guard &) = delete;
-    ~guard()
-    {
-        if (owner_ == detail::this_process()) release();    /* not in a fork: the lock is its parent's */
-    }
-
-    /* Whether it holds the lock.  Without a deadline it does. */
-    explicit operator bool() const noexcept { return held_ != nullptr; }
-    bool timed_out() const noexcept { return outcome_.timed_out(); }
-
-    /* The last holder was killed inside: check what the lock protects. */
-    bool owner_died() const noexcept { return outcome_.code() == PLAIT_OWNER_DIED; }
-
-    /* Before the end of the scope. */
-    void release() noexcept
-    {
-        if (held_) plait_lock_release(held_);
-        held_ = nullptr;
-    }
-
-private:
-    outcome outcome_;
-    plait_lock *held_;
-    pid_t owner_;
+    explicit guard(lock &lock, deadline until = {}) : scoped(*lock.handle(), until) {}
+    explicit guard(plait_lock &lock, deadline until = {}) : scoped(lock, until) {}
 };
 
 }  // namespace plait

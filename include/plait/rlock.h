@@ -28,7 +28,7 @@
  * Inside memory of the arena it works between all members; elsewhere between the threads of this process only. */
 typedef struct plait_rlock {
     uint64_t word;
-    uint32_t depth;                                        /* how often its holder has it */
+    uint32_t more;                                         /* how often its holder has it beyond the first time */
     uint32_t reserved;
 } plait_rlock;
 
@@ -44,7 +44,7 @@ PLAIT_API int plait_rlock_free(plait_rlock *lock);
 
 /* Acquire it, waiting until the deadline; at once if the calling thread holds it.
  * Returns 0; PLAIT_OWNER_DIED (> 0: you have it, once, and its last holder was killed inside); -ETIMEDOUT (the detail names the
- * holder, and the deadlock if there is one); -EAGAIN (the holder has it 4,294,967,295 times); -EINVAL (NULL or misaligned);
+ * holder, and the deadlock if there is one); -EAGAIN (the holder has it 4,294,967,296 times); -EINVAL (NULL or misaligned);
  * PLAIT_ENOARENA, PLAIT_ETOOMANY.  Signals do not end the wait.
  * A holder that ends cleanly without releasing leaves it locked, for anyone to release; only a death frees it.
  * Python: rlock.acquire(block, timeout). */
@@ -78,19 +78,16 @@ PLAIT__INLINE int plait__is_rlock(const plait_rlock *lock)
     return __builtin_expect(rotated - 1 < UINTPTR_MAX >> 3, 1);
 }
 
-/* Only its holder reads and writes `depth`; who comes after one that was killed writes it anew.  Bit 31 of the word: somebody
- * sleeps. */
+/* Only its holder reads and writes `more`.  It is 0 when the word is: so the first time nothing but the word is written, for which
+ * the next atomic instruction would have to wait.  Bit 31 of the word: somebody sleeps. */
 PLAIT__INLINE int plait__rlock_try(plait_rlock *lock)
 {
     uint64_t seen = 0, me = __atomic_load_n(plait__me, __ATOMIC_RELAXED);
     if (!plait__is_rlock(lock)) return 0;
-    if (__atomic_compare_exchange_n(&lock->word, &seen, me, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
-        if (!me) return 0;                                 /* nobody yet: 0 was swapped for 0, in vain */
-        lock->depth = 1;
-        return 1;
-    }
-    if ((seen & ~(UINT64_C(1) << 31)) != me || lock->depth == UINT32_MAX) return 0;
-    lock->depth++;
+    if (__atomic_compare_exchange_n(&lock->word, &seen, me, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+        return me != 0;                                    /* who is nobody yet has swapped 0 for 0, in vain */
+    if ((seen & ~(UINT64_C(1) << 31)) != me || lock->more == UINT32_MAX) return 0;
+    lock->more++;
     return 1;
 }
 
@@ -100,8 +97,8 @@ PLAIT__INLINE int plait__rlock_give(plait_rlock *lock)
     if (!me || !plait__is_rlock(lock)) return plait__rlock_release_slowly(lock);
     uint64_t seen = __atomic_load_n(&lock->word, __ATOMIC_RELAXED);
     if ((seen & ~(UINT64_C(1) << 31)) != me) return plait__rlock_release_slowly(lock);
-    if (lock->depth > 1) {
-        lock->depth--;
+    if (lock->more) {
+        lock->more--;
         return 0;
     }
     /* Not an exchange: a sleeper's bit must be seen, and by a compare-and-swap it is. */

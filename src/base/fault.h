@@ -13,6 +13,7 @@ enum plait__point {
     PLAIT__POINT_REPAIR,               /* repair: the dead one's pulse is ours, nothing is done yet */
     PLAIT__POINT_REPAIR_ENDED,         /* repair: the life is marked as ended, nothing is un-owned yet */
     PLAIT__POINT_REPAIR_WOKEN,         /* repair: everybody was woken, the heap is not swept yet */
+    PLAIT__POINT_UNHEARD,              /* semaphore: a wake has found nobody, the flag that somebody sleeps is still up */
     PLAIT__POINT_QUEUE_OWNED,          /* queue: the cursor is owned */
     PLAIT__POINT_QUEUE_COMMITTED,      /* queue: published, the sleepers are not yet woken */
     PLAIT__POINT_CHUNK,                /* pool: a worker has claimed a chunk */
@@ -21,11 +22,12 @@ enum plait__point {
     PLAIT__POINT_END_WORKER,           /* pool: the time of a map is up, its worker is about to be killed */
 };
 
-enum plait__without {                  /* PLAIT_TEST_WITHOUT=waitv,pidfd,robust,wipe */
+enum plait__without {                  /* PLAIT_TEST_WITHOUT=waitv,pidfd,robust,wipe,tmpfile */
     PLAIT__WITHOUT_WAITV = 1,          /* Linux before 5.16, valgrind */
     PLAIT__WITHOUT_PIDFD = 2,          /* Linux before 5.3, valgrind */
     PLAIT__WITHOUT_ROBUST = 4,         /* qemu-user: no robust lists */
     PLAIT__WITHOUT_WIPE = 8,           /* no MADV_WIPEONFORK: only pthread_atfork tells of a fork */
+    PLAIT__WITHOUT_TMPFILE = 16,       /* a /dev/shm without O_TMPFILE */
 };
 
 #ifdef PLAIT_TESTING

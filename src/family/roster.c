@@ -194,6 +194,7 @@ static void fill_in(struct plait__slot *slot, bool unpulsed)
     note_namespace(plait__pid_namespace());
     atomic_store(&slot->inside, NULL);
     atomic_store(&slot->waiting, NULL);
+    atomic_store(&slot->joining, 0);
     atomic_store(&slot->tid, tid);
     atomic_store(&slot->pid_namespace, plait__pid_namespace());
     if (pid == tid) snprintf(slot->name, sizeof slot->name, "%.*s", (int)PLAIT__NAME_SIZE - 1, plait__process_name());
@@ -264,7 +265,7 @@ void plait_leave(void)
     uint32_t number = plait__self.slot;
     struct plait__slot *slot = plait__slot(number);
     if (atomic_load(&slot->inside)) return;                /* exit() in a signal handler in the middle of a call is a death */
-    bool is_missed = plait__self.leases > 0 || plait__self.parties > 0, by_hand = plait__self.by_hand;
+    bool owes = plait__self.leases > 0 || plait__self.permits > 0 || plait__self.parties > 0, by_hand = plait__self.by_hand;
     plait__heap_sweep(number, (atomic_load(&slot->flags) & PLAIT__HAS_PRIVATE) != 0, number);
     plait__set_me(number, (struct plait__me){ 0 });
     free(plait__self.heap);
@@ -272,7 +273,7 @@ void plait_leave(void)
 
     atomic_store(&slot->inside, NULL);
     atomic_fetch_add(&slot->life, 1);                      /* from here on, what names us names a life that left */
-    if (is_missed) {
+    if (owes) {
         atomic_fetch_add(&plait__roster->endings, 1);
         plait__wake_family();
     }

@@ -202,12 +202,25 @@ int plait__give_up(uint32_t owner)
     return repaired ? 0 : -ETIMEDOUT;
 }
 
+static void count_sleep(struct plait__slot *slot)
+{
+    uint32_t sleeps = atomic_load_explicit(&slot->sleeps, memory_order_relaxed);
+    atomic_store_explicit(&slot->sleeps, sleeps + 1, memory_order_relaxed);
+}
+
+void plait__announce_join(int32_t tid)
+{
+    if (!plait__is_member()) return;
+    struct plait__slot *slot = plait__slot(plait__self.slot);
+    count_sleep(slot);
+    atomic_store(&slot->joining, tid);
+}
+
 /* For repair, and for whoever asks why nothing goes on; see sync/graph.c.  The number of the sleep comes first, `waiting` last: who
  * finds the same number twice, and `waiting` set, has seen one sleep. */
 static void publish(struct plait__slot *slot, const struct plait__wait *wait, plait__word *word, uint32_t owner)
 {
-    uint32_t sleeps = atomic_load_explicit(&slot->sleeps, memory_order_relaxed);
-    atomic_store_explicit(&slot->sleeps, sleeps + 1, memory_order_relaxed);
+    count_sleep(slot);
     atomic_store_explicit(&slot->waiting_kind, wait->kind, memory_order_release);
     atomic_store_explicit(&slot->waiting_object, wait->object, memory_order_relaxed);
     atomic_store(&slot->waiting_for, owner);

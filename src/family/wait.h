@@ -31,7 +31,7 @@ enum plait__waits_for {
     PLAIT__FOR_LOCK, PLAIT__FOR_RLOCK, PLAIT__FOR_RWLOCK_READ, PLAIT__FOR_RWLOCK_WRITE,
     PLAIT__FOR_OTHERS,                                     /* from here on: anybody may end the wait */
     PLAIT__FOR_SEMAPHORE = PLAIT__FOR_OTHERS, PLAIT__FOR_CONDITION, PLAIT__FOR_EVENT, PLAIT__FOR_BARRIER, PLAIT__FOR_QUEUE,
-    PLAIT__FOR_POOL, PLAIT__FOR_END,
+    PLAIT__FOR_POOL, PLAIT__FOR_TASK, PLAIT__FOR_END,
     PLAIT__FOR_COUNT
 };
 
@@ -88,6 +88,10 @@ static inline int plait__wait(struct plait__wait *wait, plait__word *word, uint3
 {
     return plait__spin(wait) ? 0 : plait__park(wait, word, expected, owner);
 }
+
+/* From now on the caller waits, by whatever means, for the end of this thread (a process's first has its pid); 0: no more.  For
+ * whoever asks why nothing goes on; nobody else goes by it. */
+void plait__announce_join(int32_t tid);
 
 void plait__wait_learn(const struct plait__wait *wait);
 

@@ -28,6 +28,14 @@ uint32_t plait__look_at_number(const struct plait__cursor *cursor, uint64_t *wor
     }
 }
 
+/* For whoever asks what we wait for: the queue that this thread is inside of, which the cursor does not know. */
+static int park(struct plait__wait *wait, plait__word *bell, uint32_t seen, uint32_t owner)
+{
+    wait->kind = PLAIT__FOR_QUEUE;
+    wait->object = atomic_load(&plait__slot(plait__self.slot)->inside);
+    return plait__park(wait, bell, seen, owner);
+}
+
 int plait__cursor_own_slowly(struct plait__cursor *cursor, uint64_t refuse, uint64_t *word, struct plait__wait *wait)
 {
     for (;;) {
@@ -46,7 +54,7 @@ int plait__cursor_own_slowly(struct plait__cursor *cursor, uint64_t refuse, uint
             uint64_t now = atomic_fetch_or(&cursor->word, PLAIT__WANT_FREE);
             if ((now & ~PLAIT__FLAGS) != (seen & ~PLAIT__FLAGS)) continue;
         }
-        if (plait__park(wait, &cursor->free_bell, bell, owner) < 0) {
+        if (park(wait, &cursor->free_bell, bell, owner) < 0) {
             char name[64];
             plait__describe_member(owner, name, sizeof name);
             return plait__fail(-ETIMEDOUT, "%s was in the middle of an operation on it", name);
@@ -105,7 +113,7 @@ int plait__cursor_wait_move(struct plait__cursor *cursor, uint64_t seen, uint32_
         uint64_t now = atomic_fetch_or(&cursor->word, PLAIT__WANT_MOVE);
         if ((now ^ seen) & ~PLAIT__WANT_MOVE) return 0;    /* it has changed since the look */
     }
-    return plait__park(wait, &cursor->move_bell, bell, plait__slot_of(plait__owner_in(seen)));
+    return park(wait, &cursor->move_bell, bell, plait__slot_of(plait__owner_in(seen)));
 }
 
 void plait__cursor_ring_all(struct plait__cursor *cursor)

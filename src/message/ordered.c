@@ -267,7 +267,7 @@ static int own_with_room(plait_queue *queue, uint64_t *word, struct plait__wait 
 
 int plait__ordered_put(plait_queue *queue, struct plait__message *message, plait_deadline deadline)
 {
-    struct plait__wait wait = plait__wait_until(deadline);
+    struct plait__wait wait = plait__wait_for(PLAIT__FOR_QUEUE, queue, deadline);
     plait__stream_enter(&queue->tail);
     struct plait__tree *tree = tree_of(queue);
     uint64_t word = 0;
@@ -345,7 +345,7 @@ static ssize_t take_first(plait_queue *queue, uint64_t word, const struct plait_
 
 ssize_t plait__ordered_take(plait_queue *queue, const struct plait__taking *taking, plait_deadline deadline)
 {
-    struct plait__wait wait = plait__wait_until(deadline);
+    struct plait__wait wait = plait__wait_for(PLAIT__FOR_QUEUE, queue, deadline);
     plait__stream_enter(&queue->head);
     uint64_t word = 0;
     int error = own_with_message(queue, &word, &wait);

@@ -62,7 +62,7 @@ static int check(const plait_pool *pool, plait_task task, const plait_map_option
 /* So many other maps may be there that we have to wait for a place. */
 static int hang_up(struct plait__board *board, struct plait__job *job)
 {
-    struct plait__wait wait = plait__wait_until(job->deadline);
+    struct plait__wait wait = plait__wait_for(PLAIT__FOR_POOL, NULL, job->deadline);
     for (;;) {
         uint32_t places = atomic_load(&board->places);
         if (plait__hang_up(board, job)) return 0;
@@ -77,7 +77,7 @@ static int hang_up(struct plait__board *board, struct plait__job *job)
  * not of a worker that dies before it has joined: as long as one has not, look every now and then. */
 static int wait_for_job(plait_pool *pool, struct plait__job *job)
 {
-    struct plait__wait wait = plait__wait_until(job->deadline);
+    struct plait__wait wait = plait__wait_for(PLAIT__FOR_POOL, pool, job->deadline);
     bool all_joined = false;
     uint32_t tended_at = 0, looked_at = 0;
     for (bool first = true;; first = false) {
@@ -122,7 +122,7 @@ static bool has_state(const struct plait__job *job, unsigned state, unsigned oth
 /* Until none of the chunks is in one of these states.  The owner does what there is to do after deaths, and tells by `news`. */
 static int wait_while(struct plait__job *job, unsigned state, unsigned other, plait_deadline deadline)
 {
-    struct plait__wait wait = plait__wait_until(deadline);
+    struct plait__wait wait = plait__wait_for(PLAIT__FOR_POOL, NULL, deadline);
     struct plait__calls calls = { .task = job->task, .reduce = job->reduce, .looked_up = true };
     for (;;) {
         uint32_t news = atomic_load(&job->news);

@@ -104,12 +104,12 @@ int plait__worker(void *argument)
     };
     atomic_store(&cell->owner, plait__self.owner);
     plait__self.leases++;                                  /* its end is news, also a clean one: a task may call exit() */
-    struct plait__wait wait = plait__wait_until(PLAIT_FOREVER);
+    struct plait__wait wait = plait__wait_for(PLAIT__FOR_TASK, NULL, PLAIT_FOREVER);
     while (!atomic_load(&board->closing)) {
         uint32_t bell = atomic_load(&board->bell);
         if (work(board, cell)) {
             plait__wait_end(&wait);
-            wait = plait__wait_until(PLAIT_FOREVER);
+            wait = plait__wait_for(PLAIT__FOR_TASK, NULL, PLAIT_FOREVER);
         } else if (!plait__spin(&wait) && announce_sleep(board, &bell) && !atomic_load(&board->closing)) {
             plait__park(&wait, &board->bell, bell, 0);
         }

@@ -198,7 +198,7 @@ static struct plait__spawned *spawned_of(const plait_process *process)
 /* Until the child has told, or its server for it, or nobody can any more. */
 static int wait_until_told(struct plait__spawned *spawned, plait_deadline deadline)
 {
-    struct plait__wait wait = plait__wait_until(deadline);
+    struct plait__wait wait = plait__wait_for(PLAIT__FOR_END, NULL, deadline);
     plait__word *has_ended = &spawned->record.has_ended;
     int error = 0;
     while (!error && atomic_load(has_ended) == PLAIT__RUNS && !server_is_dead(&spawned->service))

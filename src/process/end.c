@@ -15,6 +15,7 @@
 #include "family/pidfd.h"
 #include "family/repair.h"
 #include "family/wait.h"
+#include "sync/graph.h"
 
 /* ---- whose it is ---- */
 
@@ -133,12 +134,29 @@ bool plait__is_over(plait_process *process)
     return ended;
 }
 
+static int wait_for_end(plait_process *process, plait_deadline deadline)
+{
+    int error = 0;
+    plait__announce_join(process->pid);
+    do error = process->route->wait(process, deadline);
+    while (!error && !plait__is_over(process));
+    plait__announce_join(0);
+    return error;
+}
+
+static int still_runs(const plait_process *process)
+{
+    plait__fail(-ETIMEDOUT, "%s (pid %d) is still running", process->name, (int)process->pid);
+    plait__blame_join(process->pid);
+    return -ETIMEDOUT;
+}
+
 int plait_process_join(plait_process *process, plait_deadline deadline)
 {
     int error = plait__check_started(process);
-    while (!error && !plait__is_over(process)) error = process->route->wait(process, deadline);
+    if (!error && !plait__is_over(process)) error = wait_for_end(process, deadline);
     if (error && !(error == -ETIMEDOUT && plait__is_over(process)))
-        return error == -ETIMEDOUT ? plait__fail(error, "%s (pid %d) is still running", process->name, (int)process->pid) : error;
+        return error == -ETIMEDOUT ? still_runs(process) : error;
     return process->route->finish ? process->route->finish(process, deadline) : 0;
 }
 

@@ -118,10 +118,15 @@ static void settle(struct child *child, int status)
     plait__spawned_drop(spawned, PLAIT__HELD_BY_SERVER | (child->is_orphan ? PLAIT__HELD_BY_USER : 0));
 }
 
-/* It died before it could say that it had begun: who asked has to learn its number, else he would never watch it. */
+/* It died before it could say that it had begun: who asked has to learn its number, else he would never watch it. Or it died
+ * between saying so and waking him. */
 static void answer_for(const struct child *child)
 {
-    if (!child->spawned || atomic_load(&child->spawned->service.answer) != PLAIT__UNANSWERED) return;
+    if (!child->spawned || atomic_load(&child->spawned->service.is_watched)) return;
+    if (atomic_load(&child->spawned->service.answer) != PLAIT__UNANSWERED) {
+        plait__wake(&child->spawned->service.answer, 1);
+        return;
+    }
     atomic_store(&child->spawned->service.pid, child->pid);
     plait__answer(child->spawned, NULL);
 }

@@ -69,7 +69,7 @@ static void *run(void *argument)
 /* Who is no member, because the family is full, looks now and then. */
 static int wait_until_set(plait__word *word, plait_deadline deadline)
 {
-    struct plait__wait wait = plait__wait_until(deadline);
+    struct plait__wait wait = plait__wait_for(PLAIT__FOR_END, NULL, deadline);
     bool is_member = plait__member() == 0;
     int error = 0;
     while (!error && !atomic_load(word)) {

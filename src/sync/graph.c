@@ -27,7 +27,8 @@ static const char *const names[PLAIT__FOR_COUNT] = {
     [PLAIT__FOR_SOMETHING] = "others", [PLAIT__FOR_LOCK] = "lock", [PLAIT__FOR_RLOCK] = "rlock",
     [PLAIT__FOR_RWLOCK_READ] = "rwlock", [PLAIT__FOR_RWLOCK_WRITE] = "rwlock", [PLAIT__FOR_SEMAPHORE] = "semaphore",
     [PLAIT__FOR_CONDITION] = "condition", [PLAIT__FOR_EVENT] = "event", [PLAIT__FOR_BARRIER] = "barrier",
-    [PLAIT__FOR_QUEUE] = "queue", [PLAIT__FOR_POOL] = "pool", [PLAIT__FOR_END] = "end of a process",
+    [PLAIT__FOR_QUEUE] = "queue", [PLAIT__FOR_POOL] = "workers of a pool", [PLAIT__FOR_TASK] = "next task",
+    [PLAIT__FOR_END] = "end of another",
 };
 
 const char *plait__kind_name(enum plait__waits_for kind)
@@ -57,16 +58,26 @@ static uint32_t holder_of(const struct edge *edge)
     return holder <= PLAIT__MEMBERS_MAX ? holder : 0;
 }
 
-/* What the member of this slot sleeps on.  False: it does not sleep. */
+/* The slot of a thread that is a member; 0: none is. */
+static uint32_t slot_of_thread(int32_t tid)
+{
+    uint32_t made = atomic_load(&plait__roster->made);
+    for (uint32_t i = 1; i <= made; i++)
+        if (atomic_load(&plait__slot(i)->tid) == tid && !plait__pulse_stopped(i)) return i;
+    return 0;
+}
+
+/* What the member of this slot waits for.  False: it does not wait. */
 static bool read_edge(uint32_t slot, struct edge *edge)
 {
     struct plait__slot *of = plait__slot(slot);
     *edge = (struct edge){ .slot = slot, .sleeps = atomic_load(&of->sleeps) };
+    int32_t joining = atomic_load(&of->joining);
     edge->word = atomic_load(&of->waiting);
-    edge->kind = atomic_load(&of->waiting_kind);
-    edge->object = atomic_load(&of->waiting_object);
-    if (!edge->word) return false;
-    edge->holder = holder_of(edge);
+    edge->kind = joining ? PLAIT__FOR_END : atomic_load(&of->waiting_kind);
+    edge->object = joining ? NULL : atomic_load(&of->waiting_object);
+    if (!edge->word && !joining) return false;
+    edge->holder = joining ? slot_of_thread(joining) : holder_of(edge);
     return atomic_load(&of->sleeps) == edge->sleeps && !plait__pulse_stopped(slot);
 }
 
@@ -112,12 +123,23 @@ static bool is_certain(const struct chain *chain, uint32_t first)
 
 static void describe_edge(const struct edge *edge, char *text, size_t size)
 {
-    char name[64];
+    char name[64], holder[64];
     plait__describe_member(edge->slot, name, sizeof name);
-    snprintf(text, size, "%s waits for the %s at %p", name, plait__kind_name(edge->kind), edge->object);
+    if (edge->kind == PLAIT__FOR_END && edge->holder) {
+        plait__describe_member(edge->holder, holder, sizeof holder);
+        snprintf(text, size, "%s waits for the end of %s", name, holder);
+        return;
+    }
+    int length = snprintf(text, size, "%s waits for the %s", name, plait__kind_name(edge->kind));
+    if (edge->object) snprintf(text + length, size - (size_t)length, " at %p", edge->object);
 }
 
 /* ---- of the caller ---- */
+
+void plait__blame_join(int32_t tid)
+{
+    if (plait__is_member()) plait__blame_deadlock(PLAIT__FOR_END, NULL, slot_of_thread(tid));
+}
 
 void plait__blame_deadlock(enum plait__waits_for kind, const void *object, uint32_t holder)
 {
@@ -141,7 +163,7 @@ static int print_edge(FILE *file, const struct edge *edge)
 {
     char text[160], holder[64];
     describe_edge(edge, text, sizeof text);
-    if (!edge->holder) return fprintf(file, "%s\n", text);
+    if (!edge->holder || edge->kind == PLAIT__FOR_END) return fprintf(file, "%s\n", text);
     plait__describe_member(edge->holder, holder, sizeof holder);
     return fprintf(file, "%s, which is held by %s\n", text, holder);
 }

@@ -18,7 +18,7 @@ int plait__owner_timed_out(enum plait__waits_for kind, const void *object, uint6
     return -ETIMEDOUT;
 }
 
-bool plait__owner_is_held(_Atomic uint64_t *word)
+bool plait__owner_is_held(const _Atomic uint64_t *word)
 {
     uint64_t seen = atomic_load(word);
     return plait__owner_slot(seen) != 0 && plait__fate(plait__owner_in(seen)) != PLAIT__DIED;

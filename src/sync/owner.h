@@ -55,7 +55,7 @@ int plait__owner_wait(struct plait__wait *wait, _Atomic uint64_t *word, uint64_t
 uint64_t plait__owner_disown(_Atomic uint64_t *word, uint64_t seen);
 
 /* Somebody, or nobody in particular, has it. */
-bool plait__owner_is_held(_Atomic uint64_t *word);
+bool plait__owner_is_held(const _Atomic uint64_t *word);
 
 /* As Python's repr names the owner: the process if it is the calling thread, SomeOtherThread, SomeOtherProcess; NULL: nobody. */
 const char *plait__owner_name(uint64_t word);

@@ -1,5 +1,6 @@
-/* sync/rlock.c - a word that names its owner (owner.h), and beside it how often the owner has it.  That number is its own: nobody
- * else reads it, and who acquires writes it anew, so the death of a holder leaves nothing to repair in it. */
+/* sync/rlock.c - a word that names its owner (owner.h), and beside it how often the owner has it beyond the first time.  That
+ * number is the owner's: nobody else reads it.  Who releases leaves 0, and who takes over from a dead or an absent one writes 0,
+ * so whoever gets a free word finds 0. */
 #define PLAIT_NO_INLINE
 #include "sync/rlock.h"
 
@@ -36,13 +37,13 @@ int plait__rlock_acquire_slowly(plait_rlock *lock, plait_deadline deadline)
     int result = plait__member();
     if (result) return result;
     if (plait__rlock_is_mine(lock)) {
-        if (lock->depth == UINT32_MAX) return plait__fail(-EAGAIN, "the rlock is held %u times by its holder", lock->depth);
-        lock->depth++;
+        if (lock->more == UINT32_MAX) return plait__fail(-EAGAIN, "its holder has the rlock more than %u times", lock->more);
+        lock->more++;
         return 0;
     }
     result = plait__owner_acquire(word_of(lock), PLAIT__FOR_RLOCK, lock, deadline);
     if (result < 0) return result;
-    lock->depth = 1;
+    if (result == PLAIT_OWNER_DIED) lock->more = 0;
     plait__tsan_acquire(word_of(lock));
     return result;
 }
@@ -60,15 +61,17 @@ static void unlock(plait_rlock *lock)
     if (atomic_exchange(word_of(lock), 0) & PLAIT__SLEEPS) plait__wake(plait__low_half(word_of(lock)), 1);
 }
 
-/* Somebody else's: whoever ended cleanly has left it to anyone.  (One that died keeps it for the next who acquires to be told.) */
+/* Somebody else's.  What one who ended cleanly has left is taken over first, then released, with all its levels.  (One that died
+ * keeps it, for the next who acquires to be told.) */
 static int release_for_another(plait_rlock *lock, uint64_t seen)
 {
     char holder[64];
     if (!plait__owner_slot(seen)) return plait__fail(PLAIT_EUNLOCKED, "nobody holds the rlock");
     if (plait__fate(plait__owner_in(seen)) == PLAIT__LEFT) {
-        plait__tsan_release(word_of(lock));
-        if (!atomic_compare_exchange_strong(word_of(lock), &seen, 0)) return release_for_another(lock, seen);
-        if (seen & PLAIT__SLEEPS) plait__wake(plait__low_half(word_of(lock)), 1);
+        uint64_t mine = plait__self.owner | (seen & PLAIT__SLEEPS);
+        if (!atomic_compare_exchange_strong(word_of(lock), &seen, mine)) return release_for_another(lock, seen);
+        lock->more = 0;
+        unlock(lock);
         return 0;
     }
     plait__describe_member(plait__owner_slot(seen), holder, sizeof holder);
@@ -82,7 +85,7 @@ int plait__rlock_release_slowly(plait_rlock *lock)
     int error = plait__member();
     if (error) return error;
     if (!plait__rlock_is_mine(lock)) return release_for_another(lock, atomic_load(word_of(lock)));
-    if (lock->depth > 1) lock->depth--;
+    if (lock->more) lock->more--;
     else unlock(lock);
     return 0;
 }
@@ -95,15 +98,16 @@ int plait_rlock_release(plait_rlock *lock)
 
 uint32_t plait__rlock_release_all(plait_rlock *lock)
 {
-    uint32_t depth = lock->depth;
+    uint32_t more = lock->more;
+    lock->more = 0;
     unlock(lock);
-    return depth;
+    return more;
 }
 
-int plait__rlock_acquire_all(plait_rlock *lock, uint32_t depth)
+int plait__rlock_acquire_all(plait_rlock *lock, uint32_t more)
 {
     int result = plait_rlock_acquire(lock, PLAIT_FOREVER);
-    if (result >= 0) lock->depth = depth;
+    if (result >= 0) lock->more = more;
     return result;
 }
 
@@ -112,7 +116,7 @@ int plait__rlock_acquire_all(plait_rlock *lock, uint32_t depth)
 int64_t plait_rlock_depth(const plait_rlock *lock)
 {
     if (!plait__is_rlock(lock)) return not_an_rlock(lock);
-    return plait__rlock_is_mine(lock) ? lock->depth : 0;
+    return plait__rlock_is_mine(lock) ? (int64_t)lock->more + 1 : 0;
 }
 
 int plait_rlock_locked(const plait_rlock *lock)
@@ -130,8 +134,8 @@ int plait_rlock_repr(const plait_rlock *lock, char *text, size_t size)
     if (error) return error;
     uint64_t seen = atomic_load(word_of(lock));
     const char *holder = plait__owner_name(seen);
-    uint32_t depth = plait__rlock_is_mine(lock) ? lock->depth : 1;
-    return snprintf(text, size, "<RLock(%s, %u)>", holder ? holder : "None", holder ? depth : 0);
+    uint64_t depth = plait__rlock_is_mine(lock) ? UINT64_C(1) + lock->more : holder != NULL;
+    return snprintf(text, size, "<RLock(%s, %llu)>", holder ? holder : "None", (unsigned long long)depth);
 }
 
 plait_rlock *plait_rlock_new(void)

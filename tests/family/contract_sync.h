@@ -12,17 +12,22 @@ static struct sync_objects {
     plait_rlock rlock;
     plait_condition condition;
     plait_barrier *barrier;
+    plait_rwlock *rwlock;
+    plait_semaphore semaphore;
+    plait_event event;
+    plait_semaphore *owned;
 } *with;
 
 static void make_sync_objects(void)
 {
-    CHECK((with = plait_alloc(sizeof *with)) && (with->barrier = plait_barrier_new(1, NULL)));
+    CHECK((with = plait_alloc(sizeof *with)) && (with->rwlock = plait_rwlock_new(NULL)));
+    CHECK((with->owned = plait_owned_semaphore_new(2)) && (with->barrier = plait_barrier_new(1, NULL)));
 }
 
 static void free_sync_objects(void)
 {
-    CHECK(plait_barrier_free(with->barrier) == 0);
-    CHECK(plait_free(with) == 0);
+    CHECK(plait_semaphore_free(with->owned) == 0 && plait_barrier_free(with->barrier) == 0);
+    CHECK(plait_rwlock_free(with->rwlock) == 0 && plait_free(with) == 0);
 }
 
 static void acquire_and_release_lock(void)
@@ -73,6 +78,38 @@ static void join_and_leave_barrier(void)
     CHECK(plait_barrier_leave(with->barrier) == 0);
 }
 
+static void use_rwlock(int (*acquire)(plait_rwlock *lock, plait_deadline deadline), int readers)
+{
+    CHECK(acquire(with->rwlock, PLAIT_NOW) == 0 && plait_rwlock_readers(with->rwlock) == readers);
+    CHECK(plait_rwlock_release(with->rwlock) == 0);
+}
+
+static void acquire_and_release_semaphore(void)
+{
+    CHECK(plait_semaphore_release(&with->semaphore) == 0 && plait_semaphore_acquire(&with->semaphore, PLAIT_NOW) == 0);
+    CHECK(plait_semaphore_acquire(&with->semaphore, plait_after(0.02)) == -ETIMEDOUT);
+    CHECK(plait_semaphore_acquire(with->owned, PLAIT_NOW) == 0 && plait_semaphore_release(with->owned) == 0);
+}
+
+static void release_many_of_semaphore(void)
+{
+    CHECK(plait_semaphore_release_many(&with->semaphore, 2) == 0 && plait_semaphore_acquire(&with->semaphore, PLAIT_NOW) == 0);
+    CHECK(plait_semaphore_acquire(&with->semaphore, PLAIT_NOW) == 0);
+    CHECK(plait_semaphore_release_many(with->owned, 2) == PLAIT_ENOTOWNER);
+}
+
+static void init_semaphore(int (*init)(plait_semaphore *semaphore, int value))
+{
+    plait_semaphore semaphore;
+    CHECK(init(&semaphore, 2) == 0 && plait_semaphore_get_value(&semaphore) == 2 && init(&semaphore, -1) == -EINVAL);
+}
+
+static void set_and_clear_event(void)
+{
+    CHECK(plait_event_set(&with->event) == 0 && plait_event_wait(&with->event, PLAIT_FOREVER) == 0);
+    CHECK(plait_event_clear(&with->event) == 0 && plait_event_is_set(&with->event) == 0);
+}
+
 static void report_deadlocks(void)
 {
     FILE *file = tmpfile();
@@ -114,6 +151,29 @@ static void report_deadlocks(void)
     X(plait_barrier_n_waiting, 0, CHECK(plait_barrier_n_waiting(with->barrier) == 0))                 \
     X(plait_barrier_join, 0, join_and_leave_barrier())                                                \
     X(plait_barrier_leave, 0, CHECK(plait_barrier_leave(with->barrier) == -ENOENT))                   \
+    X(plait_rwlock_new, ANY_TIME, CHECK(plait_rwlock_free(plait_rwlock_new(NULL)) == 0))              \
+    X(plait_rwlock_free, ANY_TIME, CHECK(plait_rwlock_free(NULL) == 0))                               \
+    X(plait_rwlock_acquire_read, 0, use_rwlock(plait_rwlock_acquire_read, 1))                         \
+    X(plait_rwlock_acquire_write, 0, use_rwlock(plait_rwlock_acquire_write, -1))                      \
+    X(plait_rwlock_release, 0, CHECK(plait_rwlock_release(with->rwlock) == PLAIT_EUNLOCKED))          \
+    X(plait_rwlock_readers, 0, CHECK(plait_rwlock_readers(with->rwlock) == 0))                        \
+    X(plait_semaphore_new, ANY_TIME, CHECK(plait_semaphore_free(plait_semaphore_new(3)) == 0))        \
+    X(plait_bounded_semaphore_new, ANY_TIME, CHECK(plait_semaphore_free(plait_bounded_semaphore_new(3)) == 0))               \
+    X(plait_owned_semaphore_new, ANY_TIME, CHECK(plait_semaphore_free(plait_owned_semaphore_new(3)) == 0))                   \
+    X(plait_semaphore_init, ANY_TIME, init_semaphore(plait_semaphore_init))                           \
+    X(plait_bounded_semaphore_init, ANY_TIME, init_semaphore(plait_bounded_semaphore_init))           \
+    X(plait_semaphore_free, ANY_TIME, CHECK(plait_semaphore_free(NULL) == 0))                         \
+    X(plait_semaphore_acquire, 0, acquire_and_release_semaphore())                                    \
+    X(plait_semaphore_release, 0, acquire_and_release_semaphore())                                    \
+    X(plait_semaphore_release_many, 0, release_many_of_semaphore())                                   \
+    X(plait_semaphore_get_value, 0, CHECK(plait_semaphore_get_value(&with->semaphore) == 0))          \
+    X(plait_semaphore_repr, 0, CHECK(plait_semaphore_repr(with->owned, NULL, 0) == 36))               \
+    X(plait_event_new, ANY_TIME, CHECK(plait_event_free(plait_event_new()) == 0))                     \
+    X(plait_event_free, ANY_TIME, CHECK(plait_event_free(NULL) == 0))                                 \
+    X(plait_event_wait, 0, CHECK(plait_event_wait(&with->event, plait_after(0.02)) == -ETIMEDOUT))    \
+    X(plait_event_set, 0, set_and_clear_event())                                                      \
+    X(plait_event_clear, 0, set_and_clear_event())                                                    \
+    X(plait_event_is_set, 0, CHECK(plait_event_is_set(&with->event) == 0))                            \
     X(plait_deadlock_report, 0, report_deadlocks())
 
 #endif

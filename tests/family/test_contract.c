@@ -2,6 +2,7 @@
  * is for, in a host with signal handlers, blocked signals, timers, children and files of its own; at first in a process that knows
  * nothing of plait yet, then with objects that are in use. */
 #include "contract_sync.h"
+#include "contract_value.h"
 #include "guest.h"
 #include "host.h"
 #include "others.h"
@@ -395,7 +396,8 @@ enum { ANY_TIME = 1 };                                     /* it needs no object
     X(plait_result_alloc, ANY_TIME, set_result())                                                     \
     X(plait_results_free, ANY_TIME, plait_results_free(NULL, 0))                                      \
     X(plait_pool_worker_pid, 0, CHECK(plait_pool_worker_pid(has.pool, 1) > 0))                        \
-    SYNC_FUNCTIONS(X)
+    SYNC_FUNCTIONS(X)                                                                                 \
+    VALUE_FUNCTIONS(X)
 
 #define DEFINE(function, when, ...) static void call_##function(void) { __VA_ARGS__; }
 FUNCTIONS(DEFINE)

@@ -11,9 +11,11 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -57,6 +59,11 @@ static const struct {
     [FAIL_SOCKETPAIR] = { "socketpair", { EMFILE, ENFILE, ENOMEM } },
     [FAIL_SENDMSG] = { "sendmsg", { EINTR, ENOMEM, ENOBUFS } },
     [FAIL_RECV] = { "recv", { EINTR } },
+    [FAIL_SHM_OPEN] = { "shm_open", { EMFILE, ENFILE, EACCES, ENOMEM, ENOSPC } },
+    [FAIL_LINK] = { "linkat", { ENOENT, EPERM, EEXIST, ENOSPC } },
+    [FAIL_FALLOCATE] = { "fallocate", { ENOSPC, ENOMEM, EINTR, EOPNOTSUPP } },
+    [FAIL_RANDOM] = { "getrandom", { ENOSYS, EAGAIN } },
+    [FAIL_STATVFS] = { "statvfs", { ENOENT, ENOSYS } },
     [FAIL_EVENTFD] = { "eventfd", { EMFILE, ENFILE, ENOMEM, ENODEV } },
     [FAIL_FUTEX] = { "futex", { EINTR, EAGAIN, ENOMEM } },
     [FAIL_WAITV] = { "futex_waitv", { EINTR, EAGAIN, ENOMEM, ENOSYS, EPERM } },
@@ -161,7 +168,11 @@ REPLACE(int, fcntl, LARGE("fcntl"), (int fd, int command, ...))
 
 REPLACE(int, open, LARGE("open"), (const char *path, int flags, ...))
 {
-    return fails(FAIL_OPEN) ? -1 : real_open(path, flags, 0);
+    va_list arguments;
+    va_start(arguments, flags);
+    const mode_t mode = (mode_t)va_arg(arguments, int);
+    va_end(arguments);
+    return fails(FAIL_OPEN) ? -1 : real_open(path, flags, mode);
 }
 
 REPLACE(int, stat, LARGE("stat"), (const char *path, struct stat *status))
@@ -262,6 +273,31 @@ REPLACE(ssize_t, sendmsg, "sendmsg", (int fd, const struct msghdr *message, int 
 REPLACE(ssize_t, recv, "recv", (int fd, void *data, size_t size, int flags))
 {
     return fails(FAIL_RECV) ? -1 : real_recv(fd, data, size, flags);
+}
+
+REPLACE(int, shm_open, "shm_open", (const char *of, int flags, mode_t mode))
+{
+    return fails(FAIL_SHM_OPEN) ? -1 : real_shm_open(of, flags, mode);
+}
+
+REPLACE(int, linkat, "linkat", (int from_folder, const char *from, int folder, const char *to, int flags))
+{
+    return fails(FAIL_LINK) ? -1 : real_linkat(from_folder, from, folder, to, flags);
+}
+
+REPLACE(int, fallocate, LARGE("fallocate"), (int fd, int mode, off_t at, off_t size))
+{
+    return fails(FAIL_FALLOCATE) ? -1 : real_fallocate(fd, mode, at, size);
+}
+
+REPLACE(ssize_t, getrandom, "getrandom", (void *to, size_t size, unsigned flags))
+{
+    return fails(FAIL_RANDOM) ? -1 : real_getrandom(to, size, flags);
+}
+
+REPLACE(int, statvfs, LARGE("statvfs"), (const char *path, struct statvfs *figures))
+{
+    return fails(FAIL_STATVFS) ? -1 : real_statvfs(path, figures);
 }
 
 REPLACE(int, eventfd, "eventfd", (unsigned value, int flags))

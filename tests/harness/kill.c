@@ -1,16 +1,32 @@
 #include "kill.h"
 
+#include <limits.h>
 #include <signal.h>
 
 #include <plait.h>
 
 #include "family/roster.h"
 
-static struct stepped kill_once(const struct kill_case *of, long k, bool every_instruction)
+/* Where it is killed: of `k` one or the other, and instructions behind that. */
+enum way { INSTRUCTIONS, CHANGES, CALLS };
+struct point {
+    enum way way;
+    long k, further;
+};
+
+static struct stepped step_to_point(const struct kill_case *of, const struct point *point)
 {
-    test_where[0] = k;
+    if (point->way == CALLS) return step_to_call(&of->operation, point->k, point->further);
+    return point->way == INSTRUCTIONS ? step_to(&of->operation, point->k)
+                                      : step_to_change(&of->operation, of->regions(), point->k);
+}
+
+static struct stepped kill_once(const struct kill_case *of, const struct point *point)
+{
+    test_where[0] = point->k;
+    test_where[1] = point->further;
     if (of->set_up) of->set_up();
-    struct stepped victim = every_instruction ? step_to(&of->operation, k) : step_to_change(&of->operation, of->regions(), k);
+    struct stepped victim = step_to_point(of, point);
     bool done = of->look ? of->look(&victim) : victim.finished;
     if (victim.finished) MUST(done);
     step_kill(&victim);
@@ -21,35 +37,69 @@ static struct stepped kill_once(const struct kill_case *of, long k, bool every_i
     return victim;
 }
 
-static void kill_all(const struct kill_case *of, bool every_instruction)
+enum { BETWEEN = 4 };                                      /* deaths between two system calls; and one just before the next */
+
+static long next_further(long further, long deaths)
+{
+    static uint64_t random;
+    if (step_all()) return further + 1;
+    if (deaths == BETWEEN) return LONG_MAX;
+    if (!random) random = test_seed();
+    return 1 + (long)(test_random(&random) % (UINT64_C(2) << test_random(&random) % 10));
+}
+
+/* How many there were. */
+static long kill_behind_a_call(const struct kill_case *of, struct point point)
+{
+    long deaths = 0;
+    for (bool at_end = false; !at_end; deaths++) {
+        point.further = next_further(point.further, deaths);
+        struct stepped victim = kill_once(of, &point);
+        at_end = victim.at_call || victim.finished || victim.asleep;
+    }
+    return deaths;
+}
+
+static struct stepped kill_at_all(const struct kill_case *of, enum way way, bool between, long *deaths)
+{
+    for (struct point point = { .way = way };; point.k = way == INSTRUCTIONS ? step_next(point.k) : point.k + 1) {
+        struct stepped victim = kill_once(of, &point);
+        ++*deaths;
+        if (victim.finished || victim.asleep) return victim;
+        if (between) *deaths += kill_behind_a_call(of, point);
+    }
+}
+
+static void kill_all(const struct kill_case *of, enum way way, bool between)
 {
     const int members = plait_member_count();
     const uint32_t slots = atomic_load(&plait__roster->made);
-    struct stepped victim;
-    long k = 0, deaths = 0;
-    for (;; k = every_instruction ? step_next(k) : k + 1) {
-        victim = kill_once(of, k, every_instruction);
-        deaths++;
-        if (victim.finished || victim.asleep) break;
-    }
-    printf("%ld instructions, %ld deaths\n", victim.instructions, deaths);
+    long deaths = 0;
+    struct stepped victim = kill_at_all(of, way, between, &deaths);
+    printf("%ld %s, %ld deaths\n", victim.instructions, way == CALLS ? "stops at system calls" : "instructions", deaths);
     assert_int_equal(plait_member_count(), members);
     assert_int_equal(atomic_load(&plait__roster->made), slots);
+}
+
+static enum way way_of(const struct kill_case *of, bool every_instruction)
+{
+    return of->by_calls ? CALLS : every_instruction ? INSTRUCTIONS : CHANGES;
 }
 
 void kill_at_every_point(void **state)
 {
     const struct kill_case *of = *state;
     test_family();
-    kill_all(of, !of->long_one || step_all());
+    kill_all(of, way_of(of, !of->long_one || step_all()), of->by_calls);
 }
 
 void kill_beside_a_stopped_member(void **state)
 {
+    const struct kill_case *of = *state;
     test_family();
     struct member bystander = member_bystander();
     member_stop(&bystander);
-    kill_all(*state, step_all());
+    kill_all(of, way_of(of, step_all()), of->by_calls && step_all());
     member_kill(&bystander);
     member_until_repaired(bystander.slot);
 }

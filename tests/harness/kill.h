@@ -18,13 +18,16 @@ struct kill_case {
     void (*tear_down)(void);                               /* when everything is repaired: free the objects; may be NULL */
     const struct step_region *(*regions)(void);            /* where the operation can be seen at work, see step_to_change */
     bool long_one;                                         /* too long for a death after every instruction */
+    bool by_calls;                                         /* very long, with many system calls: see step_to_call.  It dies at
+                                                              each, and at some points in between */
 };
 
 #define KILL_TESTS(of)                                                                                \
     { #of, kill_at_every_point, NULL, NULL, (void *)&(of) },                                          \
     { #of "_beside_a_stopped_member", kill_beside_a_stopped_member, NULL, NULL, (void *)&(of) }
 
-/* The first kills after every instruction (see step_next), or of long ones after every change; the second after every change.
+/* The first kills after every instruction (see step_next), or of long ones after every change; the second after every change, or
+ * system call.
  * With PLAIT_STEP_ALL=1 (make steps) all of them do so after every single instruction. */
 void kill_at_every_point(void **state);
 void kill_beside_a_stopped_member(void **state);

@@ -233,11 +233,17 @@ struct member member_bystander(void)
     return member;
 }
 
-static bool is_free(void *slot)
+void member_sleep(void)
 {
     char nothing[8];
+    assert_int_equal(plait_queue_get(quiet, nothing, sizeof nothing, plait_after(0.002)), -ETIMEDOUT);
+}
+
+static bool is_free(void *slot)
+{
     if (!atomic_load(plait__pulse_word(*(uint32_t *)slot))) return true;
-    return plait_queue_get(quiet, nothing, sizeof nothing, plait_after(0.002)) >= 0;
+    member_sleep();
+    return false;
 }
 
 void member_until_repaired(uint32_t slot)

@@ -51,6 +51,9 @@ void member_kill(const struct member *member);
 /* A member that waits for a message on a queue of its own, for ever: it shares nothing with the test but the family. */
 struct member member_bystander(void);
 
+/* Sleep in plait for 2 ms, as a member who has nothing else to do would: so it repairs. */
+void member_sleep(void);
+
 /* Sleep in plait until the slot has been repaired and is free, as a member who has nothing else to do would. */
 void member_until_repaired(uint32_t slot);
 

@@ -93,18 +93,25 @@ static bool enters_kernel(pid_t pid)
 
 enum step { PLAIN, SYSTEM_CALL, ASLEEP };
 
-/* Run one instruction.  ASLEEP: it is a system call, in which the process sleeps for good. */
-static enum step step(const struct stepped *stepped)
+static bool sleeps_for_good(const struct step_operation *operation, const struct member *member)
+{
+    if (operation->is_over) return operation->is_over();
+    return !operation->goes_on && member_sleeps(member);
+}
+
+/* Run one instruction, or (PTRACE_SYSCALL) up to the begin or end of a system call.  ASLEEP: it is one in which the process sleeps
+ * for good. */
+static enum step step_by(int request, const struct stepped *stepped, const struct step_operation *operation)
 {
     struct member member = { stepped->pid, stepped->slot };
-    bool may_sleep = enters_kernel(stepped->pid);
-    assert_int_equal(ptrace(PTRACE_SINGLESTEP, stepped->pid, NULL, NULL), 0);
+    bool may_sleep = request == PTRACE_SYSCALL || stepped->in_call || enters_kernel(stepped->pid);
+    assert_int_equal(ptrace(request, stepped->pid, NULL, NULL), 0);
     if (!may_sleep) {
         wait_stopped(stepped->pid);
         return PLAIN;
     }
     for (;;) {
-        bool asleep = member_sleeps(&member);              /* before the next line: it may just have been woken */
+        bool asleep = sleeps_for_good(operation, &member); /* before the next line: it may just have been woken */
         if (has_stopped(&member.pid)) return SYSTEM_CALL;
         if (asleep) return ASLEEP;
         sched_yield();
@@ -113,24 +120,58 @@ static enum step step(const struct stepped *stepped)
 
 /* ---- many ---- */
 
-static struct stepped start(const struct step_operation *operation)
+/* A process that has prepared itself, and stands still. */
+static pid_t start_runner(const struct step_operation *operation, long options)
 {
     if (!note) note = test_shared(sizeof *note);
     *note = (struct note){ .phase = PREPARES };
-    struct stepped stepped = { .pid = test_fork(be_stepped, (void *)operation) };
-    wait_stopped(stepped.pid);
-    assert_int_equal(ptrace(PTRACE_SETOPTIONS, stepped.pid, NULL, (void *)PTRACE_O_EXITKILL), 0);
-    stepped.slot = note->slot;
-    stepped.owner = note->owner;
-    while (note->phase == PREPARES) step(&stepped);
+    pid_t pid = test_fork(be_stepped, (void *)operation);
+    wait_stopped(pid);
+    assert_int_equal(ptrace(PTRACE_SETOPTIONS, pid, NULL, (void *)(PTRACE_O_EXITKILL | options)), 0);
+    return pid;
+}
+
+static struct stepped start_itself(const struct step_operation *operation)
+{
+    struct stepped stepped = { .pid = start_runner(operation, 0), .slot = note->slot, .owner = note->owner };
+    while (note->phase == PREPARES) step_by(PTRACE_SINGLESTEP, &stepped, operation);
     return stepped;
 }
 
-/* One instruction of run(). */
-static enum step advance(struct stepped *stepped, const struct step_operation *operation, bool *woken)
+/* It is traced as soon as there is a child. */
+static struct stepped start_child(const struct step_operation *operation)
 {
-    enum step kind = step(stepped);
-    if (kind == ASLEEP) {
+    unsigned long child;
+    pid_t runner = start_runner(operation, PTRACE_O_TRACEFORK);
+    assert_int_equal(ptrace(PTRACE_CONT, runner, NULL, NULL), 0);
+    wait_stopped(runner);
+    assert_int_equal(ptrace(PTRACE_GETEVENTMSG, runner, NULL, &child), 0);
+    wait_stopped((pid_t)child);
+    assert_int_equal(ptrace(PTRACE_DETACH, runner, NULL, NULL), 0);
+    return (struct stepped){ .pid = (pid_t)child, .runner = { runner, note->slot } };
+}
+
+static struct stepped start_another(const struct step_operation *operation)
+{
+    pid_t runner = start_runner(operation, 0), pid = operation->whom();
+    assert_int_equal(ptrace(PTRACE_SEIZE, pid, NULL, (void *)PTRACE_O_EXITKILL), 0);
+    assert_int_equal(ptrace(PTRACE_INTERRUPT, pid, NULL, NULL), 0);
+    wait_stopped(pid);
+    assert_int_equal(ptrace(PTRACE_DETACH, runner, NULL, NULL), 0);
+    return (struct stepped){ .pid = pid, .runner = { runner, note->slot } };
+}
+
+static struct stepped start(const struct step_operation *operation)
+{
+    return operation->forks ? start_child(operation) : operation->whom ? start_another(operation) : start_itself(operation);
+}
+
+/* One instruction of run(), or all until a system call. */
+static enum step advance_by(int request, struct stepped *stepped, const struct step_operation *operation,
+                            bool *woken)
+{
+    enum step kind = step_by(request, stepped, operation);
+    if (kind == ASLEEP && !operation->is_over) {
         stepped->asleep = *woken || !operation->wake;
         if (stepped->asleep) return kind;
         operation->wake();
@@ -138,16 +179,39 @@ static enum step advance(struct stepped *stepped, const struct step_operation *o
         stepped->woken_at = stepped->instructions;
         test_soon(has_stopped, &stepped->pid, "the sleeper");
     }
+    stepped->in_call = request == PTRACE_SYSCALL;
     stepped->instructions++;
-    stepped->finished = note->phase == FINISHED;
+    stepped->finished = operation->is_over ? operation->is_over() : note->phase == FINISHED;
     return kind;
+}
+
+static enum step advance(struct stepped *stepped, const struct step_operation *operation, bool *woken)
+{
+    return advance_by(PTRACE_SINGLESTEP, stepped, operation, woken);
+}
+
+static bool goes_on(const struct stepped *stepped)
+{
+    return !stepped->finished && !stepped->asleep;
 }
 
 struct stepped step_to(const struct step_operation *operation, long k)
 {
     struct stepped stepped = start(operation);
     bool woken = false;
-    while (stepped.instructions < k && !stepped.finished && !stepped.asleep) advance(&stepped, operation, &woken);
+    while (stepped.instructions < k && goes_on(&stepped)) advance(&stepped, operation, &woken);
+    return stepped;
+}
+
+struct stepped step_to_call(const struct step_operation *operation, long stops, long further)
+{
+    struct stepped stepped = start(operation);
+    bool woken = false;
+    for (; stops > 0 && goes_on(&stepped); stops--) advance_by(PTRACE_SYSCALL, &stepped, operation, &woken);
+    for (; further > 0 && goes_on(&stepped) && !stepped.at_call; further--) {
+        advance(&stepped, operation, &woken);
+        stepped.at_call = goes_on(&stepped) && enters_kernel(stepped.pid);
+    }
     return stepped;
 }
 
@@ -167,7 +231,7 @@ struct stepped step_to_change(const struct step_operation *operation, const stru
     struct stepped stepped = start(operation);
     bool woken = false;
     uint64_t before = digest(regions);
-    for (long changes = 0; changes < k && !stepped.finished && !stepped.asleep;) {
+    for (long changes = 0; changes < k && goes_on(&stepped);) {
         enum step kind = advance(&stepped, operation, &woken);
         uint64_t now = digest(regions);
         changes += kind != PLAIN || now != before;
@@ -226,6 +290,13 @@ void step_continue(struct stepped *stepped, const char *what)
     if (stepped->asleep) test_soon(has_stopped, &stepped->pid, what);
     assert_int_equal(ptrace(PTRACE_DETACH, stepped->pid, NULL, NULL), 0);
     test_soon(has_finished, NULL, what);
+}
+
+void step_until_returned(const struct stepped *stepped, const char *what)
+{
+    test_soon(has_finished, NULL, what);
+    note->may_leave = true;
+    assert_int_equal(test_wait_exit(stepped->runner.pid), 0);
 }
 
 void step_leave(const struct stepped *stepped)

@@ -27,16 +27,26 @@ struct step_operation {
     void (*wake)(void);                                    /* run by the tester when the process has fallen asleep, to make it go
                                                               on.  NULL: then falling asleep ends the stepping */
     bool joins;                                            /* run() makes it a member; before, it is none, and its slot unknown */
+    bool goes_on;                                          /* what it sleeps for comes by itself: to fall asleep ends nothing */
+
+    /* Another process is stepped than the one that runs run(), which nobody holds up: the child that it forks first, or the one
+     * that whom() says once prepare() is done.  To the end: until is_over(). */
+    bool forks;
+    pid_t (*whom)(void);
+    bool (*is_over)(void);
 };
 
 struct stepped {
     pid_t pid;
-    uint32_t slot;
+    struct member runner;                                  /* who runs run(), if that is another */
+    uint32_t slot;                                         /* 0: not known, as it is another */
     uint64_t owner;                                        /* how words name it */
     long instructions;                                     /* so many were run */
     long woken_at;                                         /* so many of them before wake(); 0: it was not needed */
     bool finished;                                         /* run() has returned */
     bool asleep;                                           /* it sleeps in the kernel, and nobody has woken it */
+    bool in_call;                                          /* it stands at the begin of a system call, or the end */
+    bool at_call;                                          /* step_to_call: it has come to the next one */
 };
 
 /* Start a process and stop it after k instructions of run(), or earlier if it has finished or fallen asleep. */
@@ -46,6 +56,10 @@ struct stepped step_to(const struct step_operation *operation, long k);
  * calls: after any other instruction, the world is the same for all others.  k = 0 stops before the first. */
 struct stepped step_to_change(const struct step_operation *operation, const struct step_region *regions, long k);
 
+/* For operations with many system calls: stop it after so many stops at the begin or the end of one, which takes no single steps,
+ * and then so many instructions further, but not into the next one. */
+struct stepped step_to_call(const struct step_operation *operation, long stops, long further);
+
 /* Kill it where it stands.  Returns when it is gone, not yet repaired. */
 void step_kill(const struct stepped *stepped);
 
@@ -54,6 +68,9 @@ void step_continue(struct stepped *stepped, const char *what);
 
 /* Let it leave, and wait for its end. */
 void step_leave(const struct stepped *stepped);
+
+/* The runner, while another was stepped: wait until run() has returned, at most 10 s, and for its end. */
+void step_until_returned(const struct stepped *stepped, const char *what);
 
 /* What joining, leaving, repair and the allocator change: the roster's header and its slots, the table of spans, and of the first
  * spans the tags of their first blocks (in a family that has little).  The roster alone is the first of these regions. */

@@ -172,5 +172,6 @@ void storm_end(struct storm *storm)
     for (int i = 0; i < STORM_BYSTANDERS; i++) assert_int_equal(kill(state->bystanders[i], SIGCONT), 0);
     assert_int_equal(plait_queue_close(quiet), 0);
     for (int i = 0; i < STORM_BYSTANDERS; i++) assert_int_equal(test_wait_exit(state->bystanders[i]), 0);
+    if (storm->until_alone) storm->until_alone();
     assert_int_equal(plait_member_count(), 1);
 }

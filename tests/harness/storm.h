@@ -16,6 +16,8 @@ struct storm {
     int workers;
     void (*body)(int place, uint64_t random);              /* in the worker; it need not leave the family */
     void (*killed)(int place);                             /* in the tester, when the worker is gone; may be NULL */
+    void (*until_alone)(void);                             /* in the tester, at the end: until what the killed had started is gone,
+                                                              which may be a moment after them; may be NULL */
     _Atomic uint64_t *progress;                            /* grows as long as all is well; else the test fails after 5 s */
 
     /* What happened. */

@@ -2,8 +2,8 @@
  * Whatever was done by then: the seat is somebody's or nobody's, nobody else gets the same child, and whoever waits for an
  * answer gets on.
  *
- * Only what happens in shared memory is stepped through; the whole of a start, with its forks, is for test_server_deaths
- * and storm_start. */
+ * Only what happens in shared memory is stepped through; the whole of a start, with its forks, is for kill_start and
+ * kill_child. */
 #include "kill.h"
 
 #include <string.h>
