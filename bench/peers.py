@@ -94,6 +94,33 @@ def lock(count, make=SPAWNING.Lock):
     return together([body] * count) / (count * n) * 1e9
 
 
+def condition():
+    changed = SPAWNING.Condition()
+    turn = SPAWNING.RawValue("l")
+    trips = 3000
+
+    def play(mine):
+        for _ in range(trips):
+            with changed:
+                while turn.value % 2 != mine:
+                    changed.wait()
+                turn.value += 1
+                changed.notify()
+
+    return together([lambda: play(0), lambda: play(1)]) / trips * 1e6
+
+
+def barrier():
+    line = SPAWNING.Barrier(2)
+    meetings = 3000
+
+    def meet():
+        for _ in range(meetings):
+            line.wait()
+
+    return together([meet] * 2) / meetings * 1e6
+
+
 def semaphore():
     permits = SPAWNING.Semaphore(1)
     n = 200000
@@ -275,6 +302,8 @@ BENCHES = [
     ("pingpong-64B-two-cores", "python", "us", lambda: pingpong(False)),
     ("lock-uncontended", "python", "ns", lambda: lock(1)),
     ("lock-contended-2", "python", "ns", lambda: lock(2)),
+    ("condition-pingpong-two-cores", "python", "us", condition),
+    ("barrier-2", "python", "us", barrier),
     ("rlock-uncontended", "python", "ns", lambda: lock(1, SPAWNING.RLock)),
     ("semaphore-uncontended", "python", "ns", semaphore),
     ("event-pingpong-one-core", "python", "us", lambda: event_pingpong(True)),

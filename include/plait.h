@@ -20,6 +20,8 @@
 #include <plait/family.h>
 #include <plait/lock.h>
 #include <plait/rlock.h>
+#include <plait/condition.h>
+#include <plait/barrier.h>
 #include <plait/rwlock.h>
 #include <plait/semaphore.h>
 #include <plait/event.h>

@@ -10,6 +10,8 @@
 static struct sync_objects {
     plait_lock lock;
     plait_rlock rlock;
+    plait_condition condition;
+    plait_barrier *barrier;
     plait_rwlock *rwlock;
     plait_semaphore semaphore;
     plait_event event;
@@ -19,12 +21,12 @@ static struct sync_objects {
 static void make_sync_objects(void)
 {
     CHECK((with = plait_alloc(sizeof *with)) && (with->rwlock = plait_rwlock_new(NULL)));
-    CHECK((with->owned = plait_owned_semaphore_new(2)));
+    CHECK((with->owned = plait_owned_semaphore_new(2)) && (with->barrier = plait_barrier_new(1, NULL)));
 }
 
 static void free_sync_objects(void)
 {
-    CHECK(plait_semaphore_free(with->owned) == 0);
+    CHECK(plait_semaphore_free(with->owned) == 0 && plait_barrier_free(with->barrier) == 0);
     CHECK(plait_rwlock_free(with->rwlock) == 0 && plait_free(with) == 0);
 }
 
@@ -46,6 +48,34 @@ static void acquire_and_release_rlock(void)
     CHECK(plait_rlock_acquire(&with->rlock, PLAIT_NOW) == 0 && plait_rlock_acquire(&with->rlock, PLAIT_NOW) == 0);
     CHECK(plait_rlock_depth(&with->rlock) == 2);
     CHECK(plait_rlock_release(&with->rlock) == 0 && plait_rlock_release(&with->rlock) == 0);
+}
+
+static int is_there(void *unused)
+{
+    return 1;
+}
+
+static void use_condition(void)
+{
+    CHECK(plait_condition_init(&with->condition, NULL) == 0 && plait_condition_acquire(&with->condition, PLAIT_NOW) == 0);
+    CHECK(plait_condition_wait(&with->condition, plait_after(0.02)) == -ETIMEDOUT);
+    CHECK(plait_condition_wait_for(&with->condition, is_there, NULL, PLAIT_NOW) == 0);
+    CHECK(plait_condition_notify(&with->condition, 1) == 0 && plait_condition_notify_all(&with->condition) == 0);
+    CHECK(plait_condition_release(&with->condition) == 0);
+}
+
+static void wait_in_vain_at_barrier(void)
+{
+    plait_barrier *barrier = plait_barrier_new(2, &(plait_barrier_options){ .action = is_there });
+    CHECK(barrier && plait_barrier_wait(barrier, plait_after(0.02)) == -ETIMEDOUT);
+    CHECK(plait_barrier_broken(barrier) == 1 && plait_barrier_reset(barrier) == 0 && plait_barrier_abort(barrier) == 0);
+    CHECK(plait_barrier_free(barrier) == 0);
+}
+
+static void join_and_leave_barrier(void)
+{
+    CHECK(plait_barrier_join(with->barrier) == 0 && plait_barrier_wait(with->barrier, PLAIT_NOW) == 0);
+    CHECK(plait_barrier_leave(with->barrier) == 0);
 }
 
 static void use_rwlock(int (*acquire)(plait_rwlock *lock, plait_deadline deadline), int readers)
@@ -101,6 +131,26 @@ static void report_deadlocks(void)
     X(plait_rlock_depth, 0, CHECK(plait_rlock_depth(&with->rlock) == 0))                              \
     X(plait_rlock_locked, 0, CHECK(plait_rlock_locked(&with->rlock) == 0))                            \
     X(plait_rlock_repr, 0, CHECK(plait_rlock_repr(&with->rlock, NULL, 0) == 16))                      \
+    X(plait_condition_new, ANY_TIME, CHECK(plait_condition_free(plait_condition_new(NULL)) == 0))     \
+    X(plait_condition_init, 0, CHECK(plait_condition_init(&with->condition, NULL) == 0))              \
+    X(plait_condition_free, ANY_TIME, CHECK(plait_condition_free(NULL) == 0))                         \
+    X(plait_condition_acquire, 0, use_condition())                                                    \
+    X(plait_condition_release, 0, CHECK(plait_condition_release(&with->condition) == PLAIT_EUNLOCKED)) \
+    X(plait_condition_wait, 0, CHECK(plait_condition_wait(&with->condition, PLAIT_NOW) == PLAIT_ENOTOWNER))  \
+    X(plait_condition_wait_for, 0, use_condition())                                                   \
+    X(plait_condition_notify, 0, CHECK(plait_condition_notify(&with->condition, 1) == PLAIT_ENOTOWNER)) \
+    X(plait_condition_notify_all, 0, use_condition())                                                 \
+    X(plait_condition_repr, 0, CHECK(plait_condition_repr(&with->condition, NULL, 0) == 32))          \
+    X(plait_barrier_new, ANY_TIME, CHECK(plait_barrier_free(plait_barrier_new(3, NULL)) == 0))        \
+    X(plait_barrier_free, ANY_TIME, CHECK(plait_barrier_free(NULL) == 0))                             \
+    X(plait_barrier_wait, 0, wait_in_vain_at_barrier())                                               \
+    X(plait_barrier_abort, 0, wait_in_vain_at_barrier())                                              \
+    X(plait_barrier_reset, 0, CHECK(plait_barrier_reset(with->barrier) == 0))                         \
+    X(plait_barrier_broken, 0, CHECK(plait_barrier_broken(with->barrier) == 0))                       \
+    X(plait_barrier_parties, 0, CHECK(plait_barrier_parties(with->barrier) == 1))                     \
+    X(plait_barrier_n_waiting, 0, CHECK(plait_barrier_n_waiting(with->barrier) == 0))                 \
+    X(plait_barrier_join, 0, join_and_leave_barrier())                                                \
+    X(plait_barrier_leave, 0, CHECK(plait_barrier_leave(with->barrier) == -ENOENT))                   \
     X(plait_rwlock_new, ANY_TIME, CHECK(plait_rwlock_free(plait_rwlock_new(NULL)) == 0))              \
     X(plait_rwlock_free, ANY_TIME, CHECK(plait_rwlock_free(NULL) == 0))                               \
     X(plait_rwlock_acquire_read, 0, use_rwlock(plait_rwlock_acquire_read, 1))                         \

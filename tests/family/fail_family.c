@@ -49,6 +49,23 @@ static void free_queue(void)
     CHECK(plait_queue_free(made) == 0);
 }
 
+static int act(void *unused)
+{
+    return 0;
+}
+
+static void free_barrier(void)
+{
+    CHECK(plait_barrier_wait(made, plait_after(0.002)) == -ETIMEDOUT && plait_barrier_reset(made) == 0);
+    CHECK(plait_barrier_free(made) == 0);
+}
+
+static void free_condition(void)
+{
+    CHECK(plait_condition_acquire(made, PLAIT_NOW) == 0 && plait_condition_notify(made, 1) == 0);
+    CHECK(plait_condition_release(made) == 0 && plait_condition_free(made) == 0);
+}
+
 static void free_lock(void)
 {
     CHECK(plait_lock_acquire(made, PLAIT_NOW) == 0 && plait_lock_release(made) == 0);
@@ -92,6 +109,25 @@ static const struct fail_operation first_owned_semaphore_new = { .run = call_own
 static const struct fail_operation first_event_new = { .run = call_event_new, .finish = free_event };
 
 static plait_lock private_lock;
+
+static plait_condition private_condition;
+
+static int call_wait(void)
+{
+    int result = plait_condition_acquire(&private_condition, PLAIT_NOW);
+    if (result) return result;
+    result = plait_condition_wait(&private_condition, plait_after(0.005));
+    CHECK(plait_condition_release(&private_condition) == 0);
+    return result == -ETIMEDOUT ? 0 : result;
+}
+
+static const struct fail_operation first_condition_wait = { .run = call_wait };
+
+static int call_barrier_new(void) { return make(plait_barrier_new(2, &(plait_barrier_options){ .action = act })); }
+static int call_condition_new(void) { return make(plait_condition_new(NULL)); }
+
+static const struct fail_operation first_barrier_new = { .run = call_barrier_new, .finish = free_barrier };
+static const struct fail_operation first_condition_new = { .run = call_condition_new, .finish = free_condition };
 
 static int call_acquire(void)
 {
@@ -396,6 +432,9 @@ static const struct CMUnitTest tests[] = {
     FAIL_TESTS(first_alloc_of_much),
     FAIL_TESTS(first_message_alloc),
     FAIL_TESTS(first_lock_new),
+    FAIL_TESTS(first_condition_new),
+    FAIL_TESTS(first_condition_wait),
+    FAIL_TESTS(first_barrier_new),
     FAIL_TESTS(first_semaphore_new),
     FAIL_TESTS(first_bounded_semaphore_new),
     FAIL_TESTS(first_owned_semaphore_new),
