@@ -25,8 +25,8 @@ typedef struct plait_rwlock plait_rwlock;
 
 /* All zero, or NULL instead of the struct: the defaults. */
 typedef struct plait_rwlock_options {
-    int readers;              /* how many may read at once, rounded up to a power of two; more wait.  0: 64.  Each takes 64 bytes;
-                                 at most 8192 */
+    int readers;              /* how many threads may read at once, rounded up to a power of two; more wait.  0: 64.  Each takes
+                                 64 bytes; at most 8192 */
     int reserved_int;
     uint64_t reserved[3];     /* zero */
 } plait_rwlock_options;
@@ -40,15 +40,16 @@ PLAIT_API plait_rwlock *plait_rwlock_new(const plait_rwlock_options *options);
 /* Free it; the caller must know that nobody uses it any more.  NULL is fine.  0, or -EINVAL when it is none (or was freed). */
 PLAIT_API int plait_rwlock_free(plait_rwlock *lock);
 
-/* Acquire it to read, together with others, waiting until the deadline.  A thread may do so several times.
+/* Acquire it to read, together with others, waiting until the deadline.  A thread that reads may do so again, up to 32,768 times
+ * in all, without a wait, also while somebody waits to write; it releases it as often.
  * Returns 0; PLAIT_OWNER_DIED (> 0: you have it, but the last writer was killed while it had it, and no other has come since);
- * -ETIMEDOUT (the detail names who writes, and the deadlock if there is one); -EDEADLK (the caller writes); -EINVAL;
- * PLAIT_ENOARENA, PLAIT_ETOOMANY.  Signals do not end the wait. */
+ * -ETIMEDOUT (the detail names who writes, and the deadlock if there is one); -EDEADLK (the caller writes); -EAGAIN (it reads too
+ * often); -EINVAL; PLAIT_ENOARENA, PLAIT_ETOOMANY.  Signals do not end the wait. */
 PLAIT_API PLAIT_MUST_CHECK int plait_rwlock_acquire_read(plait_rwlock *lock, plait_deadline deadline);
 
 /* Acquire it to write, alone.  The same results: PLAIT_OWNER_DIED means that the last writer was killed while it had it (those
- * who come after you are not told again, if you release it); -EDEADLK that the caller reads or writes already; after -ETIMEDOUT
- * the readers are let in again. */
+ * who come after you are not told again, if you release it); -EDEADLK, at once, that the caller reads or writes already; after
+ * -ETIMEDOUT the readers are let in again. */
 PLAIT_API PLAIT_MUST_CHECK int plait_rwlock_acquire_write(plait_rwlock *lock, plait_deadline deadline);
 
 /* Give back what the calling thread has: writing, or reading once.  What a writer that ended cleanly has left, anyone may release;

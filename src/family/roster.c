@@ -265,7 +265,8 @@ void plait_leave(void)
     uint32_t number = plait__self.slot;
     struct plait__slot *slot = plait__slot(number);
     if (atomic_load(&slot->inside)) return;                /* exit() in a signal handler in the middle of a call is a death */
-    bool owes = plait__self.leases > 0 || plait__self.permits > 0 || plait__self.parties > 0, by_hand = plait__self.by_hand;
+    const struct plait__self *me = &plait__self;
+    bool owes = me->leases || me->permits || me->reads || me->parties, by_hand = me->by_hand;
     plait__heap_sweep(number, (atomic_load(&slot->flags) & PLAIT__HAS_PRIVATE) != 0, number);
     plait__set_me(number, (struct plait__me){ 0 });
     free(plait__self.heap);

@@ -4,6 +4,9 @@
  * the writer's word, then looks at all cells, and waits for each that is taken.  Both look after they wrote, so one of them sees
  * the other; and who dies in between has left its name, which is all there is to take back.
  *
+ * Who reads again counts that in the marks of the cell that it has, and looks for nobody: a writer may wait for it by now, and must
+ * not be waited for in turn.
+ *
  * A writer that is alone marks the word INSIDE: only its death from then on is news.  If it dies, DIED stays in the free word until
  * another writer has been there.
  */
@@ -26,6 +29,7 @@
 #define INSIDE (UINT64_C(1) << 16)
 #define DIED (UINT64_C(1) << 17)
 #define NEWS (INSIDE | DIED)
+#define AGAIN (UINT64_C(1) << 16)                          /* in a cell: once more than the first time */
 #define CROWDED 1u
 
 /* Readers write their cells only, each in a cache line of its own. */
@@ -113,7 +117,7 @@ static bool take_cell(_Atomic uint64_t *word)
     return atomic_compare_exchange_strong(word, &seen, plait__self.owner | (seen & PLAIT__SLEEPS));
 }
 
-/* The first that is free from the caller's own on.  NULL: all are taken. */
+/* The first that is free from the caller's home on.  NULL: all are taken. */
 static _Atomic uint64_t *take_any_cell(plait_rwlock *lock)
 {
     uint32_t home = home_of_caller(lock);
@@ -122,6 +126,26 @@ static _Atomic uint64_t *take_any_cell(plait_rwlock *lock)
         if (take_cell(word)) return word;
     }
     return NULL;
+}
+
+/* The one that the caller reads by.  NULL: it does not read. */
+static _Atomic uint64_t *find_mine(plait_rwlock *lock)
+{
+    uint32_t home = home_of_caller(lock);
+    for (uint32_t i = 0; i < lock->readers && plait__self.reads; i++) {
+        _Atomic uint64_t *word = &lock->cells[(home + i) & (lock->readers - 1)].word;
+        if (is_mine(atomic_load(word))) return word;
+    }
+    return NULL;
+}
+
+/* Only the caller changes the marks of its cell.  That a writer died inside before it was told, and is told again. */
+static int read_again(plait_rwlock *lock, _Atomic uint64_t *mine)
+{
+    if ((atomic_load(mine) & PLAIT__MARKS) == PLAIT__MARKS)
+        return plait__fail(-EAGAIN, "the calling thread reads it %u times", (unsigned)(PLAIT__MARKS / AGAIN) + 1);
+    atomic_fetch_add(mine, AGAIN);
+    return atomic_load(&lock->writer) & NEWS ? PLAIT_OWNER_DIED : 0;
 }
 
 /* All cells were taken: until some reader gives its back.  The mark is set before the cells are looked at once more. */
@@ -174,10 +198,13 @@ static __attribute__((noinline)) int acquire_read_slowly(plait_rwlock *lock, pla
 {
     struct call call = call_of(lock, PLAIT__FOR_RWLOCK_READ, deadline);
     if (is_mine(atomic_load(&lock->writer))) return plait__fail(-EDEADLK, "the calling thread has the rwlock to write");
+    _Atomic uint64_t *mine = find_mine(lock);
+    if (mine) return read_again(lock, mine);
     for (;;) {
         _Atomic uint64_t *cell = take_any_cell(lock);
         uint64_t seen = cell ? atomic_load(&lock->writer) : 0;
         if (cell && !plait__owner_slot(seen)) {
+            plait__self.reads++;
             plait__wait_end(&call.wait);
             plait__tsan_acquire(&lock->writer);
             return seen & DIED ? PLAIT_OWNER_DIED : 0;
@@ -197,6 +224,7 @@ int plait_rwlock_acquire_read(plait_rwlock *lock, plait_deadline deadline)
     uint64_t free = 0;
     if (atomic_compare_exchange_strong(cell, &free, plait__self.owner)) {
         if (PLAIT__LIKELY(atomic_load(&lock->writer) == 0)) {
+            plait__self.reads++;
             plait__tsan_acquire(&lock->writer);
             return 0;
         }
@@ -212,7 +240,6 @@ static int wait_for_reader(struct call *call, _Atomic uint64_t *cell)
 {
     uint64_t seen = atomic_load(cell);
     while (plait__owner_slot(seen)) {
-        if (is_mine(seen)) return plait__fail(-EDEADLK, "the calling thread has the rwlock to read");
         if (has_ended(seen)) {
             if (atomic_compare_exchange_strong(cell, &seen, 0)) seen = 0;
         } else if (plait__owner_wait(&call->wait, cell, &seen) < 0) {
@@ -235,6 +262,7 @@ int plait_rwlock_acquire_write(plait_rwlock *lock, plait_deadline deadline)
     if (error) return error;
     struct call call = call_of(lock, PLAIT__FOR_RWLOCK_WRITE, deadline);
     if (is_mine(atomic_load(&lock->writer))) return plait__fail(-EDEADLK, "the calling thread has the rwlock to write");
+    if (find_mine(lock)) return plait__fail(-EDEADLK, "the calling thread has the rwlock to read");
     int result = plait__owner_acquire(&lock->writer, PLAIT__FOR_RWLOCK_WRITE, lock, deadline);
     if (result < 0) return result;
     uint64_t news = atomic_load(&lock->writer) & NEWS;     /* of the one before: a mark stays when the word is taken over */
@@ -253,15 +281,16 @@ int plait_rwlock_acquire_write(plait_rwlock *lock, plait_deadline deadline)
 
 static bool release_read(plait_rwlock *lock)
 {
-    uint32_t home = home_of_caller(lock);
-    for (uint32_t i = 0; i < lock->readers; i++) {
-        _Atomic uint64_t *word = &lock->cells[(home + i) & (lock->readers - 1)].word;
-        if (!is_mine(atomic_load(word))) continue;
-        plait__tsan_release(&lock->writer);
-        give_back_cell(lock, word);
+    _Atomic uint64_t *mine = find_mine(lock);
+    if (!mine) return false;
+    plait__tsan_release(&lock->writer);
+    if (atomic_load_explicit(mine, memory_order_relaxed) & PLAIT__MARKS) {
+        atomic_fetch_sub(mine, AGAIN);
         return true;
     }
-    return false;
+    plait__self.reads--;
+    give_back_cell(lock, mine);
+    return true;
 }
 
 /* Left by a writer that ended cleanly. */
@@ -297,7 +326,7 @@ int plait_rwlock_readers(const plait_rwlock *lock)
     if ((atomic_load(&lock->writer) & INSIDE) && plait__owner_is_held(&lock->writer)) return -1;
     for (uint32_t i = 0; i < lock->readers; i++) {
         uint64_t seen = atomic_load(&lock->cells[i].word);
-        readers += plait__owner_slot(seen) && !has_ended(seen);
+        if (plait__owner_slot(seen) && !has_ended(seen)) readers += 1 + (int)((seen & PLAIT__MARKS) / AGAIN);
     }
     return readers;
 }

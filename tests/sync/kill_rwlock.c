@@ -163,6 +163,28 @@ static const struct kill_case release_a_reader = {
     .check = check_not_told, .regions = lock_and_family,
 };
 
+/* Who reads twice has one cell, which is free at once when it dies. */
+static void acquire_to_read_twice(void)
+{
+    acquire_to_read();
+    acquire_to_read();
+}
+
+static bool victim_reads_twice(const struct stepped *victim)
+{
+    return plait_rwlock_readers(lock) == 2;
+}
+
+static const struct kill_case read_again = {
+    .operation = { .prepare = acquire_to_read, .run = acquire_to_read }, .set_up = set_up, .look = victim_reads_twice,
+    .check = check_not_told, .regions = lock_and_family,
+};
+
+static const struct kill_case release_the_second_time = {
+    .operation = { .prepare = acquire_to_read_twice, .run = release_it }, .set_up = set_up, .look = victim_reads,
+    .check = check_not_told, .regions = lock_and_family,
+};
+
 /* ---- others sleep ---- */
 
 static void set_up_sleepers(void)
@@ -314,6 +336,8 @@ static const struct CMUnitTest tests[] = {
     KILL_TESTS(read_a_free_one),
     KILL_TESTS(release_the_writer),
     KILL_TESTS(release_a_reader),
+    KILL_TESTS(read_again),
+    KILL_TESTS(release_the_second_time),
     KILL_TESTS(release_the_writer_to_sleepers),
     KILL_TESTS(release_a_reader_to_a_sleeping_writer),
     KILL_TESTS(write_after_a_sleep),

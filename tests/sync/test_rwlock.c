@@ -69,6 +69,19 @@ static void who_has_it_already_is_told_so(void **state)
     assert_int_equal(plait_rwlock_release(lock), PLAIT_EUNLOCKED);
 }
 
+/* As often as 15 bits can count. */
+static void who_reads_far_too_often_is_told_so(void **state)
+{
+    enum { MOST = 32768 };
+    for (int i = 0; i < MOST; i++) assert_int_equal(plait_rwlock_acquire_read(lock, PLAIT_NOW), 0);
+    assert_int_equal(plait_rwlock_acquire_read(lock, PLAIT_FOREVER), -EAGAIN);
+    assert_int_equal(plait_rwlock_readers(lock), MOST);
+    for (int i = 0; i < MOST; i++) assert_int_equal(plait_rwlock_release(lock), 0);
+    assert_int_equal(plait_rwlock_release(lock), PLAIT_EUNLOCKED);
+    assert_int_equal(plait_rwlock_acquire_write(lock, PLAIT_NOW), 0);
+    assert_int_equal(plait_rwlock_release(lock), 0);
+}
+
 static void check_is_no_rwlock(plait_rwlock *pointer)
 {
     assert_int_equal(plait_rwlock_acquire_read(pointer, PLAIT_FOREVER), -EINVAL);
@@ -148,14 +161,21 @@ static int writes_and_waits(void *unused)
     return plait_rwlock_release(lock);
 }
 
+static int is_not_let_in(void *unused)
+{
+    CHECK(plait_rwlock_acquire_read(lock, PLAIT_NOW) == -ETIMEDOUT);
+    CHECK(strstr(plait_error_detail(), "the rwlock is held by"));
+    return 0;
+}
+
 static void a_writer_waits_for_readers_and_readers_for_a_writer(void **state)
 {
     struct test_thread writer, reader;
     assert_int_equal(plait_rwlock_acquire_read(lock, PLAIT_NOW), 0);
     test_thread_start(&writer, writes_and_waits, NULL);
     test_until_watches(writer.tid);
-    assert_int_equal(plait_rwlock_acquire_read(lock, PLAIT_NOW), -ETIMEDOUT);     /* writers go first */
-    assert_non_null(strstr(plait_error_detail(), "the rwlock is held by"));
+    test_thread_start(&reader, is_not_let_in, NULL);       /* writers go first */
+    assert_int_equal(test_thread_join(&reader), 0);
     assert_int_equal(plait_rwlock_release(lock), 0);
     test_until_set(&notes->ready);
     test_thread_start(&reader, reads, NULL);
@@ -219,22 +239,53 @@ static void others_cannot_release_it(void **state)
     assert_int_equal(test_thread_join(&reader), 0);
 }
 
+static bool three_are_in(void *unused)
+{
+    return notes->ready == 3;
+}
+
+static int finds_no_room_then_reads(void *unused)
+{
+    if (plait_rwlock_acquire_read(lock, plait_after(0.001)) == 0) return plait_rwlock_release(lock);     /* a place is free again */
+    CHECK(strstr(plait_error_detail(), "no room"));
+    return reads(NULL);
+}
+
 static void more_readers_than_there_is_room_for_wait(void **state)
 {
-    struct test_thread thread;
+    struct test_thread others[3], thread;
     assert_int_equal(plait_rwlock_free(lock), 0);
     lock = plait_rwlock_new(&(plait_rwlock_options){ .readers = 3 });
-    for (int i = 0; i < 4; i++) assert_int_equal(plait_rwlock_acquire_read(lock, PLAIT_NOW), 0);     /* 3, rounded up */
-    assert_int_equal(plait_rwlock_acquire_read(lock, plait_after(0.01)), -ETIMEDOUT);
-    assert_non_null(strstr(plait_error_detail(), "no room"));
+    for (int i = 0; i < 3; i++) test_thread_start(&others[i], reads_and_waits, NULL);
+    test_until(three_are_in, NULL);
+    assert_int_equal(plait_rwlock_acquire_read(lock, PLAIT_NOW), 0);                  /* 3, rounded up */
+    assert_int_equal(plait_rwlock_acquire_read(lock, PLAIT_NOW), 0);                  /* again, which needs no room */
+    assert_int_equal(plait_rwlock_readers(lock), 5);
+    assert_int_equal(plait_rwlock_release(lock), 0);
     for (int i = 0; i < 10; i++) {
-        test_thread_start(&thread, reads, NULL);
+        test_thread_start(&thread, finds_no_room_then_reads, NULL);
         if (i % 2) test_until_watches(thread.tid);
         assert_int_equal(plait_rwlock_release(lock), 0);
         assert_int_equal(test_thread_join(&thread), 0);
         assert_int_equal(plait_rwlock_acquire_read(lock, PLAIT_NOW), 0);
     }
-    for (int i = 0; i < 4; i++) assert_int_equal(plait_rwlock_release(lock), 0);
+    assert_int_equal(plait_rwlock_release(lock), 0);
+    notes->end = 1;
+    for (int i = 0; i < 3; i++) assert_int_equal(test_thread_join(&others[i]), 0);
+}
+
+/* Neither waits for the other to stop reading. */
+static void of_two_readers_that_want_to_write_both_are_told(void **state)
+{
+    struct test_thread other;
+    test_thread_start(&other, reads_and_waits, NULL);
+    test_until_set(&notes->ready);
+    assert_int_equal(plait_rwlock_acquire_read(lock, PLAIT_NOW), 0);
+    assert_int_equal(plait_rwlock_acquire_write(lock, plait_after(10)), -EDEADLK);
+    assert_int_equal(plait_rwlock_readers(lock), 2);
+    assert_int_equal(plait_rwlock_release(lock), 0);
+    notes->end = 1;
+    assert_int_equal(test_thread_join(&other), 0);
 }
 
 /* ---- ends ---- */
@@ -267,6 +318,8 @@ static void the_death_of_a_writer_is_told_until_another_has_written(void **state
         test_kill(one_who(writes_until_killed));
         for (int i = 0; i < 3; i++) {
             assert_int_equal(plait_rwlock_acquire_read(lock, PLAIT_FOREVER), PLAIT_OWNER_DIED);
+            assert_int_equal(plait_rwlock_acquire_read(lock, PLAIT_NOW), PLAIT_OWNER_DIED);
+            assert_int_equal(plait_rwlock_release(lock), 0);
             assert_int_equal(plait_rwlock_release(lock), 0);
         }
         test_kill(one_who(writes_until_killed));
@@ -364,6 +417,7 @@ static const struct CMUnitTest tests[] = {
     TEST(it_is_read_by_many_and_written_by_one),
     TEST(what_nobody_has_is_not_released),
     TEST(who_has_it_already_is_told_so),
+    TEST(who_reads_far_too_often_is_told_so),
     TEST(other_pointers_are_no_rwlocks),
     TEST(bad_options_are_refused),
     TEST(a_full_arena_is_an_error),
@@ -372,6 +426,7 @@ static const struct CMUnitTest tests[] = {
     TEST(a_writer_that_gives_up_lets_readers_in),
     TEST(others_cannot_release_it),
     TEST(more_readers_than_there_is_room_for_wait),
+    TEST(of_two_readers_that_want_to_write_both_are_told),
     TEST(the_death_of_a_writer_is_told_until_another_has_written),
     TEST(the_death_of_a_reader_lets_a_writer_in),
     TEST(the_death_of_a_writer_that_only_waited_is_no_news),
