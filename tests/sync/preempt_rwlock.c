@@ -95,6 +95,42 @@ static const struct preempt_case try_write_read = {
     .first = { .run = try_to_write_first }, .second = try_to_read_second, .set_up = set_up, .check = check_one_at_most,
 };
 
+/* After the death of a writer the reader goes the slow way, although there is nobody to wait for. */
+static int write_for_ever(void)
+{
+    CHECK(plait_rwlock_acquire_write(lock, PLAIT_NOW) == 0);
+    notes->writers = 1;
+    for (;;) pause();
+}
+
+static bool somebody_writes(void *unused)
+{
+    return notes->writers != 0;
+}
+
+static void set_up_dead_writer(void)
+{
+    set_up();
+    struct member writer = member_start(write_for_ever);
+    test_soon(somebody_writes, NULL, "the writer");
+    member_kill(&writer);
+    member_until_repaired(writer.slot);
+    MUST(plait_rwlock_acquire_read(lock, PLAIT_NOW) == PLAIT_OWNER_DIED);
+    MUST(plait_rwlock_release(lock) == 0);
+}
+
+static void check_one_at_most_after_a_death(void)
+{
+    MUST(notes->first == PLAIT_OWNER_DIED || notes->first == -ETIMEDOUT);
+    MUST(notes->second == PLAIT_OWNER_DIED || notes->second == -ETIMEDOUT);
+    MUST(notes->first < 0 || notes->second < 0);
+}
+
+static const struct preempt_case try_read_write_after_a_death = {
+    .first = { .run = try_to_read_first }, .second = try_to_write_second, .set_up = set_up_dead_writer,
+    .check = check_one_at_most_after_a_death,
+};
+
 /* ---- one has it already ---- */
 
 static void acquire_write(void)
@@ -171,6 +207,7 @@ static const struct CMUnitTest tests[] = {
     PREEMPT_TEST(read_read),
     PREEMPT_TEST(try_read_write),
     PREEMPT_TEST(try_write_read),
+    PREEMPT_TEST(try_read_write_after_a_death),
     PREEMPT_TEST(release_write_read),
     PREEMPT_TEST(release_write_write),
     PREEMPT_TEST(release_read_write),
