@@ -89,6 +89,12 @@ def kill(pids):
             pass
 
 
+def mapped_by_others(paths, ours):
+    """Those of these files that processes other than `ours` have mapped."""
+    maps = "\n".join(read(f"/proc/{pid}/maps") for pid in every_pid() if pid not in ours) + "\n"
+    return {path for path in paths if f" {path}\n" in maps}
+
+
 def describe_thread(task):
     state = (fields(f"{task}/stat") or ["gone"])[0]
     number, *arguments = read(f"{task}/syscall").split(" ")

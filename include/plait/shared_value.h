@@ -72,7 +72,8 @@ PLAIT_API int plait_shared_value_free(plait_shared_value *value);
  *
  * These wait for the lock until the deadline.  They return 0; PLAIT_OWNER_DIED (> 0: done; but the last one who held the lock was
  * killed inside, which you are told and nobody else: check what belongs together); -ETIMEDOUT; -ERANGE (the number has no place
- * there); -EINVAL (no value; a struct where a number is wanted; a whole number of a 'd', a fraction into an 'i'); as the lock. */
+ * there); -EINVAL (no value; a struct where a number is wanted; a whole number of a 'd', a fraction into an 'i'); as the lock.
+ * After an error nothing is changed, and of a death that could not be told because of it the next call tells. */
 
 /* The number, as an int64_t, uint64_t or double: whatever fits will do for whole ones.  A 'c' is 0 to 255, a '?' is 0 or 1.
  * Python: value.value. */

@@ -81,7 +81,7 @@ int plait__shared_free(struct plait__shared *shared)
 
 /* ---- the lock ---- */
 
-int plait__shared_enter(struct plait__shared *shared, plait_deadline deadline)
+static int take(struct plait__shared *shared, plait_deadline deadline)
 {
     switch (shared->guard) {
     case PLAIT__GUARD_OWN: return plait_rlock_acquire(&shared->own, deadline);
@@ -91,7 +91,15 @@ int plait__shared_enter(struct plait__shared *shared, plait_deadline deadline)
     }
 }
 
-static int leave(struct plait__shared *shared)
+int plait__shared_enter(struct plait__shared *shared, plait_deadline deadline)
+{
+    int got = take(shared, deadline);
+    if (got < 0 || !shared->untold) return got;
+    shared->untold = false;
+    return PLAIT_OWNER_DIED;
+}
+
+static int give_back(struct plait__shared *shared)
 {
     switch (shared->guard) {
     case PLAIT__GUARD_OWN: return plait_rlock_release(&shared->own);
@@ -101,9 +109,11 @@ static int leave(struct plait__shared *shared)
     }
 }
 
-void plait__shared_leave(struct plait__shared *shared)
+int plait__shared_leave(struct plait__shared *shared, int got, int error)
 {
-    leave(shared);
+    if (error && got == PLAIT_OWNER_DIED) shared->untold = true;
+    give_back(shared);
+    return error ? error : got;
 }
 
 static int has_lock(const struct plait__shared *shared)
@@ -120,7 +130,7 @@ int plait__shared_acquire(struct plait__shared *shared, plait_deadline deadline)
 int plait__shared_release(struct plait__shared *shared)
 {
     int error = has_lock(shared);
-    return error ? error : leave(shared);
+    return error ? error : give_back(shared);
 }
 
 plait_rlock *plait__shared_lock(struct plait__shared *shared)
@@ -159,9 +169,7 @@ int plait__shared_get(struct plait__shared *shared, size_t index, struct plait__
     int got = plait__shared_enter(shared, deadline);
     if (got < 0) return got;
     uint64_t bits = plait__load_item(plait__shared_item(shared, index), type->size);
-    plait__shared_leave(shared);
-    int error = give(target, plait__decode(type, bits));
-    return error ? error : got;
+    return plait__shared_leave(shared, got, give(target, plait__decode(type, bits)));
 }
 
 int plait__shared_set(struct plait__shared *shared, size_t index, struct plait__number number, plait_deadline deadline)
@@ -173,8 +181,7 @@ int plait__shared_set(struct plait__shared *shared, size_t index, struct plait__
     if (!got) got = plait__shared_enter(shared, deadline);
     if (got < 0) return got;
     plait__store_item(plait__shared_item(shared, index), type->size, bits);
-    plait__shared_leave(shared);
-    return got;
+    return plait__shared_leave(shared, got, 0);
 }
 
 /* A swap, although the lock is held: without one it is what makes the addition whole, and with one it costs little. */
@@ -198,9 +205,7 @@ int plait__shared_add(struct plait__shared *shared, size_t index, struct plait__
     if (!type) return no_number();
     int got = plait__shared_enter(shared, deadline);
     if (got < 0) return got;
-    int error = add(type, plait__shared_item(shared, index), more, sum);
-    plait__shared_leave(shared);
-    return error ? error : got;
+    return plait__shared_leave(shared, got, add(type, plait__shared_item(shared, index), more, sum));
 }
 
 /* ---- bytes ---- */
@@ -232,8 +237,7 @@ int plait__shared_read(struct plait__shared *shared, size_t index, void *bytes, 
     if (!got) got = plait__shared_enter(shared, deadline);
     if (got < 0) return got;
     plait__shared_copy_out(shared, index, bytes);
-    plait__shared_leave(shared);
-    return got;
+    return plait__shared_leave(shared, got, 0);
 }
 
 int plait__shared_write(struct plait__shared *shared, size_t index, const void *bytes, size_t size, plait_deadline deadline)
@@ -242,8 +246,7 @@ int plait__shared_write(struct plait__shared *shared, size_t index, const void *
     if (!got) got = plait__shared_enter(shared, deadline);
     if (got < 0) return got;
     plait__shared_copy_in(shared, index, bytes);
-    plait__shared_leave(shared);
-    return got;
+    return plait__shared_leave(shared, got, 0);
 }
 
 /* ---- printing ---- */

@@ -2,6 +2,7 @@
 #ifndef PLAIT_VALUE_SHARED_H
 #define PLAIT_VALUE_SHARED_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,12 +16,13 @@
 
 enum plait__guard { PLAIT__GUARD_OWN, PLAIT__GUARD_NONE, PLAIT__GUARD_LOCK, PLAIT__GUARD_RLOCK };
 
-/* Only the lock and the items change after it was made. */
+/* Only the lock, `untold` and the items change after it was made, by who has the lock. */
 struct plait__shared {
     uint32_t stamp;
     char code;                                             /* Python's type code; 0: structs */
     uint8_t guard;                                         /* enum plait__guard */
-    uint16_t reserved;
+    bool untold;                                           /* somebody was killed inside, and who came next got an error instead */
+    uint8_t reserved;
     size_t item_size, length;
     plait_rlock own;
     void *others;                                          /* a lock of somebody else's */
@@ -40,7 +42,10 @@ int plait__shared_free(struct plait__shared *shared);
 
 /* 0, or PLAIT_OWNER_DIED, or negative.  Nothing is done without a lock. */
 int plait__shared_enter(struct plait__shared *shared, plait_deadline deadline);
-void plait__shared_leave(struct plait__shared *shared);
+
+/* What the call returns: the error if there is one, else what entering got.  Of a death that was not told because of an error, who
+ * comes next is told. */
+int plait__shared_leave(struct plait__shared *shared, int got, int error);
 
 /* The same for the user, who may not acquire what is not there. */
 int plait__shared_acquire(struct plait__shared *shared, plait_deadline deadline);

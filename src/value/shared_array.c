@@ -214,8 +214,7 @@ int plait_shared_array_get_slice(plait_shared_array *array, ptrdiff_t start, ptr
     if (!got) got = plait__shared_enter(&array->shared, deadline);
     if (got < 0) return got;
     if (count) copy_out(&array->shared, &slice, items);
-    plait__shared_leave(&array->shared);
-    return got;
+    return plait__shared_leave(&array->shared, got, 0);
 }
 
 int plait_shared_array_set_slice(plait_shared_array *array, ptrdiff_t start, ptrdiff_t stop, ptrdiff_t step, const void *items,
@@ -227,11 +226,15 @@ int plait_shared_array_set_slice(plait_shared_array *array, ptrdiff_t start, ptr
     if (!got) got = plait__shared_enter(&array->shared, deadline);
     if (got < 0) return got;
     if (count) copy_in(&array->shared, &slice, items);
-    plait__shared_leave(&array->shared);
-    return got;
+    return plait__shared_leave(&array->shared, got, 0);
 }
 
 /* ---- texts ---- */
+
+static int too_long(size_t found, size_t size)
+{
+    return plait__fail(-EMSGSIZE, "the text has %zu bytes, there is room for %zu with a 0", found, size);
+}
 
 static int check_text(const plait_shared_array *array, const void *text)
 {
@@ -247,14 +250,11 @@ int plait_shared_array_get_value(plait_shared_array *array, char *text, size_t s
     if (got < 0) return got;
     const char *end = memchr(array->shared.items, 0, array->shared.length);
     size_t found = end ? (size_t)(end - array->shared.items) : array->shared.length;
-    if (found < size) {
-        memcpy(text, array->shared.items, found);
-        text[found] = 0;
-    }
-    plait__shared_leave(&array->shared);
-    if (found >= size) return plait__fail(-EMSGSIZE, "the text has %zu bytes, there is room for %zu with a 0", found, size);
+    if (found >= size) return plait__shared_leave(&array->shared, got, too_long(found, size));
+    memcpy(text, array->shared.items, found);
+    text[found] = 0;
     if (length) *length = found;
-    return got;
+    return plait__shared_leave(&array->shared, got, 0);
 }
 
 /* Copy them to the begin, with a 0 behind them if that is wanted and there is room for it. */
@@ -268,8 +268,7 @@ static int write_begin(plait_shared_array *array, const void *bytes, size_t size
     if (got < 0) return got;
     memcpy(array->shared.items, bytes, size);
     if (ended && size < length) array->shared.items[size] = 0;
-    plait__shared_leave(&array->shared);
-    return got;
+    return plait__shared_leave(&array->shared, got, 0);
 }
 
 int plait_shared_array_set_value(plait_shared_array *array, const char *text, size_t length, plait_deadline deadline)

@@ -1,4 +1,5 @@
-/* names.h - names in /dev/shm, for tests that leave none. */
+/* names.h - names in /dev/shm, for tests that leave none.  They have the mark `names` in tests/meson.build: the runner can not see
+ * who made a name, so only one of them runs at a time. */
 #ifndef PLAIT_TEST_NAMES_H
 #define PLAIT_TEST_NAMES_H
 
