@@ -223,12 +223,14 @@ static bool has_gone(plait_process *process)
 }
 
 /* Those of a dead server get another parent, which may be this process (PR_SET_CHILD_SUBREAPER, or the first one of a
- * container). */
-static int status_of_adopted(const plait_process *process)
+ * container).  Of others only they themselves can have said it. */
+static int status_untold(const plait_process *process)
 {
     siginfo_t info = { 0 };
-    if (waitid((idtype_t)P_PIDFD, (id_t)process->sentinel, &info, WEXITED | WNOHANG) < 0 || !info.si_pid) return PLAIT_EREAPED;
-    return plait__status_of(&info);
+    uint32_t last_words = atomic_load(&spawned_of(process)->record.last_words);
+    bool is_adopted = process->is_pidfd && waitid((idtype_t)P_PIDFD, (id_t)process->sentinel, &info, WEXITED | WNOHANG) == 0;
+    if (is_adopted && info.si_pid) return plait__status_of(&info);
+    return last_words ? (int)(last_words & 0xff) : PLAIT_EREAPED;
 }
 
 /* Why it could not run its function, it has told by itself. */
@@ -237,15 +239,17 @@ static void set_exitcode(plait_process *process, uint32_t told)
     const struct plait__spawned *spawned = spawned_of(process);
     if (told == PLAIT__TOLD) process->exitcode = spawned->record.code;
     else if (told == PLAIT__ENDED_UNTOLD) process->exitcode = spawned->service.status;
-    else process->exitcode = process->is_pidfd ? status_of_adopted(process) : PLAIT_EREAPED;
+    else process->exitcode = status_untold(process);
     if (told == PLAIT__TOLD && process->exitcode < 0) process->detail = spawned->detail;
 }
 
 #define PATIENCE (PLAIT__SECOND / 10)
 
-/* The descriptor has told of its end, and nobody of how it came.  The server will, unless it is stopped, or dead. */
+/* The descriptor has told of its end, and nobody of how it came.  The server will, unless it is stopped, or dead; if there are last
+ * words, that need not be waited for. */
 static bool is_overdue(plait_process *process)
 {
+    if (atomic_load(&spawned_of(process)->record.last_words)) return true;
     int64_t now = plait__now(), none = 0;
     atomic_compare_exchange_strong(&process->gone_since, &none, now);
     return now - atomic_load(&process->gone_since) >= PATIENCE || server_is_dead(&spawned_of(process)->service);

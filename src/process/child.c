@@ -32,10 +32,12 @@ static void tell(int status, bool wake)
 
 /* For the kernel to take a process apart lasts longer than a small function.  Who joins a child of the forkserver need not wait for
  * that: its descriptors are closed before it tells its exit code, so nothing of it can be noticed any more but its number. Not if
- * it has threads, which may still be at work; or before Linux 5.9: then the server tells, when all is over. */
+ * it has threads, which may still be at work; or before Linux 5.9: then the server tells, when all is over, or (the server may be
+ * slow, or dead) whoever sees by a pidfd that all is over knows by its last words how. */
 static void tell_early(int status)
 {
     if (plait__single_threaded() && plait__close_range(0, 0) == 0) tell(status, true);
+    else atomic_store(&self.record->last_words, PLAIT__LAST_WORDS | (uint32_t)(status & 0xff));
 }
 
 /* The first of the exit handlers to be registered in the child, so the last of its own to run; the parent's, registered before,

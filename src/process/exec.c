@@ -22,6 +22,7 @@
 #include "process/launch.h"
 #include "process/method.h"
 #include "process/sentinel.h"
+#include "process/server.h"
 #include "process/stream.h"
 
 /* Prepared by the parent: the child makes system calls only. */
@@ -125,6 +126,7 @@ __attribute__((noreturn)) static void be_child(struct launch *launch)
 {
     struct plait__report report;
     launch->is_shared = true;
+    plait__server_not_after_exec();
     reset_signals(launch->is_program);
     if (launch->tied) prctl(PR_SET_PDEATHSIG, SIGKILL);
     pid_t parent = getppid();

@@ -25,7 +25,10 @@ struct plait__exit_record {
     plait__word has_ended, has_begun;                      /* the second: of threads, when somebody waits for that;
                                                               and of children that begin anew, once they have this */
     int32_t code;
+    _Atomic uint32_t last_words;                           /* LAST_WORDS and the exit code, of a child of the forkserver that must
+                                                              not tell it yet: it counts once the child is gone */
 };
+#define PLAIT__LAST_WORDS 0x100u
 
 /* How far an object has come. */
 enum plait__stage { PLAIT__NEW, PLAIT__STARTING, PLAIT__STARTED };

@@ -69,6 +69,19 @@ static __attribute__((constructor)) void register_for_forks(void)
     pthread_atfork(before_fork, after_fork, after_fork_in_child);
 }
 
+static void stop_holding(const struct plait__server *server)
+{
+    for (; server; server = server->next)
+        if (server->holder == getpid()) atomic_fetch_sub(&server->board->holders, 1);
+}
+
+/* (It frees nothing: it is no member, and whoever has made it holds them too.) */
+void plait__server_not_after_exec(void)
+{
+    stop_holding(current);
+    stop_holding(retired);
+}
+
 /* ---- one ---- */
 
 bool plait__server_socket_is_ours(const struct plait__server *server)

@@ -68,6 +68,10 @@ enum plait__taken {
 };
 enum plait__taken plait__take_seat(struct plait__server_board *board, struct plait__spawned *spawned);
 
+/* In a child that is about to execute another program.  One of vfork is none of the holders, so there is nothing to do; but
+ * ThreadSanitizer makes a fork of vfork. */
+void plait__server_not_after_exec(void);
+
 /* At exit, when all children have ended: end and join this process's server. */
 void plait__server_end(void);
 

@@ -380,7 +380,7 @@ static const struct fail_operation waiting_for_the_lock_of_one_that_dies = {
 
 /* --- all of them ----------------------------------------------------------------------------------------------------------- */
 
-/* What the library calls and harness/fail.c does not stand in for, as it can not fail, or only by a mistake of ours: numbers, sets
+/* What the library calls and harness/fail_calls.c does not stand in for, as it can not fail, or only by our mistake: numbers, sets
  * and texts; locks; what ends something; what is there or is a limit; what is only told to the kernel.  Nobody can stand in for
  * vfork; what looks for functions in modules, and what the report of deadlocks calls, has its own tests. */
 static const char can_not_fail[] =

@@ -37,45 +37,49 @@ static struct stepped kill_once(const struct kill_case *of, const struct point *
     return victim;
 }
 
-enum { BETWEEN = 4 };                                      /* deaths between two system calls; and one just before the next */
+/* How often between two system calls. */
+enum between { NEVER, SOMETIMES, ALWAYS };
 
-static long next_further(long further, long deaths)
+enum { SOME = 8 };                                         /* deaths; and one just before the next call */
+
+static long next_further(long further, long deaths, enum between between)
 {
     static uint64_t random;
-    if (step_all()) return further + 1;
-    if (deaths == BETWEEN) return LONG_MAX;
+    if (between == ALWAYS) return further + 1;
+    if (deaths == SOME) return LONG_MAX;
     if (!random) random = test_seed();
     return 1 + (long)(test_random(&random) % (UINT64_C(2) << test_random(&random) % 10));
 }
 
 /* How many there were. */
-static long kill_behind_a_call(const struct kill_case *of, struct point point)
+static long kill_behind_a_call(const struct kill_case *of, struct point point, enum between between)
 {
     long deaths = 0;
     for (bool at_end = false; !at_end; deaths++) {
-        point.further = next_further(point.further, deaths);
+        point.further = next_further(point.further, deaths, between);
         struct stepped victim = kill_once(of, &point);
         at_end = victim.at_call || victim.finished || victim.asleep;
     }
     return deaths;
 }
 
-static struct stepped kill_at_all(const struct kill_case *of, enum way way, bool between, long *deaths)
+/* (From the begin of a call the next instruction leads to its end, from where the same ones follow.) */
+static struct stepped kill_at_all(const struct kill_case *of, enum way way, enum between between, long *deaths)
 {
     for (struct point point = { .way = way };; point.k = way == INSTRUCTIONS ? step_next(point.k) : point.k + 1) {
         struct stepped victim = kill_once(of, &point);
         ++*deaths;
         if (victim.finished || victim.asleep) return victim;
-        if (between) *deaths += kill_behind_a_call(of, point);
+        if (between && !victim.at_begin) *deaths += kill_behind_a_call(of, point, between);
     }
 }
 
-static void kill_all(const struct kill_case *of, enum way way, bool between)
+static void kill_all(const struct kill_case *of, enum way way, enum between between)
 {
     const int members = plait_member_count();
     const uint32_t slots = atomic_load(&plait__roster->made);
     long deaths = 0;
-    struct stepped victim = kill_at_all(of, way, between, &deaths);
+    struct stepped victim = kill_at_all(of, way, of->by_calls ? between : NEVER, &deaths);
     printf("%ld %s, %ld deaths\n", victim.instructions, way == CALLS ? "stops at system calls" : "instructions", deaths);
     assert_int_equal(plait_member_count(), members);
     assert_int_equal(atomic_load(&plait__roster->made), slots);
@@ -90,7 +94,7 @@ void kill_at_every_point(void **state)
 {
     const struct kill_case *of = *state;
     test_family();
-    kill_all(of, way_of(of, !of->long_one || step_all()), of->by_calls);
+    kill_all(of, way_of(of, !of->long_one || step_all()), step_all() ? ALWAYS : SOMETIMES);
 }
 
 void kill_beside_a_stopped_member(void **state)
@@ -99,7 +103,7 @@ void kill_beside_a_stopped_member(void **state)
     test_family();
     struct member bystander = member_bystander();
     member_stop(&bystander);
-    kill_all(of, way_of(of, step_all()), of->by_calls && step_all());
+    kill_all(of, way_of(of, step_all()), step_all() ? SOMETIMES : NEVER);
     member_kill(&bystander);
     member_until_repaired(bystander.slot);
 }

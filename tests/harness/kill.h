@@ -28,7 +28,8 @@ struct kill_case {
 
 /* The first kills after every instruction (see step_next), or of long ones after every change; the second after every change, or
  * system call.
- * With PLAIT_STEP_ALL=1 (make steps) all of them do so after every single instruction. */
+ * With PLAIT_STEP_ALL=1 (make steps) all of them do so after every single instruction; but of those by calls the second takes some
+ * points between the calls then, as they take minutes. */
 void kill_at_every_point(void **state);
 void kill_beside_a_stopped_member(void **state);
 

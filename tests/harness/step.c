@@ -166,6 +166,12 @@ static struct stepped start(const struct step_operation *operation)
     return operation->forks ? start_child(operation) : operation->whom ? start_another(operation) : start_itself(operation);
 }
 
+static bool begins_call(pid_t pid)
+{
+    struct __ptrace_syscall_info info;
+    return ptrace(PTRACE_GET_SYSCALL_INFO, pid, (void *)sizeof info, &info) > 0 && info.op == PTRACE_SYSCALL_INFO_ENTRY;
+}
+
 /* One instruction of run(), or all until a system call. */
 static enum step advance_by(int request, struct stepped *stepped, const struct step_operation *operation,
                             bool *woken)
@@ -180,6 +186,7 @@ static enum step advance_by(int request, struct stepped *stepped, const struct s
         test_soon(has_stopped, &stepped->pid, "the sleeper");
     }
     stepped->in_call = request == PTRACE_SYSCALL;
+    stepped->at_begin = stepped->in_call && begins_call(stepped->pid);
     stepped->instructions++;
     stepped->finished = operation->is_over ? operation->is_over() : note->phase == FINISHED;
     return kind;

@@ -46,6 +46,7 @@ struct stepped {
     bool finished;                                         /* run() has returned */
     bool asleep;                                           /* it sleeps in the kernel, and nobody has woken it */
     bool in_call;                                          /* it stands at the begin of a system call, or the end */
+    bool at_begin;                                         /* at the begin, if the kernel can say so (Linux 5.3) */
     bool at_call;                                          /* step_to_call: it has come to the next one */
 };
 
@@ -76,7 +77,7 @@ void step_until_returned(const struct stepped *stepped, const char *what);
  * spans the tags of their first blocks (in a family that has little).  The roster alone is the first of these regions. */
 const struct step_region *step_family_regions(void);
 
-/* PLAIT_STEP_ALL=1: the long operations too are stopped after every single instruction. */
+/* PLAIT_STEP_ALL=1: the long operations too are stopped after every single instruction, at least in one of their tests. */
 bool step_all(void);
 
 /* The point after point k: the next instruction, or in long operations, where each point costs as many steps as its number says, a

@@ -199,6 +199,33 @@ static void what_a_stopped_one_holds_up(void)
     CHECK(plait_free((void *)flag) == 0);
 }
 
+/* One that has threads leaves its exit code for the time when it is gone. */
+static void *run_on_as_a_thread(void *unused)
+{
+    sleep_for_ever();
+}
+
+static int wait_beside_a_thread(void *flag)
+{
+    thread_start(run_on_as_a_thread, NULL);
+    return wait_for_flag(flag);
+}
+
+static void threads_of_a_child_do_not_need_it(void)
+{
+    _Atomic int *flag = new_block(sizeof *flag);
+    plait_process *process = start_it(wait_beside_a_thread, (void *)flag, 0, NULL);
+    const int sentinel = plait_process_sentinel(process);
+    if (sentinel < 0) CHECK(plait__without(PLAIT__WITHOUT_PIDFD));
+    if (sentinel >= 0) stop_server();
+    atomic_store(flag, 1);
+    if (sentinel >= 0) CHECK(poll(&(struct pollfd){ .fd = sentinel, .events = POLLIN }, 1, -1) == 1);
+    if (sentinel >= 0) CHECK(plait_process_is_alive(process) == 0);
+    end_with(process, 7);
+    if (sentinel >= 0) continue_server();
+    CHECK(plait_free((void *)flag) == 0);
+}
+
 static bool is_over(void *process)
 {
     return plait_process_is_alive(process) == 0;
@@ -437,6 +464,7 @@ static const struct CMUnitTest tests[] = {
     SERVED("a_start_at_one_that_dies_is_done_by_the_next", 0, a_start_at_one_that_dies_is_done_by_the_next),
     cmocka_unit_test(it_may_die_at_any_time),
     WITH_AND_WITHOUT_STOCK(what_a_stopped_one_holds_up),
+    WITH_AND_WITHOUT_STOCK(threads_of_a_child_do_not_need_it),
     WITH_AND_WITHOUT_STOCK(to_look_does_not_wait),
     WITH_AND_WITHOUT_STOCK(who_joins_is_woken_by_a_death_that_nobody_tells),
     cmocka_unit_test(an_exit_waits_for_a_stopped_one_for_some_seconds),

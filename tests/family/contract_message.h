@@ -1,0 +1,100 @@
+/* contract_message.h - the rows of test_contract for queues. */
+#ifndef PLAIT_TEST_CONTRACT_MESSAGE_H
+#define PLAIT_TEST_CONTRACT_MESSAGE_H
+
+#include "harness.h"
+
+#include <plait.h>
+
+static struct {
+    plait_queue *plain, *leased;                           /* one message in each */
+} queues;
+
+static void make_queues(void)
+{
+    CHECK((queues.plain = plait_queue_new(NULL)) && (queues.leased = plait_queue_new(&(plait_queue_options){ .leases = 1 })));
+    CHECK(plait_queue_put(queues.plain, "hello", 5, PLAIT_NOW) == 0);
+    CHECK(plait_queue_put(queues.leased, "hello", 5, PLAIT_NOW) == 0);
+}
+
+static void free_queues(void)
+{
+    CHECK(plait_queue_free(queues.plain) == 0 && plait_queue_free(queues.leased) == 0);
+}
+
+static char buffer[64];
+
+static void lease_and(int (*settle)(plait_queue *queue, plait_lease lease))
+{
+    plait_lease lease;
+    CHECK(plait_queue_lease(queues.leased, buffer, sizeof buffer, &lease, PLAIT_NOW) == 5);
+    CHECK(settle(queues.leased, lease) == 0);
+    if (settle == plait_queue_ack) CHECK(plait_queue_put(queues.leased, "hello", 5, PLAIT_NOW) == 0);
+}
+
+static void put_and_get(void)
+{
+    CHECK(plait_queue_put(queues.plain, "hello", 5, PLAIT_NOW) == 0);
+    CHECK(plait_queue_get(queues.plain, buffer, sizeof buffer, PLAIT_NOW) == 5);
+}
+
+static void put_and_get_many(void)
+{
+    char many[10 * 5] = "";
+    CHECK(plait_queue_put_many(queues.plain, many, 5, 10, PLAIT_NOW) == 10);
+    CHECK(plait_queue_get_many(queues.plain, many, 5, NULL, 10, PLAIT_NOW) == 10);
+    CHECK(plait_queue_get(queues.plain, buffer, sizeof buffer, PLAIT_NOW) == 5);
+    CHECK(plait_queue_put(queues.plain, "hello", 5, PLAIT_NOW) == 0);
+}
+
+static void use_priorities(void)
+{
+    plait_queue *queue = plait_queue_new(&(plait_queue_options){ .unbounded = 1, .order = PLAIT_PRIORITY });
+    for (int i = 0; i < 100; i++) CHECK(plait_queue_put_priority(queue, -i, "hello", 5, PLAIT_NOW) == 0);
+    for (int i = 0; i < 100; i++) CHECK(plait_queue_get(queue, buffer, sizeof buffer, PLAIT_NOW) == 5);
+    CHECK(plait_queue_free(queue) == 0);
+}
+
+static void give_and_take(void *block)
+{
+    plait_queue *queue = plait_queue_new(&(plait_queue_options){ .unbounded = 1 });
+    void *taken = NULL;
+    CHECK(plait_queue_give(queue, block, 100, PLAIT_NOW) == 0);
+    CHECK(plait_queue_take(queue, &taken, PLAIT_NOW) == 100 && taken == block);
+    CHECK(plait_free(taken) == 0 && plait_queue_free(queue) == 0);
+}
+
+static void close_one(void)
+{
+    plait_queue *queue = plait_queue_new(NULL);
+    CHECK(plait_queue_close(queue) == 0 && plait_queue_get(queue, buffer, sizeof buffer, PLAIT_FOREVER) == PLAIT_ECLOSED);
+    CHECK(plait_queue_free(queue) == 0);
+}
+
+/* A message that never comes: it sleeps, first on one word, then on many. */
+static void get_in_vain(void)
+{
+    plait_queue *queue = plait_queue_new(NULL);
+    CHECK(plait_queue_get(queue, buffer, sizeof buffer, plait_after(0.02)) == -ETIMEDOUT);
+    CHECK(plait_queue_free(queue) == 0);
+}
+
+#define MESSAGE_FUNCTIONS(X)                                                                          \
+    X(plait_queue_new, ANY_TIME, CHECK(plait_queue_free(plait_queue_new(NULL)) == 0))                 \
+    X(plait_queue_free, ANY_TIME, CHECK(plait_queue_free(NULL) == 0))                                 \
+    X(plait_queue_put, 0, put_and_get())                                                              \
+    X(plait_queue_get, ANY_TIME, get_in_vain())                                                       \
+    X(plait_queue_put_priority, ANY_TIME, use_priorities())                                           \
+    X(plait_queue_put_many, 0, put_and_get_many())                                                    \
+    X(plait_queue_get_many, 0, put_and_get_many())                                                    \
+    X(plait_queue_give, ANY_TIME, give_and_take(plait_alloc(100)))                                    \
+    X(plait_queue_take, ANY_TIME, give_and_take(plait_message_alloc(100)))                            \
+    X(plait_queue_peek, 0, CHECK(plait_queue_peek(queues.plain, buffer, sizeof buffer, PLAIT_NOW) == 5)) \
+    X(plait_queue_lease, 0, lease_and(plait_queue_ack))                                               \
+    X(plait_queue_ack, 0, lease_and(plait_queue_ack))                                                 \
+    X(plait_queue_giveback, 0, lease_and(plait_queue_giveback))                                       \
+    X(plait_queue_next_size, 0, CHECK(plait_queue_next_size(queues.plain, PLAIT_NOW) == 5))           \
+    X(plait_queue_qsize, 0, CHECK(plait_queue_qsize(queues.plain) == 1))                              \
+    X(plait_queue_close, ANY_TIME, close_one())
+
+#endif
