@@ -37,8 +37,8 @@
  *
  * This is all of it.  Each part can be included alone, and opens with a program that uses it: error.hpp (outcomes and errors),
  * deadline.hpp, arena.hpp (shared<T>, the memory as a whole), block.hpp (arrays that are handed over without a copy), lock.hpp,
- * rlock.hpp, rwlock.hpp, semaphore.hpp, event.hpp, queue.hpp, message.hpp, lease.hpp, process.hpp (processes, threads, at_exit),
- * pool.hpp (map, map_results, map_reduce, maps in tasks). */
+ * rlock.hpp, rwlock.hpp, condition.hpp, semaphore.hpp, event.hpp, barrier.hpp, queue.hpp, message.hpp, lease.hpp, process.hpp
+ * (processes, threads, at_exit), pool.hpp (map, map_results, map_reduce, maps in tasks). */
 #ifndef PLAIT_HPP
 #define PLAIT_HPP
 
@@ -52,8 +52,10 @@
 #include <plait/lock.hpp>
 #include <plait/rlock.hpp>
 #include <plait/rwlock.hpp>
+#include <plait/condition.hpp>
 #include <plait/semaphore.hpp>
 #include <plait/event.hpp>
+#include <plait/barrier.hpp>
 #include <plait/lease.hpp>
 #include <plait/message.hpp>
 #include <plait/queue.hpp>

@@ -102,6 +102,7 @@ public:
     explicit operator bool() const noexcept { return code_ >= 0; }
     bool timed_out() const noexcept { return code_ == -ETIMEDOUT; }
     bool closed() const noexcept { return code_ == PLAIT_ECLOSED; }
+    bool broken() const noexcept { return code_ == PLAIT_EBROKEN; }
 
     /* What the C call returned; of a get that is the size of the message. */
     ssize_t code() const noexcept { return code_; }
@@ -125,7 +126,7 @@ namespace detail {
 
 inline outcome expected(ssize_t code)
 {
-    if (code < 0 && code != -ETIMEDOUT && code != PLAIT_ECLOSED) raise(error(static_cast<int>(code)));
+    if (code < 0 && code != -ETIMEDOUT && code != PLAIT_ECLOSED && code != PLAIT_EBROKEN) raise(error(static_cast<int>(code)));
     return outcome(code);
 }
 
