@@ -60,7 +60,7 @@ static void use_array(void)
 
 static void use_text(void)
 {
-    plait_shared_array *array = plait_shared_array_new('c', 8, "hello", NULL);
+    plait_shared_array *array = plait_shared_array_new('c', 8, (const char[8]){ "hello" }, NULL);
     char bytes[9];
     CHECK(array && plait_shared_array_set_value(array, "hi", 2, PLAIT_NOW) == 0 &&
           plait_shared_array_set_raw(array, "H", 1, PLAIT_NOW) == 0);
