@@ -101,8 +101,8 @@ PLAIT_API plait_shareable_list *plait_shareable_list_attach(const char *name);
 /* Unmap it, and free the handle; its memory and name stay.  NULL is fine.  0.  Python: list.shm.close(). */
 PLAIT_API int plait_shareable_list_free(plait_shareable_list *list);
 
-/* The shared memory that it lies in, for its name and for unlink; it belongs to the list: neither close nor free it.  NULL: errno
- * EINVAL.  Python: list.shm. */
+/* The shared memory that it lies in, for its name, for unlink and close; it belongs to the list: do not free it.  After it was closed
+ * the calls below, but for len, return PLAIT_ECLOSED.  NULL: errno EINVAL.  Python: list.shm. */
 PLAIT_API plait_shared_memory *plait_shareable_list_shm(const plait_shareable_list *list);
 
 /* How many items; -EINVAL.  Python: len(list). */
