@@ -33,11 +33,14 @@ static int say(int number, const char *what)
 
 static int eat(const struct philosopher *self, plait_lock *first, plait_lock *second)
 {
-    if (plait_lock_acquire(first, PLAIT_FOREVER) < 0 || plait_lock_acquire(second, PLAIT_FOREVER) < 0) return 1;
-    int failed = say(self->number, "eating");
-    spend(0.02);
+    int failed = 1;
+    if (plait_lock_acquire(first, PLAIT_FOREVER) < 0) return failed;
+    if (plait_lock_acquire(second, PLAIT_FOREVER) >= 0) {
+        failed = say(self->number, "eating");
+        spend(0.02);
+        plait_lock_release(second);
+    }
     plait_lock_release(first);
-    plait_lock_release(second);
     return failed;
 }
 

@@ -49,7 +49,8 @@ static int finish(plait_process *process)
 static int run(plait_lock *ping_turn, plait_lock *pong_turn)
 {
     const struct player ping = { "ping", ping_turn, pong_turn }, pong = { "pong", pong_turn, ping_turn };
-    if (plait_lock_acquire(pong_turn, PLAIT_FOREVER) < 0) return complain("the first turn", -ETIMEDOUT);      /* ping begins */
+    const int got = plait_lock_acquire(pong_turn, PLAIT_FOREVER);         /* ping begins */
+    if (got < 0) return complain("the first turn", got);
     plait_process *one = plait_start(play, &ping, sizeof ping, NULL);
     if (!one) return complain("no process", errno);
     plait_process *other = plait_start(play, &pong, sizeof pong, NULL);

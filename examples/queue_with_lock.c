@@ -35,17 +35,23 @@ static int insert(void *argument)
     return plait_queue_put(part->queue, &part->number, sizeof part->number, PLAIT_FOREVER) < 0;
 }
 
-static int consume(void *argument)
+/* With the lock. */
+static int take_one(const struct part *part)
 {
-    const struct part *part = argument;
     int got;
-    if (plait_lock_acquire(part->lock, PLAIT_FOREVER) < 0) return 1;
     if (plait_queue_put(part->turns, &part->number, sizeof part->number, PLAIT_FOREVER) < 0) return 1;
     if (part->number == 1) sleep(1);
     if (plait_queue_get(part->queue, &got, sizeof got, PLAIT_FOREVER) < 0) return 1;
     printf("aku consumer %d harusnya mendapatkan angka %d dari queue : %d\n", part->number, part->number, got);
-    fflush(stdout);
-    return plait_lock_release(part->lock) < 0;
+    return fflush(stdout) != 0;
+}
+
+static int consume(void *argument)
+{
+    const struct part *part = argument;
+    if (plait_lock_acquire(part->lock, PLAIT_FOREVER) < 0) return 1;
+    const int failed = take_one(part);
+    return plait_lock_release(part->lock) < 0 || failed;   /* given back in any case: else the other would wait for ever */
 }
 
 /* Wait for its end; whether it has failed. */

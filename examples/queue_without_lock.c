@@ -62,7 +62,8 @@ static int run(struct part *one)
     plait_process *first = plait_start(consume, one, sizeof *one, NULL);
     if (!first) return complain("no process", errno);
     const int failed = finish(plait_start(consume, &two, sizeof two, NULL));
-    if (plait_queue_put(one->bell, "", 1, PLAIT_FOREVER) < 0) return complain("the bell", errno);
+    const int rung = plait_queue_put(one->bell, "", 1, PLAIT_FOREVER);
+    if (rung < 0) return complain("the bell", rung);
     return finish(first) || failed;
 }
 

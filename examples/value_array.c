@@ -39,7 +39,10 @@ static int run(const struct shared *shared)
     plait_process_join(process, PLAIT_FOREVER);
     const int exitcode = plait_process_exitcode(process);
     plait_process_free(process);
-    if (exitcode) return complain("the process", exitcode);
+    if (exitcode) {
+        fprintf(stderr, "value_array: the process ended with %d\n", exitcode);
+        return 1;
+    }
     plait_shared_value_repr(shared->number, text, sizeof text);
     puts(text);
     plait_shared_array_repr(shared->numbers, text, sizeof text);

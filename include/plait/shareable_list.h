@@ -101,15 +101,16 @@ PLAIT_API plait_shareable_list *plait_shareable_list_attach(const char *name);
 /* Unmap it, and free the handle; its memory and name stay.  NULL is fine.  0.  Python: list.shm.close(). */
 PLAIT_API int plait_shareable_list_free(plait_shareable_list *list);
 
-/* The shared memory that it lies in, for its name and for unlink; it belongs to the list: neither close nor free it.  NULL: errno
- * EINVAL.  Python: list.shm. */
+/* The shared memory that it lies in, for its name, for unlink and close; it belongs to the list: do not free it.  After it was
+ * closed the calls below, but for len, return PLAIT_ECLOSED.  NULL: errno EINVAL.  Python: list.shm. */
 PLAIT_API plait_shared_memory *plait_shareable_list_shm(const plait_shareable_list *list);
 
 /* How many items; -EINVAL.  Python: len(list). */
 PLAIT_API ssize_t plait_shareable_list_len(const plait_shareable_list *list);
 
 /* The item at `index`, from the end if that is negative.  A text is copied into `buffer` of `room` bytes, with a 0 behind it, and
- * item->data points there; for lists of numbers buffer may be NULL.
+ * item->data points there; for lists of numbers buffer may be NULL.  A str is what lies there: of a Python up to 3.13, which takes
+ * its room by its characters, it may be cut within one, and then it is no UTF-8 (in Python reading it is a UnicodeDecodeError).
  * 0; -EINVAL (index out of range); -EMSGSIZE (no room for the text and the 0; item->size tells how much it has); -EBADMSG (there is
  * no item of Python's).  Python: list[index]. */
 PLAIT_API int plait_shareable_list_get(const plait_shareable_list *list, ptrdiff_t index, plait_list_item *item, void *buffer,

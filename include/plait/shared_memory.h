@@ -50,7 +50,8 @@ PLAIT_API plait_shared_memory *plait_shared_memory_create(const char *name, size
 
 /* Map memory that is there, made by anybody.  NULL: errno ENOENT, EINVAL (NULL or no name; it has 0 bytes, perhaps because it
  * is being made by a Python; no memory at all), EACCES, EMFILE, ENOMEM.  Pages of a segment of Python's that nobody has touched
- * yet may not be there, see above.
+ * yet may not be there, see above.  And whoever has the memory open can cut it short (ftruncate): to touch what is gone is SIGBUS,
+ * here, in the calls of shareable lists and in Python.  Share names only with programs that you trust.
  * Python: SharedMemory(name). */
 PLAIT_API plait_shared_memory *plait_shared_memory_attach(const char *name);
 

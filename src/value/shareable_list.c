@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "value/shared_memory.h"
 #include "value/text.h"
+#include "value/types.h"
 
 #define WORD sizeof(int64_t)
 #define FORMAT_SIZE 8u
@@ -32,6 +33,13 @@ struct plait_shareable_list {
 static int no_list(void)
 {
     return plait__fail(-EINVAL, "the list is NULL");
+}
+
+/* Python's way to close one is list.shm.close(). */
+static int check_list(const plait_shareable_list *list)
+{
+    if (!list) return no_list();
+    return plait_shared_memory_data(list->memory) ? 0 : PLAIT_ECLOSED;
 }
 
 /* ---- items, as they are written ---- */
@@ -156,11 +164,10 @@ plait_shareable_list *plait_shareable_list_create(const char *name, const plait_
 
 /* ---- attaching ---- */
 
+/* Read once: what was looked at is what is used, whoever writes there meanwhile. */
 static int64_t word_at(const plait_shared_memory *memory, size_t number)
 {
-    int64_t word;
-    memcpy(&word, (const char *)plait_shared_memory_data(memory) + number * WORD, WORD);
-    return word;
+    return (int64_t)plait__load_item((const char *)plait_shared_memory_data(memory) + number * WORD, WORD);
 }
 
 /* The numbers behind the first word are offsets, of which there is one more than items; or, of Python 3.8, sizes. */
@@ -285,7 +292,8 @@ static int read_item(const plait_shareable_list *list, size_t index, plait_list_
 
 static int find(const plait_shareable_list *list, ptrdiff_t *index, const char *what)
 {
-    if (!list) return no_list();
+    int error = check_list(list);
+    if (error) return error;
     const ptrdiff_t length = (ptrdiff_t)list->length, asked = *index;
     if (*index < 0) *index += length;
     if (*index >= 0 && *index < length) return 0;
@@ -346,8 +354,8 @@ static ssize_t search(const plait_shareable_list *list, const plait_list_item *w
 {
     ssize_t found = 0;
     plait_list_item item;
-    if (!list) return no_list();
-    int error = check_item(wanted);
+    int error = check_list(list);
+    if (!error) error = check_item(wanted);
     if (error) return error;
     for (size_t i = *index; i < list->length && found < most; i++) {
         error = read_item(list, i, &item);
@@ -374,10 +382,18 @@ ssize_t plait_shareable_list_index(const plait_shareable_list *list, plait_list_
 
 /* ---- printing ---- */
 
+static int check_place(const plait_shareable_list *list, const char *text, size_t size)
+{
+    int error = check_list(list);
+    if (error) return error;
+    return text || !size ? 0 : plait__fail(-EINVAL, "the text is NULL");
+}
+
 ssize_t plait_shareable_list_format(const plait_shareable_list *list, char *text, size_t size)
 {
     struct plait__text all = plait__text_begin(text, text ? size : 0);
-    if (!list || (!text && size)) return plait__fail(-EINVAL, "the %s is NULL", list ? "text" : "list");
+    int error = check_place(list, text, size);
+    if (error) return error;
     for (size_t i = 0; i < list->length; i++) {
         const char *format = list->formats + i * FORMAT_SIZE;
         plait__put_bytes(&all, format, strnlen(format, FORMAT_SIZE));
@@ -400,11 +416,12 @@ static void put_item(struct plait__text *text, const plait_list_item *item)
 ssize_t plait_shareable_list_repr(const plait_shareable_list *list, char *text, size_t size)
 {
     struct plait__text all = plait__text_begin(text, text ? size : 0);
-    if (!list || (!text && size)) return plait__fail(-EINVAL, "the %s is NULL", list ? "text" : "list");
+    int error = check_place(list, text, size);
+    if (error) return error;
     plait__put(&all, "ShareableList([");
     for (size_t i = 0; i < list->length; i++) {
         plait_list_item item;
-        int error = read_item(list, i, &item);
+        error = read_item(list, i, &item);
         if (error) return error;
         if (i) plait__put(&all, ", ");
         put_item(&all, &item);

@@ -2,6 +2,7 @@
 #include "names.h"
 
 #include <math.h>
+#include <sys/mman.h>
 
 #include <plait.h>
 
@@ -310,27 +311,92 @@ static void items_that_are_none_of_pythons(void **state)
     must_be_no_item(196, "\xff", 1);
 }
 
-/* Every byte of a list may be anything: nothing is read beyond its memory, and each get says what it got or -EBADMSG. */
+enum { PAGE = 4096, HEAD = 10 * 8, TAIL = 8 * 9 };         /* of a list of 8 items */
+
+/* A list that fills a page to its last byte. */
+static plait_shareable_list *of_a_page(void)
+{
+    static char text[3880];
+    plait_list_item items[8];
+    memcpy(items, each(), 7 * sizeof items[0]);
+    items[7] = plait_item_bytes(memset(text, 'x', sizeof text - 1), sizeof text - 1);
+    plait_shareable_list *list = make(NULL, items, 8);
+    assert_int_equal(plait_shared_memory_size(plait_shareable_list_shm(list)), PAGE);
+    return list;
+}
+
+/* Two holes of a page each, between pages that nobody may touch: the next mappings lie in them, the first one in the higher one, if
+ * the kernel fills the highest holes first. */
+static char *make_holes(void)
+{
+    enum { PAGES = 1000 };
+    char *pages = mmap(NULL, PAGES * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    assert_true(pages != MAP_FAILED);
+    for (int i = 0; i < PAGES; i++) mmap(NULL, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    assert_true(munmap(pages + (PAGES - 2) * PAGE, PAGE) == 0 && munmap(pages + (PAGES - 4) * PAGE, PAGE) == 0);
+    return pages + (PAGES - 4) * PAGE;
+}
+
+static void use_each(plait_shareable_list *list, uint64_t *random)
+{
+    static char text[8 * 4 * PAGE];
+    plait_list_item item;
+    for (ptrdiff_t i = 0; i < plait_shareable_list_len(list); i++) {
+        int result = plait_shareable_list_get(list, i, &item, text, sizeof text);
+        assert_true(result == 0 || result == -EBADMSG);
+        if (result == 0 && (item.kind == PLAIT_ITEM_STR || item.kind == PLAIT_ITEM_BYTES)) assert_true(item.size < PAGE);
+        item = test_random(random) % 2 ? plait_item_bytes(text, test_random(random) % PAGE) : plait_item_float(0.5);
+        result = plait_shareable_list_set(list, i, item);
+        assert_true(result == 0 || (result == -EMSGSIZE && item.size > 8));
+    }
+    const ssize_t length = plait_shareable_list_repr(list, text, sizeof text);
+    assert_true(length == -EBADMSG || (length > 0 && (size_t)length == strlen(text)));
+    assert_in_range(plait_shareable_list_format(list, text, sizeof text), 0, 8 * PAGE);
+}
+
+/* Every byte of a list may be anything: nothing is touched beyond its memory, and each get says what it got or -EBADMSG. */
 static void lists_of_noise(void **state)
 {
     uint64_t random = test_seed();
-    char text[300];
-    plait_shareable_list *good = make(NULL, each(), 7);
-    char dump[199], noise[199];
-    memcpy(dump, plait_shared_memory_data(plait_shareable_list_shm(good)), sizeof dump);
-    for (int i = 0; i < 2000; i++) {
-        memcpy(noise, dump, sizeof noise);
-        for (int j = 0; j < 3; j++) noise[test_random(&random) % (j ? sizeof noise : 72)] = (char)test_random(&random);
-        plait_shareable_list *list = attach_to(noise, sizeof noise);
-        plait_list_item item;
-        for (ptrdiff_t k = 0; list && k < plait_shareable_list_len(list); k++) {
-            const int result = plait_shareable_list_get(list, k, &item, text, sizeof text);
-            assert_true(result == 0 || result == -EBADMSG);
-        }
-        if (list) assert_true(plait_shareable_list_repr(list, text, sizeof text) > 0 || list);
-        plait_shareable_list_free(list);
-    }
+    plait_shareable_list *good = of_a_page();
+    char dump[PAGE], noise[PAGE];
+    memcpy(dump, plait_shared_memory_data(plait_shareable_list_shm(good)), PAGE);
     unlink_and_free(good);
+    const char *hole = make_holes();        /* the first mapping is who writes the noise */
+    int lists = 0, guarded = 0;
+    for (int i = 0; i < 4000; i++) {
+        memcpy(noise, dump, PAGE);
+        for (int j = 0; j < 3; j++) {
+            const size_t at = test_random(&random) % (HEAD + TAIL);
+            noise[at < HEAD ? at : PAGE - TAIL + (at - HEAD)] = (char)(test_random(&random) >> test_random(&random) % 8);
+        }
+        plait_shareable_list *list = attach_to(noise, PAGE);
+        if (!list) continue;
+        lists++;
+        guarded += plait_shared_memory_data(plait_shareable_list_shm(list)) == hole;
+        use_each(list, &random);
+        assert_int_equal(plait_shareable_list_free(list), 0);
+    }
+    printf("%d lists, %d of them between guards\n", lists, guarded);
+    assert_true(lists > 0);
+}
+
+/* Python: list.shm.close() */
+static void lists_that_were_closed(void **state)
+{
+    char name[NAME_SIZE], text[100];
+    plait_list_item item;
+    plait_shareable_list *list = make(name_of(name, "closed"), each(), 7);
+    assert_int_equal(plait_shared_memory_close(plait_shareable_list_shm(list)), 0);
+    assert_int_equal(plait_shareable_list_get(list, 0, &item, text, sizeof text), PLAIT_ECLOSED);
+    assert_int_equal(plait_shareable_list_set(list, 0, plait_item_int(1)), PLAIT_ECLOSED);
+    assert_int_equal(plait_shareable_list_count(list, plait_item_int(1)), PLAIT_ECLOSED);
+    assert_int_equal(plait_shareable_list_index(list, plait_item_int(1)), PLAIT_ECLOSED);
+    assert_int_equal(plait_shareable_list_format(list, text, sizeof text), PLAIT_ECLOSED);
+    assert_int_equal(plait_shareable_list_repr(list, text, sizeof text), PLAIT_ECLOSED);
+    assert_int_equal(plait_shareable_list_len(list), 7);
+    assert_true(is_there(name));
+    unlink_and_free(list);
 }
 
 static void null(void **state)
@@ -363,6 +429,7 @@ static const struct CMUnitTest tests[] = {
     NAMED_TEST(what_is_no_list),
     NAMED_TEST(items_that_are_none_of_pythons),
     NAMED_TEST(lists_of_noise),
+    NAMED_TEST(lists_that_were_closed),
     NAMED_TEST(null),
 };
 TEST_MAIN(tests)

@@ -500,9 +500,14 @@ static void floats_as_python_prints_them(void **state)
 static void floats_in_a_country_with_commas(void **state)
 {
     static const char *const names[] = { "de_DE.UTF-8", "de_DE", "fr_FR.UTF-8", "fr_FR" };
-    for (int i = 0; i < 4; i++)
-        if (setlocale(LC_NUMERIC, names[i])) must_print_real(2.5, "2.5");
+    int there = 0;
+    for (int i = 0; i < 4; i++) {
+        if (!setlocale(LC_NUMERIC, names[i])) continue;
+        must_print_real(2.5, "2.5");
+        there++;
+    }
     setlocale(LC_NUMERIC, "C");
+    if (!there) skip();                                    /* the machine knows no such country */
 }
 
 static void must_print_char(int type, int64_t number, const char *expected)

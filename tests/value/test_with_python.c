@@ -223,6 +223,34 @@ static void lists_of_python_in_plait(void **state)
     with_each(python_makes_a_list);
 }
 
+/* Room for 7 characters is too little for their 21 bytes: Python cuts the third one, and can not read it then. */
+static void python_cuts_a_character(const struct python *python)
+{
+    char name[NAME_SIZE], text[16], output[200];
+    plait_list_item item;
+    if (python->version > 313) return;
+    python_must_print(python, ATTACH
+                      "list = shared_memory.ShareableList([\"\\u20ac\" * 7], name=sys.argv[1])\n"
+                      "attached(list.shm)\n"
+                      "try: list[0]\n"
+                      "except UnicodeDecodeError: print(\"cut\")\n"
+                      "list.shm.close()\n", name_of(name, "cut"), "cut\n");
+    plait_shareable_list *list = plait_shareable_list_attach(name);
+    assert_non_null(list);
+    assert_int_equal(plait_shareable_list_get(list, 0, &item, text, sizeof text), 0);
+    assert_true(item.kind == PLAIT_ITEM_STR && item.size == 8);
+    assert_memory_equal(text, "\xe2\x82\xac\xe2\x82\xac\xe2\x82", 9);
+    assert_true(plait_shareable_list_repr(list, output, sizeof output) > 0);
+    assert_non_null(strstr(output, "(['\xe2\x82\xac\xe2\x82\xac\\xe2\\x82'], "));
+    assert_int_equal(plait_shared_memory_unlink(plait_shareable_list_shm(list)), 0);
+    assert_int_equal(plait_shareable_list_free(list), 0);
+}
+
+static void characters_that_python_cuts(void **state)
+{
+    with_each(python_cuts_a_character);
+}
+
 /* ---- what is printed ---- */
 
 enum { NUMBERS = 20000 };
@@ -352,6 +380,7 @@ static const struct CMUnitTest tests[] = {
     NAMED_TEST(both_refuse_the_same),
     NAMED_TEST(lists_of_plait_in_python),
     NAMED_TEST(lists_of_python_in_plait),
+    NAMED_TEST(characters_that_python_cuts),
     NAMED_TEST(floats_are_printed_as_python_does),
     NAMED_TEST(characters_are_printed_as_python_does),
     NAMED_TEST(slices_are_pythons),
