@@ -36,7 +36,8 @@ typedef struct plait_barrier plait_barrier;
 /* All zero, or NULL instead of the struct: no action. */
 typedef struct plait_barrier_options {
     int (*action)(void *argument);  /* the last to come calls it, in its own process, before anybody goes on.  That may be a
-                                       spawned process: the function is found there as that of a spawned process is */
+                                       spawned process: the function is found there as that of a spawned process is.
+                                       0, or a negative number (any other would look like a place) if it has failed */
     void *argument;                 /* for the action, as it is: a pointer into shared memory, or nothing */
     uint64_t reserved[4];           /* zero */
 } plait_barrier_options;
@@ -56,8 +57,9 @@ PLAIT_API int plait_barrier_free(plait_barrier *barrier);
 /* Come to the barrier, and wait until all parties have.
  * Returns 0, 1, 2, ...: in which place the caller came, the last gets parties - 1.
  * PLAIT_EBROKEN: it is broken, by a death, a deadline, an abort or a failed action, or was reset meanwhile; the detail says which.
- * -ETIMEDOUT: the caller's own deadline was over before all were there; that breaks the barrier for the others.  PLAIT_NOW does so
- * at once, unless the caller is the last.  (It breaks nothing for one too many, who has waited for the others' action to end.)
+ * -ETIMEDOUT: the caller's own deadline was over before all were there, or before the last of them, who is there, had finished its
+ * action; that breaks the barrier for the others.  PLAIT_NOW does so at once, unless the caller is the last.  (It breaks nothing
+ * for one too many, who has waited for the others' action to end.)
  * Of the last, whose deadline counts no more: what its action returned, if that is not 0, and PLAIT_ENOFUNCTION when the action is
  * not to be found in its process; that breaks the barrier for the others.
  * -EINVAL; PLAIT_ENOARENA, PLAIT_ETOOMANY.  Signals do not end the wait.

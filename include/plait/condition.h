@@ -77,11 +77,12 @@ PLAIT_API PLAIT_MUST_CHECK int plait_condition_acquire(plait_condition *conditio
 PLAIT_API int plait_condition_release(plait_condition *condition);
 
 /* Release the lock, sleep until notified, and acquire it again.  An rlock is released however often the caller holds it, and held
- * as often afterwards.  However it returns (but for -EINVAL and PLAIT_ENOTOWNER), the lock is held: to get that back may take
+ * as often afterwards.  However it returns (but for the errors at the end), the lock is held: to get that back may take
  * longer than the deadline.
  * 0: look whether it is as you want; PLAIT_OWNER_DIED (> 0: as 0, but the lock's last holder was killed: check what it protects);
- * -ETIMEDOUT; PLAIT_ENOTOWNER (the calling thread does not hold the lock); -EINVAL; PLAIT_ENOARENA, PLAIT_ETOOMANY.  Signals do not
- * end the wait.
+ * -ETIMEDOUT.
+ * Signals do not end the wait.
+ * PLAIT_ENOTOWNER (the calling thread does not hold the lock); -EINVAL; PLAIT_ENOARENA, PLAIT_ETOOMANY.
  * Python: condition.wait(timeout). */
 PLAIT_API PLAIT_MUST_CHECK int plait_condition_wait(plait_condition *condition, plait_deadline deadline);
 

@@ -99,7 +99,8 @@ struct plait__self {
     uint32_t spin_limit, parks, try_after;                 /* see wait.c */
     struct plait__stream stream;
     uint32_t leases;                                       /* leases not yet acknowledged */
-    uint32_t parties;                                      /* of so many barriers: who waits there has to learn of its end */
+    uint32_t parties;                                      /* of so many barriers, or waits for a condition: who waits there has to
+                                                              learn of its end */
     uint32_t permits;                                      /* of owned semaphores, not yet released */
     uint32_t reads;                                        /* rwlocks that it reads */
     uint32_t asked;                                        /* the member that plait__ask_kernel asked about last */

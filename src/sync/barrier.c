@@ -340,15 +340,24 @@ static _Atomic uint64_t *my_name(const plait_barrier *barrier)
 }
 
 /* Where nobody is named, or one who has ended: that has broken the barrier, and when that is written down, nobody needs the name.
- * */
+ * If the barrier is not broken then, a reset has taken the name away. */
+static bool take_name(plait_barrier *barrier, _Atomic uint64_t *name)
+{
+    for (;;) {
+        uint64_t seen = atomic_load(name);
+        bool named = plait__owner_slot(seen) != 0;
+        if (named && !fate_of(seen)) return false;
+        if (named && plait_barrier_broken(barrier) != 1) continue;
+        if (atomic_compare_exchange_strong(name, &seen, plait__self.owner)) return true;
+    }
+}
+
 int plait_barrier_join(plait_barrier *barrier)
 {
     int error = check(barrier);
     if (error || my_name(barrier)) return error;
     for (uint32_t i = 0; i < barrier->parties; i++) {
-        uint64_t seen = atomic_load(&names_of(barrier)[i]);
-        if (plait__owner_slot(seen) && (!fate_of(seen) || plait_barrier_broken(barrier) != 1)) continue;
-        if (!atomic_compare_exchange_strong(&names_of(barrier)[i], &seen, plait__self.owner)) continue;
+        if (!take_name(barrier, &names_of(barrier)[i])) continue;
         plait__self.parties++;
         return 0;
     }

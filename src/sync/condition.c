@@ -158,12 +158,17 @@ static int sleep_until_told(const struct waiter *me, struct plait__wait *wait)
 }
 
 /* With the lock again: whether this one has to go on.  If not, it is -EAGAIN: others were quicker.  Who goes takes a notification
- * with it if there is one, even if its time is up: it may be the one who was woken for it. */
+ * with it if there is one, even if its time is up: it may be the one who was woken for it.  Or it passes the call on, if it goes
+ * for another reason: those who came after a death sleep on the same word, and a call for one of them may have reached this one,
+ * whom the death had woken but who had not run yet. */
 static int go(plait_condition *condition, const struct waiter *me, int locked, int slept)
 {
     begin_anew_after_a_death(condition);
-    if (get(&condition->endings) != me->endings || get(&me->group->closed) != me->closed) return locked;
     uint32_t notified = get(&me->group->notified), count = get(&me->group->count);
+    if (get(&condition->endings) != me->endings || get(&me->group->closed) != me->closed) {
+        if (notified) plait__wake(atomic_of(&me->group->word), 1);
+        return locked;
+    }
     if (!notified && !locked && !slept) return -EAGAIN;
     if (notified) set(&me->group->notified, notified - 1);
     if (count) set(&me->group->count, count - 1);
@@ -175,14 +180,15 @@ int plait_condition_wait(plait_condition *condition, plait_deadline deadline)
     int result = check_holder(condition, "must acquire() condition before using wait()");
     if (result) return result;
     struct plait__wait wait = plait__wait_for(PLAIT__FOR_CONDITION, condition, deadline);
+    plait__self.parties++;
     struct waiter me = come(condition);
     do {
         me.depth = give_lock(condition);
         int slept = sleep_until_told(&me, &wait);
         int locked = take_lock(condition, me.depth);
-        if (locked < 0) return locked;
-        result = go(condition, &me, locked, slept);
+        result = locked < 0 ? locked : go(condition, &me, locked, slept);
     } while (result == -EAGAIN);
+    if (plait__self.parties) plait__self.parties--;        /* 0: a signal handler has left the family */
     plait__wait_end(&wait);
     return result == -ETIMEDOUT ? plait__fail(result, "the condition at %p was not notified", (void *)condition) : result;
 }

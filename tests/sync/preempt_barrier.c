@@ -314,6 +314,41 @@ static const struct preempt_case repair_come = {
     .regions = barrier_and_family, .stride = 13,
 };
 
+/* ---- one takes the name of a dead one, the other resets, which takes that name away ---- */
+
+static void join(void)
+{
+    notes->first = plait_barrier_join(barrier);
+}
+
+static void take_names_away(void)
+{
+    notes->second = plait_barrier_reset(barrier);
+}
+
+static int join_third(void)
+{
+    return plait_barrier_join(barrier);
+}
+
+static void set_up_dead_name(void)
+{
+    make(1);
+    third = member_start(join_third);
+    MUST(member_wait(&third, "the one who will die") == 0);
+    member_kill(&third);
+    MUST(plait_barrier_broken(barrier) == 1);
+}
+
+static void check_joined(void)
+{
+    MUST(notes->first == 0 && notes->second == 0);
+}
+
+static const struct preempt_case join_reset = {
+    .first = { .run = join }, .second = take_names_away, .set_up = set_up_dead_name, .check = check_joined, .tear_down = tear_down,
+};
+
 /* One falls asleep, and another who has come dies meanwhile. */
 static void do_nothing(void)
 {
@@ -353,6 +388,7 @@ static const struct CMUnitTest tests[] = {
     PREEMPT_TEST(last_last),
     PREEMPT_TEST(come_beside_two_meetings),
     PREEMPT_TEST(repair_come),
+    PREEMPT_TEST(join_reset),
     PREEMPT_TEST(sleep_die),
 };
 

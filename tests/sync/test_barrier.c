@@ -251,6 +251,29 @@ static void who_comes_during_the_action_is_of_the_next(void **state)
     end(0);
 }
 
+static int waits_shortly(void *unused)
+{
+    return plait_barrier_wait(barrier, plait_after(0.05));
+}
+
+/* All are there, but as long as the last acts nobody goes on, and whose time is up does not wait for that. */
+static void a_deadline_during_the_action_breaks_it(void **state)
+{
+    do {
+        make(2, acts_slowly, NULL);
+        in_action = may_act = 0;
+        test_thread_start(&threads[0], waits_shortly, NULL);
+        test_until_waits(threads[0].tid);
+        test_thread_start(&threads[1], waits, NULL);
+        assert_int_equal(test_thread_join(&threads[0]), -ETIMEDOUT);
+        may_act = 1;
+        assert_int_equal(test_thread_join(&threads[1]), PLAIT_EBROKEN);
+        assert_int_equal(plait_barrier_wait(barrier, PLAIT_FOREVER), PLAIT_EBROKEN);
+        assert_string_equal(plait_error_detail(), "somebody's time was up before all were there");
+        end(1);
+    } while (!in_action);                                  /* a machine so slow that the last came too late */
+}
+
 static void check_during_action(int (*call)(plait_barrier *of), bool broken_afterwards)
 {
     make(2, acts_slowly, NULL);
@@ -437,6 +460,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(the_last_acts_before_anybody_goes_on),
     cmocka_unit_test(a_failed_action_breaks_it),
     cmocka_unit_test(who_comes_during_the_action_is_of_the_next),
+    cmocka_unit_test(a_deadline_during_the_action_breaks_it),
     cmocka_unit_test(an_abort_during_the_action),
     cmocka_unit_test(a_reset_during_the_action),
     cmocka_unit_test(an_action_has_to_be_a_function),

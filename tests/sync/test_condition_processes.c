@@ -154,6 +154,39 @@ static void a_death_of_anybody_ends_a_wait(void **state)
     assert_int_equal(notify(&scene->condition, 1), 0);
 }
 
+static void leave_at_once(int signal)
+{
+    plait_leave();                                         /* as exit() does, in a signal handler, too */
+    _exit(0);
+}
+
+static int waits_until_a_signal(void *condition)
+{
+    signal(SIGTERM, leave_at_once);
+    return waits(condition);
+}
+
+/* Nobody has died, but one who waited does so no more: a notify is not for that one, and what it may have been woken for is not
+ * lost. */
+static void who_leaves_while_it_waits_takes_no_notify(void **state)
+{
+    for (int i = 0; i < 10; i++) {
+        pid_t children[2];
+        scene->woken = 0;
+        const pid_t leaver = test_fork(waits_until_a_signal, &scene->condition);
+        if (i % 2) test_until_watches(leaver);
+        else test_until_waits(leaver);
+        assert_int_equal(kill(leaver, SIGTERM), 0);
+        assert_int_equal(test_wait_exit(leaver), 0);
+        start(children, 2, &scene->condition);
+        assert_int_equal(notify(&scene->condition, 1), 1);
+        test_until_at_least(&scene->woken, 1);
+        assert_int_equal(notify(&scene->condition, 1), 1);
+        for (int j = 0; j < 2; j++) assert_int_equal(test_wait_exit(children[j]), 0);
+        assert_int_equal(notify(&scene->condition, 1), 0);
+    }
+}
+
 static int never(void *unused)
 {
     return scene->items > 0;
@@ -276,6 +309,7 @@ static const struct CMUnitTest tests[] = {
     TEST(notify_all_after_a_waiter_was_killed),
     TEST(a_notify_that_a_dead_one_took_is_not_lost),
     TEST(a_death_of_anybody_ends_a_wait),
+    TEST(who_leaves_while_it_waits_takes_no_notify),
     TEST(wait_for_goes_on_waiting_after_a_death),
     TEST(who_gets_the_lock_of_a_dead_one_is_told),
     TEST(a_notifier_that_is_killed_has_notified),
