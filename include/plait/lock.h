@@ -78,7 +78,8 @@ PLAIT_API int plait_lock_repr(const plait_lock *lock, char *text, size_t size);
  * part of the ABI, but nothing that users call. */
 
 PLAIT_API int plait__lock_acquire_slowly(plait_lock *lock, plait_deadline deadline);
-PLAIT_API int plait__lock_release_slowly(plait_lock *lock, uint64_t was);
+PLAIT_API int plait__lock_release_slowly(plait_lock *lock);
+PLAIT_API int plait__lock_released(plait_lock *lock, uint64_t was);
 
 /* Neither NULL nor misaligned.  In one comparison (the low bits come to the top, and 0 wraps), or the compiler warns of what its
  * user does with the NULL that is asked about here. */
@@ -98,11 +99,14 @@ PLAIT__INLINE int plait__lock_try(plait_lock *lock)
 }
 
 /* Anyone may release, so whoever held it, 0 is what has to stand there: one exchange writes it, and tells whether somebody held
- * the lock (bits 0 to 15) and somebody sleeps (bit 31). */
+ * the lock (bits 0 to 15) and somebody sleeps (bit 31).  Who is nobody yet goes the slow way: it may have to become a member before
+ * it wakes. */
 PLAIT__INLINE int plait__lock_give(plait_lock *lock)
 {
-    uint64_t was = plait__is_lock(lock) ? __atomic_exchange_n(&lock->word, UINT64_C(0), __ATOMIC_RELEASE) : 0;
-    return __builtin_expect((uint32_t)was - 1 < 0xffffu, 1) ? 0 : plait__lock_release_slowly(lock, was);
+    uint64_t me = __atomic_load_n(plait__me, __ATOMIC_RELAXED);
+    if (!plait__is_lock(lock) || __builtin_expect(me == 0, 0)) return plait__lock_release_slowly(lock);
+    uint64_t was = __atomic_exchange_n(&lock->word, UINT64_C(0), __ATOMIC_RELEASE);
+    return __builtin_expect((uint32_t)was - 1 < 0xffffu, 1) ? 0 : plait__lock_released(lock, was);
 }
 
 #if defined __OPTIMIZE__ && !defined PLAIT_NO_INLINE

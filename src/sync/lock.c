@@ -7,6 +7,7 @@
 #include <plait/arena.h>
 
 #include "base/error.h"
+#include "sync/asleep.h"
 #include "sync/owner.h"
 
 _Static_assert(sizeof(plait_lock) == 16, "part of the ABI");
@@ -40,12 +41,23 @@ int plait_lock_acquire(plait_lock *lock, plait_deadline deadline)
 }
 
 /* What stood in the word, before it became 0, was not simply somebody. */
-int plait__lock_release_slowly(plait_lock *lock, uint64_t was)
+int plait__lock_released(plait_lock *lock, uint64_t was)
 {
-    if (!plait__is_lock(lock)) return not_a_lock(lock);
     if (!plait__owner_slot(was)) return plait__fail(PLAIT_EUNLOCKED, "nobody holds the lock");
     if (was & PLAIT__SLEEPS) plait__wake(plait__low_half(plait__owner_word(&lock->word)), 1);
     return 0;
+}
+
+/* By nobody yet: the others see the end of members only, and who is killed before it wakes has to be one. */
+int plait__lock_release_slowly(plait_lock *lock)
+{
+    if (!plait__is_lock(lock)) return not_a_lock(lock);
+    _Atomic uint64_t *word = plait__owner_word(&lock->word);
+    uint64_t seen = atomic_load(word);
+    do {
+        if (seen & PLAIT__SLEEPS) plait__before_waking();
+    } while (!atomic_compare_exchange_strong(word, &seen, 0));
+    return plait__lock_released(lock, seen);
 }
 
 int plait_lock_release(plait_lock *lock)

@@ -124,6 +124,16 @@ static const struct kill_case set_for_sleepers = {
     .regions = event_and_family,
 };
 
+/* By one who is no member yet, as the first thing that a forked child does. */
+static const struct kill_case set_for_sleepers_by_a_stranger = {
+    .operation = { .run = set_it, .joins = true },
+    .set_up = set_up_sleepers,
+    .look = it_is_set,
+    .check = check_sleepers,
+    .regions = event_and_family,
+    .long_one = true,
+};
+
 /* Also when it is cleared before they look: they see that it was set. */
 static void check_sleepers_after_a_clear(const struct stepped *victim, bool done)
 {
@@ -214,6 +224,7 @@ static const struct kill_case wait_asleep = {
 static const struct CMUnitTest tests[] = {
     KILL_TESTS(set),
     KILL_TESTS(set_for_sleepers),
+    KILL_TESTS(set_for_sleepers_by_a_stranger),
     KILL_TESTS(set_for_sleepers_and_a_clear),
     KILL_TESTS(clear),
     KILL_TESTS(wait_asleep),

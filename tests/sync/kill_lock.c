@@ -245,6 +245,38 @@ static const struct kill_case release_to_sleepers = {
     .regions = lock_and_family,
 };
 
+/* ---- release by one who is no member yet, as the first thing that a forked child does ---- */
+
+static void set_up_held_with_sleepers(void)
+{
+    set_up_sleepers();
+    MUST(plait_lock_acquire(lock, PLAIT_NOW) == 0);
+    for (int i = 0; i < 2; i++) member_until_sleeps(&sleepers[i]);
+}
+
+/* The tester has it, or somebody else after the release: nobody is told of a death. */
+static bool is_tester_without_it(const struct stepped *unused)
+{
+    return !is_held_by(plait__self.owner);
+}
+
+static void check_sleepers_go_on(const struct stepped *victim, bool gone)
+{
+    if (!gone) MUST(plait_lock_release(lock) == 0);
+    end_sleepers();
+    MUST(notes->got == 2 && notes->told == 0);
+    must_be_free(0);
+}
+
+static const struct kill_case release_to_sleepers_by_a_stranger = {
+    .operation = { .run = release_it, .joins = true },
+    .set_up = set_up_held_with_sleepers,
+    .look = is_tester_without_it,
+    .check = check_sleepers_go_on,
+    .regions = lock_and_family,
+    .long_one = true,
+};
+
 /* ---- disown ---- */
 
 static void disown_it(void)
@@ -303,6 +335,7 @@ static const struct CMUnitTest tests[] = {
     KILL_TESTS(acquire_after_a_sleep),
     KILL_TESTS(release),
     KILL_TESTS(release_to_sleepers),
+    KILL_TESTS(release_to_sleepers_by_a_stranger),
     KILL_TESTS(disown),
     KILL_TESTS(disown_with_sleepers),
 };

@@ -220,6 +220,16 @@ static const struct kill_case release_to_sleepers = {
     .regions = semaphore_and_family,
 };
 
+/* By one who is no member yet, as the first thing that a forked child does. */
+static const struct kill_case release_to_sleepers_by_a_stranger = {
+    .operation = { .run = release_it, .joins = true },
+    .set_up = set_up_two_sleepers,
+    .look = somebody_may_have_it,
+    .check = check_one_sleeper,
+    .regions = semaphore_and_family,
+    .long_one = true,
+};
+
 static void set_up_three_sleepers(void)
 {
     set_up_0();
@@ -277,6 +287,7 @@ static const struct CMUnitTest tests[] = {
     KILL_TESTS(give_up),
     KILL_TESTS(release),
     KILL_TESTS(release_to_sleepers),
+    KILL_TESTS(release_to_sleepers_by_a_stranger),
     KILL_TESTS(release_many_to_sleepers),
     KILL_TESTS(release_to_nobody),
 };
