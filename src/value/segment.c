@@ -30,7 +30,8 @@
 #define FOLDER "/dev/shm"                                  /* of shm_open, in glibc as in musl */
 #define MODE 0600
 #define RANDOM_NAMES 1000                                  /* then something is wrong with the randomness */
-#define PIECE ((size_t)4 << 20)
+#define PIECE_MOST ((size_t)4 << 20)
+#define PIECE_LEAST ((size_t)4 << 10)
 #define LITTLE ((size_t)16 << 20)                          /* not worth asking for how much there is */
 
 /* ---- names ---- */
@@ -78,14 +79,17 @@ static int failed(int error, const char *what, const struct plait__segment *segm
 /* ---- memory ---- */
 
 /* All of its memory, now: else the kernel would kill by SIGBUS whoever touches a page when there is none left.  By pieces, as
- * in many kernels a signal takes back the piece that it comes into. */
+ * in many kernels a signal takes back the piece that it comes into; and by smaller ones after a signal, as where memory is slow to
+ * come by a timer may be faster than a large piece. */
 static int allocate(int fd, size_t size)
 {
+    size_t most = PIECE_MOST;
     for (size_t at = 0; at < size;) {
-        size_t piece = size - at < PIECE ? size - at : PIECE;
+        size_t piece = size - at < most ? size - at : most;
         if (fallocate(fd, 0, (off_t)at, (off_t)piece) == 0) at += piece;
         else if (errno == EOPNOTSUPP || errno == ENOSYS) return ftruncate(fd, (off_t)size) ? -errno : 0;
         else if (errno != EINTR) return -errno;
+        else if (most > PIECE_LEAST) most /= 2;
     }
     return 0;
 }

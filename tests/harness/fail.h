@@ -40,6 +40,9 @@ struct fail_operation {
 
 void fail_at_every_call(void **state);
 
+/* Not 0: fallocate of more is interrupted each time, as on kernels where a timer is faster than it. */
+extern size_t fail_fallocate_above;
+
 /* Whether the calls of that function can be made to fail. */
 bool fail_stands_in_for(const char *function);
 

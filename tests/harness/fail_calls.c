@@ -261,9 +261,14 @@ REPLACE(int, linkat, "linkat", (int from_folder, const char *from, int folder, c
     return fails(FAIL_LINK) ? -1 : real_linkat(from_folder, from, folder, to, flags);
 }
 
+size_t fail_fallocate_above;
+
 REPLACE(int, fallocate, LARGE("fallocate"), (int fd, int mode, off_t at, off_t size))
 {
-    return fails(FAIL_FALLOCATE) ? -1 : real_fallocate(fd, mode, at, size);
+    if (fails(FAIL_FALLOCATE)) return -1;
+    if (!fail_fallocate_above || (size_t)size <= fail_fallocate_above) return real_fallocate(fd, mode, at, size);
+    errno = EINTR;
+    return -1;
 }
 
 REPLACE(ssize_t, getrandom, "getrandom", (void *to, size_t size, unsigned flags))

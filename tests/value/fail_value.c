@@ -130,6 +130,20 @@ static const struct fail_operation list_attach = {
     .prepare = make_list_before, .run = call_list_attach, .finish = free_both_lists,
 };
 
+/* ---- signals ---- */
+
+static void memory_is_made_however_often_signals_come(void **state)
+{
+    struct stat status;
+    fail_fallocate_above = 10000;
+    choose_name();
+    plait_shared_memory *memory = plait_shared_memory_create(name, 6000001);
+    assert_non_null(memory);
+    assert_true(look_up(name, &status) && status.st_size == 6000001 && status.st_blocks * 512 >= 6000001);
+    assert_int_equal(plait_shared_memory_unlink(memory), 0);
+    assert_int_equal(plait_shared_memory_free(memory), 0);
+}
+
 static const struct CMUnitTest tests[] = {
     FAIL_TESTS(first_value),
     FAIL_TESTS(first_array),
@@ -140,5 +154,6 @@ static const struct CMUnitTest tests[] = {
     FAIL_TESTS(attach),
     FAIL_TESTS(list_create),
     FAIL_TESTS(list_attach),
+    NAMED_TEST(memory_is_made_however_often_signals_come),
 };
 TEST_MAIN(tests)
