@@ -314,6 +314,27 @@ static const struct preempt_case repair_come = {
     .regions = barrier_and_family, .stride = 13,
 };
 
+/* ---- the time of one is up when the other comes: both were there, or neither is told so ---- */
+
+static void come_in_time(void)
+{
+    notes->first = plait_barrier_wait(barrier, PLAIT_NOW);
+}
+
+static void check_met_or_late(void)
+{
+    if (notes->first != -ETIMEDOUT) {
+        check_met();
+        return;
+    }
+    MUST(notes->second == PLAIT_EBROKEN && notes->acted == 0);
+    MUST(plait_barrier_broken(barrier) == 1);
+}
+
+static const struct preempt_case time_out_come = {
+    .first = { .run = come_in_time }, .second = come_second, .set_up = set_up, .check = check_met_or_late, .tear_down = tear_down,
+};
+
 /* ---- one takes the name of a dead one, the other resets, which takes that name away ---- */
 
 static void join(void)
@@ -388,6 +409,7 @@ static const struct CMUnitTest tests[] = {
     PREEMPT_TEST(last_last),
     PREEMPT_TEST(come_beside_two_meetings),
     PREEMPT_TEST(repair_come),
+    PREEMPT_TEST(time_out_come),
     PREEMPT_TEST(join_reset),
     PREEMPT_TEST(sleep_die),
 };
