@@ -61,13 +61,14 @@ PLAIT_API int plait_lock_release(plait_lock *lock);
  * told to may release it.  For a lock that is handed to another process.  0, PLAIT_EUNLOCKED, -EINVAL. */
 PLAIT_API int plait_lock_disown(plait_lock *lock);
 
-/* 1 if somebody (or nobody in particular: disowned) holds it, 0 if not, -EINVAL.  Only a momentary picture.
+/* 1 if somebody (or nobody in particular: disowned) holds it, 0 if not; -EINVAL, PLAIT_ENOARENA, PLAIT_ETOOMANY.  Only a momentary
+ * picture.
  * Python: lock.locked(). */
 PLAIT_API int plait_lock_locked(const plait_lock *lock);
 
 /* Write "<Lock(owner=MainProcess)>", with the name of the process if the calling thread has it; or SomeOtherThread,
  * SomeOtherProcess (also of nobody in particular); or None.  At most `size` bytes with the 0 at the end; how long it is, as
- * snprintf; -EINVAL.
+ * snprintf; -EINVAL, PLAIT_ENOARENA, PLAIT_ETOOMANY.
  * Python: repr(lock). */
 PLAIT_API int plait_lock_repr(const plait_lock *lock, char *text, size_t size);
 

@@ -50,8 +50,9 @@ PLAIT_API int plait_rlock_free(plait_rlock *lock);
  * Python: rlock.acquire(block, timeout). */
 PLAIT_API PLAIT_MUST_CHECK int plait_rlock_acquire(plait_rlock *lock, plait_deadline deadline);
 
-/* Give it back once; free it is when it was released as often as acquired.  0; PLAIT_ENOTOWNER (somebody else holds it),
- * PLAIT_EUNLOCKED (nobody does), -EINVAL.  What a holder that ended cleanly has left, anyone may release, at once for all times
+/* Give it back once; free it is when it was released as often as acquired.  0; PLAIT_ENOTOWNER (somebody else holds it, or one who
+ * was killed, for the next who acquires it to be told), PLAIT_EUNLOCKED (nobody does), -EINVAL; of who holds nothing also
+ * PLAIT_ENOARENA, PLAIT_ETOOMANY.  What a holder that ended cleanly has left, anyone may release, at once for all times
  * that it had it.  Does not block.
  * Python: rlock.release(). */
 PLAIT_API int plait_rlock_release(plait_rlock *lock);
@@ -59,12 +60,13 @@ PLAIT_API int plait_rlock_release(plait_rlock *lock);
 /* How often the calling thread holds it, or -EINVAL.  Python: the number in repr(rlock). */
 PLAIT_API int64_t plait_rlock_depth(const plait_rlock *lock);
 
-/* 1 if somebody holds it, 0 if not, -EINVAL.  Only a momentary picture.  Python: rlock.locked(), since 3.14. */
+/* 1 if somebody holds it, 0 if not; -EINVAL, PLAIT_ENOARENA, PLAIT_ETOOMANY.  Only a momentary picture.
+ * Python: rlock.locked(), since 3.14. */
 PLAIT_API int plait_rlock_locked(const plait_rlock *lock);
 
 /* Write "<RLock(MainProcess, 2)>", with the name of the process if the calling thread holds it; with SomeOtherThread or
  * SomeOtherProcess and 1 if somebody else does; or "<RLock(None, 0)>".  At most `size` bytes with the 0 at the end; how long it is,
- * as snprintf; -EINVAL.  Python: repr(rlock). */
+ * as snprintf; -EINVAL, PLAIT_ENOARENA, PLAIT_ETOOMANY.  Python: repr(rlock). */
 PLAIT_API int plait_rlock_repr(const plait_rlock *lock, char *text, size_t size);
 
 /* ---- the straight lines, to be inlined; see lock.h.  Nothing that users call. ---- */

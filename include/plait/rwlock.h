@@ -54,10 +54,12 @@ PLAIT_API PLAIT_MUST_CHECK int plait_rwlock_acquire_write(plait_rwlock *lock, pl
 
 /* Give back what the calling thread has: writing, or reading once.  What a writer that ended cleanly has left, anyone may release;
  * what a reader had when it ended in whatever way is given back by itself.
- * 0; PLAIT_ENOTOWNER (others have it, not the caller); PLAIT_EUNLOCKED (nobody has); -EINVAL.  Does not block. */
+ * 0; PLAIT_ENOTOWNER (others have it, not the caller); PLAIT_EUNLOCKED (nobody has); -EINVAL; of who has nothing also
+ * PLAIT_ENOARENA, PLAIT_ETOOMANY.  Does not block. */
 PLAIT_API int plait_rwlock_release(plait_rwlock *lock);
 
-/* How many read now (each as often as it does); -1 if somebody writes; -EINVAL.  Only a momentary picture. */
+/* How many read now (each as often as it does); -1 if somebody writes; -EINVAL, PLAIT_ENOARENA, PLAIT_ETOOMANY.  Only a momentary
+ * picture. */
 PLAIT_API int plait_rwlock_readers(const plait_rwlock *lock);
 
 PLAIT_END

@@ -39,7 +39,7 @@ const char *plait__kind_name(enum plait__waits_for kind)
 /* ---- edges ---- */
 
 /* The word may lie in the private memory of another process, or be gone: nobody is hurt by asking the kernel. */
-static bool read_word(uint32_t slot, const plait__word *word, uint32_t *value)
+static bool read_word(uint32_t slot, const _Atomic uint64_t *word, uint64_t *value)
 {
     if (plait_is_shared((const void *)word)) {
         *value = atomic_load(word);
@@ -49,13 +49,13 @@ static bool read_word(uint32_t slot, const plait__word *word, uint32_t *value)
     return process_vm_readv(atomic_load(&plait__slot(slot)->pid), &here, 1, &there, 1, 0) == (ssize_t)sizeof *value;
 }
 
+/* The life that the word names must be the one that lives in the slot now, or it names somebody who has gone. */
 static uint32_t holder_of(const struct edge *edge)
 {
-    uint32_t value;
+    uint64_t value;
     if (edge->kind == PLAIT__FOR_SOMETHING || edge->kind >= PLAIT__FOR_OTHERS) return 0;
-    if (!read_word(edge->slot, edge->word, &value)) return 0;
-    uint32_t holder = value & 0xffff;
-    return holder <= PLAIT__MEMBERS_MAX ? holder : 0;
+    if (!read_word(edge->slot, plait__owner_of_half(edge->word), &value)) return 0;
+    return plait__owner_slot(value) && plait__fate(plait__owner_in(value)) == PLAIT__LIVES ? plait__owner_slot(value) : 0;
 }
 
 /* The slot of a thread that is a member; 0: none is. */
@@ -113,7 +113,7 @@ static bool follow(struct chain *chain)
     }
 }
 
-/* Edges before `first` are those of callers that do not sleep now: they know by themselves. */
+/* The edge before `first` is that of a caller, who does not sleep now, and looks by itself. */
 static bool is_certain(const struct chain *chain, uint32_t first)
 {
     for (uint32_t i = first; i < chain->count; i++)
@@ -136,17 +136,25 @@ static void describe_edge(const struct edge *edge, char *text, size_t size)
 
 /* ---- of the caller ---- */
 
-void plait__blame_join(int32_t tid)
+/* What the caller waited for by this word.  It must name the holder still when that one is known to sleep: it may have given back
+ * what the caller saw, and only then have fallen asleep. */
+struct blamed {
+    const _Atomic uint64_t *word;                          /* NULL: the end of a thread, which has not come when it sleeps */
+    uint64_t seen;
+};
+
+static bool still_has(const struct blamed *blamed)
 {
-    if (plait__is_member()) plait__blame_deadlock(PLAIT__FOR_END, NULL, slot_of_thread(tid));
+    uint64_t owner = plait__owner_in(blamed->seen);
+    return !blamed->word || (plait__owner_in(atomic_load(blamed->word)) == owner && plait__fate(owner) == PLAIT__LIVES);
 }
 
-void plait__blame_deadlock(enum plait__waits_for kind, const void *object, uint32_t holder)
+static void blame(struct edge mine, const struct blamed *blamed)
 {
     struct chain chain = { 0 };
-    if (!holder || holder > PLAIT__MEMBERS_MAX || !new_chain(&chain)) return;
-    chain.edges[chain.count++] = (struct edge){ .slot = plait__self.slot, .holder = holder, .kind = kind, .object = object };
-    if (follow(&chain) && is_certain(&chain, 1)) {
+    if (!mine.holder || mine.holder > PLAIT__MEMBERS_MAX || !new_chain(&chain)) return;
+    chain.edges[chain.count++] = mine;
+    if (follow(&chain) && still_has(blamed) && is_certain(&chain, 1)) {
         char text[160];
         plait__add_detail(chain.begin ? "behind a deadlock" : "a deadlock");
         for (uint32_t i = chain.begin; i < chain.count; i++) {
@@ -155,6 +163,19 @@ void plait__blame_deadlock(enum plait__waits_for kind, const void *object, uint3
         }
     }
     free(chain.edges);
+}
+
+void plait__blame_deadlock(enum plait__waits_for kind, const void *object, const _Atomic uint64_t *word, uint64_t seen)
+{
+    struct edge mine = { .slot = plait__self.slot, .holder = plait__owner_slot(seen), .kind = kind, .object = object };
+    blame(mine, &(struct blamed){ word, seen });
+}
+
+void plait__blame_join(int32_t tid)
+{
+    if (!plait__is_member()) return;
+    struct edge mine = { .slot = plait__self.slot, .holder = slot_of_thread(tid), .kind = PLAIT__FOR_END };
+    blame(mine, &(struct blamed){ 0 });
 }
 
 /* ---- of the family ---- */

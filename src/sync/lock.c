@@ -87,7 +87,8 @@ int plait_lock_locked(const plait_lock *lock)
 
 int plait_lock_repr(const plait_lock *lock, char *text, size_t size)
 {
-    if (!plait__is_lock(lock) || (!text && size)) return not_a_lock(lock);
+    if (!plait__is_lock(lock)) return not_a_lock(lock);
+    if (!text && size) return plait__fail(-EINVAL, "no text of %zu bytes", size);
     int error = plait__member();
     if (error) return error;
     const char *owner = plait__owner_name(atomic_load(plait__owner_word(&lock->word)));

@@ -105,7 +105,7 @@ static int timed_out(const struct plait__owned_semaphore *owned)
     }
     if (owned->permits > 1) return plait__fail(-ETIMEDOUT, "the %u permits are held by %s", owned->permits, text);
     plait__fail(-ETIMEDOUT, "the permit is held by %s", text);
-    plait__blame_deadlock(PLAIT__FOR_SEMAPHORE, &owned->face, awaited(owned));
+    plait__blame_deadlock(PLAIT__FOR_SEMAPHORE, &owned->face, &owned->holders[0], atomic_load(&owned->holders[0]));
     return -ETIMEDOUT;
 }
 

@@ -6,15 +6,15 @@
 #include "base/error.h"
 #include "sync/graph.h"
 
-int plait__owner_timed_out(enum plait__waits_for kind, const void *object, uint64_t word)
+int plait__owner_timed_out(enum plait__waits_for kind, const void *object, const _Atomic uint64_t *word, uint64_t seen)
 {
     char holder[64];
     const char *what = plait__kind_name(kind);
-    if (word && plait__owner_in(word) == plait__self.owner)
+    if (seen && plait__owner_in(seen) == plait__self.owner)
         return plait__fail(-ETIMEDOUT, "the %s is held by the calling thread itself", what);
-    plait__describe_member(plait__owner_slot(word), holder, sizeof holder);
+    plait__describe_member(plait__owner_slot(seen), holder, sizeof holder);
     plait__fail(-ETIMEDOUT, "the %s is held by %s", what, holder);
-    plait__blame_deadlock(kind, object, plait__owner_slot(word));
+    plait__blame_deadlock(kind, object, word, seen);
     return -ETIMEDOUT;
 }
 
@@ -79,6 +79,6 @@ int plait__owner_acquire(_Atomic uint64_t *word, enum plait__waits_for kind, con
             return holder ? PLAIT_OWNER_DIED : 0;
         }
         if (fate == PLAIT__LEFT && holder != PLAIT__NOBODY) seen = plait__owner_disown(word, seen);
-        else if (plait__owner_wait(&wait, word, &seen) < 0) return plait__owner_timed_out(kind, object, seen);
+        else if (plait__owner_wait(&wait, word, &seen) < 0) return plait__owner_timed_out(kind, object, word, seen);
     }
 }

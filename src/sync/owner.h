@@ -26,6 +26,16 @@ static inline _Atomic uint64_t *plait__owner_word(const uint64_t *word)
     return (_Atomic uint64_t *)(uintptr_t)word;
 }
 
+/* The word whose low half somebody sleeps on: plait__low_half the other way round. */
+static inline const _Atomic uint64_t *plait__owner_of_half(const plait__word *half)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    return (const _Atomic uint64_t *)(uintptr_t)half;
+#else
+    return (const _Atomic uint64_t *)(uintptr_t)(half - 1);
+#endif
+}
+
 static inline uint32_t plait__owner_slot(uint64_t word)
 {
     return (uint32_t)word & 0xffff;
@@ -60,7 +70,7 @@ bool plait__owner_is_held(const _Atomic uint64_t *word);
 /* As Python's repr names the owner: the process if it is the calling thread, SomeOtherThread, SomeOtherProcess; NULL: nobody. */
 const char *plait__owner_name(uint64_t word);
 
-/* -ETIMEDOUT, with the detail. */
-int plait__owner_timed_out(enum plait__waits_for kind, const void *object, uint64_t word);
+/* -ETIMEDOUT, with the detail: the word was `seen`. */
+int plait__owner_timed_out(enum plait__waits_for kind, const void *object, const _Atomic uint64_t *word, uint64_t seen);
 
 #endif

@@ -67,14 +67,16 @@ static int release_for_another(plait_rlock *lock, uint64_t seen)
 {
     char holder[64];
     if (!plait__owner_slot(seen)) return plait__fail(PLAIT_EUNLOCKED, "nobody holds the rlock");
-    if (plait__fate(plait__owner_in(seen)) == PLAIT__LEFT) {
+    enum plait__fate fate = plait__fate(plait__owner_in(seen));
+    if (fate == PLAIT__LEFT) {
         uint64_t mine = plait__self.owner | (seen & PLAIT__SLEEPS);
         if (!atomic_compare_exchange_strong(word_of(lock), &seen, mine)) return release_for_another(lock, seen);
         lock->more = 0;
         unlock(lock);
         return 0;
     }
-    plait__describe_member(plait__owner_slot(seen), holder, sizeof holder);
+    if (fate == PLAIT__DIED) snprintf(holder, sizeof holder, "one who was killed: acquire it");
+    else plait__describe_member(plait__owner_slot(seen), holder, sizeof holder);
     return plait__fail(PLAIT_ENOTOWNER, "attempt to release a recursive lock not owned by the thread: it is held by %s", holder);
 }
 
@@ -129,7 +131,8 @@ int plait_rlock_locked(const plait_rlock *lock)
 
 int plait_rlock_repr(const plait_rlock *lock, char *text, size_t size)
 {
-    if (!plait__is_rlock(lock) || (!text && size)) return not_an_rlock(lock);
+    if (!plait__is_rlock(lock)) return not_an_rlock(lock);
+    if (!text && size) return plait__fail(-EINVAL, "no text of %zu bytes", size);
     int error = plait__member();
     if (error) return error;
     uint64_t seen = atomic_load(word_of(lock));

@@ -188,7 +188,7 @@ static int wait_for_writer(struct call *call)
         uint64_t now = settle_writer(writer, seen);
         if (now != seen) seen = now;
         else if (plait__owner_wait(&call->wait, writer, &seen) < 0)
-            return plait__owner_timed_out(PLAIT__FOR_RWLOCK_READ, call->lock, seen);
+            return plait__owner_timed_out(PLAIT__FOR_RWLOCK_READ, call->lock, writer, seen);
     }
     return 0;
 }
@@ -243,7 +243,7 @@ static int wait_for_reader(struct call *call, _Atomic uint64_t *cell)
         if (has_ended(seen)) {
             if (atomic_compare_exchange_strong(cell, &seen, 0)) seen = 0;
         } else if (plait__owner_wait(&call->wait, cell, &seen) < 0) {
-            return plait__owner_timed_out(PLAIT__FOR_RWLOCK_WRITE, call->lock, seen);
+            return plait__owner_timed_out(PLAIT__FOR_RWLOCK_WRITE, call->lock, cell, seen);
         }
     }
     return 0;

@@ -121,6 +121,7 @@ static void null_and_misaligned_pointers_are_no_rlocks(void **state)
     assert_int_equal(plait_rlock_free(NULL), 0);
     assert_int_equal(plait_rlock_free((plait_rlock *)(void *)memory), PLAIT_ENOTOURS);
     assert_int_equal(plait_rlock_repr(lock, NULL, 10), -EINVAL);
+    assert_string_equal(plait_error_detail(), "no text of 10 bytes");
 }
 
 static void too_many_levels_are_an_error(void **state)
@@ -252,6 +253,8 @@ static void a_death_is_told_once_and_all_its_levels_are_gone(void **state)
         const pid_t child = test_fork(holds_until_killed, NULL);
         test_until_set(&notes->ready);
         test_kill(child);
+        assert_int_equal(plait_rlock_release(lock), PLAIT_ENOTOWNER);
+        assert_non_null(strstr(plait_error_detail(), "it is held by one who was killed"));
         assert_int_equal(plait_rlock_acquire(lock, PLAIT_FOREVER), PLAIT_OWNER_DIED);
         assert_int_equal(plait_rlock_depth(lock), 1);
         assert_int_equal(plait_rlock_acquire(lock, PLAIT_FOREVER), 0);
