@@ -24,7 +24,8 @@ storm:
 	@PLAIT_STORM_SECONDS=$(STORM_SECONDS) tools/run-tests --suite plain --count kills \
 		--timeout $$(($(STORM_SECONDS) + 120)) '*/storm*/*'
 
-# The tests that kill or stop somebody at points of an operation, at each single instruction: takes an hour.
+# The tests that kill or stop somebody at points of an operation, at each single instruction; of whole starts of processes at each that
+# others can notice (tests/harness/kill.h).  Takes an hour.
 steps:
 	@tools/setup
 	@tools/build gcc
@@ -81,7 +82,7 @@ help:
 	@echo 'make demo    build, and run an example'
 	@echo 'make check   build, and run every test and check'
 	@echo 'make storm   the kill storms, for STORM_SECONDS=$(STORM_SECONDS) each'
-	@echo 'make steps   the kill tests at every single instruction, also of long operations'
+	@echo 'make steps   the kill tests at every single instruction that matters, also of long operations'
 	@echo 'make mutants break the code on purpose, in many ways; the tests have to notice (tests/mutants.toml)'
 	@echo 'make model   search the models of models/ exhaustively'
 	@echo 'make tsan    the tests under ThreadSanitizer; make valgrind: under memcheck (tests/sanitizers.toml)'

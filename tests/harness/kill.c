@@ -7,15 +7,17 @@
 
 #include "family/roster.h"
 
-/* Where it is killed: of `k` one or the other, and instructions behind that. */
+/* Where it is killed: of `k` one or the other; and behind a call, so many instructions or changes further. */
 enum way { INSTRUCTIONS, CHANGES, CALLS };
 struct point {
     enum way way;
     long k, further;
+    bool to_change;
 };
 
 static struct stepped step_to_point(const struct kill_case *of, const struct point *point)
 {
+    if (point->to_change) return step_to_change_behind_call(&of->operation, point->k, point->further);
     if (point->way == CALLS) return step_to_call(&of->operation, point->k, point->further);
     return point->way == INSTRUCTIONS ? step_to(&of->operation, point->k)
                                       : step_to_change(&of->operation, of->regions(), point->k);
@@ -37,17 +39,16 @@ static struct stepped kill_once(const struct kill_case *of, const struct point *
     return victim;
 }
 
-/* How often between two system calls. */
-enum between { NEVER, SOMETIMES, ALWAYS };
-
-enum { SOME = 8 };                                         /* deaths; and one just before the next call */
+/* How often between two system calls: never; at 8 points, and just before the next one; after every change, and at a hundred points
+ * or more. */
+enum between { NEVER, SOMETIMES, OFTEN };
 
 static long next_further(long further, long deaths, enum between between)
 {
     static uint64_t random;
-    if (between == ALWAYS) return further + 1;
-    if (deaths == SOME) return LONG_MAX;
     if (!random) random = test_seed();
+    if (between == OFTEN) return further + 1 + (long)(test_random(&random) % (uint64_t)(1 + further / 32));
+    if (deaths == 8) return LONG_MAX;
     return 1 + (long)(test_random(&random) % (UINT64_C(2) << test_random(&random) % 10));
 }
 
@@ -56,11 +57,18 @@ static long kill_behind_a_call(const struct kill_case *of, struct point point, e
 {
     long deaths = 0;
     for (bool at_end = false; !at_end; deaths++) {
-        point.further = next_further(point.further, deaths, between);
+        point.further = point.to_change ? point.further + 1 : next_further(point.further, deaths, between);
         struct stepped victim = kill_once(of, &point);
         at_end = victim.at_call || victim.finished || victim.asleep;
     }
     return deaths;
+}
+
+static long kill_between_calls(const struct kill_case *of, struct point point, enum between between)
+{
+    long deaths = kill_behind_a_call(of, point, between);
+    point.to_change = true;
+    return between == OFTEN ? deaths + kill_behind_a_call(of, point, between) : deaths;
 }
 
 /* (From the begin of a call the next instruction leads to its end, from where the same ones follow.) */
@@ -70,7 +78,7 @@ static struct stepped kill_at_all(const struct kill_case *of, enum way way, enum
         struct stepped victim = kill_once(of, &point);
         ++*deaths;
         if (victim.finished || victim.asleep) return victim;
-        if (between && !victim.at_begin) *deaths += kill_behind_a_call(of, point, between);
+        if (between && !victim.at_begin) *deaths += kill_between_calls(of, point, between);
     }
 }
 
@@ -94,7 +102,7 @@ void kill_at_every_point(void **state)
 {
     const struct kill_case *of = *state;
     test_family();
-    kill_all(of, way_of(of, !of->long_one || step_all()), step_all() ? ALWAYS : SOMETIMES);
+    kill_all(of, way_of(of, !of->long_one || step_all()), step_all() ? OFTEN : SOMETIMES);
 }
 
 void kill_beside_a_stopped_member(void **state)

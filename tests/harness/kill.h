@@ -28,8 +28,9 @@ struct kill_case {
 
 /* The first kills after every instruction (see step_next), or of long ones after every change; the second after every change, or
  * system call.
- * With PLAIT_STEP_ALL=1 (make steps) all of them do so after every single instruction; but of those by calls the second takes some
- * points between the calls then, as they take minutes. */
+ * With PLAIT_STEP_ALL=1 (make steps) all of them do so after every single instruction.  Those by calls would take hours: the first
+ * kills at each call, after each instruction in between that changes memory of the family, and after many others. What is not
+ * to be seen in memory of the family or by a call dies with the dead one, so others can't tell those points apart. */
 void kill_at_every_point(void **state);
 void kill_beside_a_stopped_member(void **state);
 

@@ -12,6 +12,7 @@
 
 #include <plait.h>
 
+#include "arena/heap.h"
 #include "arena/map.h"
 #include "family/roster.h"
 
@@ -166,10 +167,12 @@ static struct stepped start(const struct step_operation *operation)
     return operation->forks ? start_child(operation) : operation->whom ? start_another(operation) : start_itself(operation);
 }
 
+#define ENTERS 1ul                                         /* PTRACE_EVENTMSG_SYSCALL_ENTRY */
+
 static bool begins_call(pid_t pid)
 {
-    struct __ptrace_syscall_info info;
-    return ptrace(PTRACE_GET_SYSCALL_INFO, pid, (void *)sizeof info, &info) > 0 && info.op == PTRACE_SYSCALL_INFO_ENTRY;
+    unsigned long message = 0;
+    return ptrace(PTRACE_GETEVENTMSG, pid, NULL, &message) == 0 && message == ENTERS;
 }
 
 /* One instruction of run(), or all until a system call. */
@@ -210,15 +213,24 @@ struct stepped step_to(const struct step_operation *operation, long k)
     return stepped;
 }
 
-struct stepped step_to_call(const struct step_operation *operation, long stops, long further)
+static struct stepped step_to_stop(const struct step_operation *operation, long stops, bool *woken)
 {
     struct stepped stepped = start(operation);
+    for (; stops > 0 && goes_on(&stepped); stops--) advance_by(PTRACE_SYSCALL, &stepped, operation, woken);
+    return stepped;
+}
+
+static void step_towards_call(struct stepped *stepped, const struct step_operation *operation, bool *woken)
+{
+    advance(stepped, operation, woken);
+    stepped->at_call = goes_on(stepped) && enters_kernel(stepped->pid);
+}
+
+struct stepped step_to_call(const struct step_operation *operation, long stops, long further)
+{
     bool woken = false;
-    for (; stops > 0 && goes_on(&stepped); stops--) advance_by(PTRACE_SYSCALL, &stepped, operation, &woken);
-    for (; further > 0 && goes_on(&stepped) && !stepped.at_call; further--) {
-        advance(&stepped, operation, &woken);
-        stepped.at_call = goes_on(&stepped) && enters_kernel(stepped.pid);
-    }
+    struct stepped stepped = step_to_stop(operation, stops, &woken);
+    for (; further > 0 && goes_on(&stepped) && !stepped.at_call; further--) step_towards_call(&stepped, operation, &woken);
     return stepped;
 }
 
@@ -259,6 +271,55 @@ const struct step_region *step_family_regions(void)
         regions[2 + i] = (struct step_region){ plait__arena->tags + (i + 1) * PLAIT__SPAN_BLOCKS,
                                                TAGS * sizeof *plait__arena->tags };
     return regions;
+}
+
+/* ---- by what others can see, between calls ---- */
+
+enum { LEFT = 65536, SHARED = 1024 };
+static const char *left_behind[LEFT];                      /* by the dead of earlier starts: nobody changes those any more.  As they
+                                                              are visited: by their addresses */
+static struct step_region shared[SHARED];
+static size_t left_count, left_passed, shared_count;
+
+static void note_left_behind(void *block, size_t size, void *unused)
+{
+    (void)size, (void)unused;
+    MUST(left_count < LEFT);
+    left_behind[left_count++] = block;
+}
+
+static void add_region(void *block, size_t size, void *unused)
+{
+    (void)unused;
+    while (left_passed < left_count && left_behind[left_passed] < (char *)block) left_passed++;
+    if (left_passed < left_count && left_behind[left_passed] == block) return;
+    MUST(shared_count + 1 < SHARED);
+    shared[shared_count++] = (struct step_region){ block, size };
+}
+
+static uint64_t digest_of_shared(void)
+{
+    shared_count = left_passed = 0;
+    for (const struct step_region *region = step_family_regions(); region->size; region++) shared[shared_count++] = *region;
+    plait__heap_visit(PLAIT__TAG_SHARED, add_region, NULL);
+    shared[shared_count] = (struct step_region){ NULL, 0 };
+    return digest(shared);
+}
+
+struct stepped step_to_change_behind_call(const struct step_operation *operation, long stops, long changes)
+{
+    bool woken = false;
+    left_count = 0;
+    if (plait__arena) plait__heap_visit(PLAIT__TAG_SHARED, note_left_behind, NULL);
+    struct stepped stepped = step_to_stop(operation, stops, &woken);
+    uint64_t before = digest_of_shared();
+    while (changes > 0 && goes_on(&stepped) && !stepped.at_call) {
+        step_towards_call(&stepped, operation, &woken);
+        if (digest(shared) == before) continue;
+        before = digest_of_shared();                       /* there may be another block */
+        changes--;
+    }
+    return stepped;
 }
 
 bool step_all(void)

@@ -61,6 +61,9 @@ struct stepped step_to_change(const struct step_operation *operation, const stru
  * and then so many instructions further, but not into the next one. */
 struct stepped step_to_call(const struct step_operation *operation, long stops, long further);
 
+/* The same, but so many changes further: of step_family_regions, or of the blocks that belong to the family. */
+struct stepped step_to_change_behind_call(const struct step_operation *operation, long stops, long changes);
+
 /* Kill it where it stands.  Returns when it is gone, not yet repaired. */
 void step_kill(const struct stepped *stepped);
 
@@ -77,7 +80,7 @@ void step_until_returned(const struct stepped *stepped, const char *what);
  * spans the tags of their first blocks (in a family that has little).  The roster alone is the first of these regions. */
 const struct step_region *step_family_regions(void);
 
-/* PLAIT_STEP_ALL=1: the long operations too are stopped after every single instruction, at least in one of their tests. */
+/* PLAIT_STEP_ALL=1: the long operations too are stopped after every single instruction, or every one that others can notice. */
 bool step_all(void);
 
 /* The point after point k: the next instruction, or in long operations, where each point costs as many steps as its number says, a

@@ -1,5 +1,6 @@
-/* A child is killed between its begin and its function, at all system calls and at points in between: a forked one from the fork
- * on, one of a forkserver's stock from its seat on.  And a forkserver is killed while it sees to a start, an end and its stock.
+/* A child is killed between its begin and its function, at all system calls and at points in between (with PLAIT_STEP_ALL=1 also
+ * after each instruction that changes memory of the family: see kill.h): a forked one from the fork on, one of a forkserver's
+ * stock from its seat on.  And a forkserver is killed while it sees to a start, an end and its stock.
  * Whoever joins learns of it, can start another one at once, and nothing is left. */
 #include "kill.h"
 

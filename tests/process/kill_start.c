@@ -1,4 +1,5 @@
-/* Who starts and joins a child is killed after many of the instructions that it takes, at all system calls among them.
+/* Who starts and joins a child is killed after many of the instructions that it takes, at all system calls among them (with
+ * PLAIT_STEP_ALL=1 also after each one that changes memory of the family: see kill.h; that takes a minute for each test).
  * Whatever was done by then: the child ends too, the slots of both are free again, the others go on and start children
  * themselves, and what is left of the family's memory is at most what the README of the room says. */
 #include "kill.h"
