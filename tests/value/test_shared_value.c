@@ -1,4 +1,4 @@
-/* Shared values in one process: types, what fits them, printing, mistakes. */
+/* Shared values in one process: types, what fits them, mistakes. */
 #include "harness.h"
 #include "others.h"
 
