@@ -30,7 +30,7 @@ _Static_assert(sizeof(plait_condition) == 80, "part of the ABI");
 struct waiter {
     plait__waiters *group;
     uint32_t closed, endings;                              /* what they were when it came */
-    uint32_t depth;                                        /* how often it held the rlock */
+    uint32_t more;                                         /* how often it held the rlock beyond the first time */
 };
 
 /* ---- fields, which others may look at while they are written ---- */
@@ -70,28 +70,28 @@ static void begin_anew_after_a_death(plait_condition *condition)
 
 /* ---- the lock ---- */
 
-static bool holds_lock(const plait_condition *condition)
-{
-    if (condition->lock) return plait__owner_in(atomic_load(plait__owner_word(&condition->lock->word))) == plait__self.owner;
-    return plait__rlock_is_mine(condition->rlock ? condition->rlock : &condition->own);
-}
-
 static plait_rlock *rlock_of(const plait_condition *condition)
 {
     return condition->rlock ? condition->rlock : (plait_rlock *)(uintptr_t)&condition->own;
+}
+
+static bool holds_lock(const plait_condition *condition)
+{
+    if (condition->lock) return plait__owner_is_me(atomic_load(plait__owner_word(&condition->lock->word)));
+    return plait__rlock_is_mine(rlock_of(condition));
 }
 
 static uint32_t give_lock(plait_condition *condition)
 {
     if (!condition->lock) return plait__rlock_release_all(rlock_of(condition));
     plait_lock_release(condition->lock);
-    return 1;
+    return 0;
 }
 
-static int take_lock(plait_condition *condition, uint32_t depth)
+static int take_lock(plait_condition *condition, uint32_t more)
 {
     if (condition->lock) return plait_lock_acquire(condition->lock, PLAIT_FOREVER);
-    return plait__rlock_acquire_all(rlock_of(condition), depth);
+    return plait__rlock_acquire_all(rlock_of(condition), more);
 }
 
 static inline bool is_condition(const plait_condition *condition)
@@ -183,9 +183,9 @@ int plait_condition_wait(plait_condition *condition, plait_deadline deadline)
     plait__self.parties++;
     struct waiter me = come(condition);
     do {
-        me.depth = give_lock(condition);
+        me.more = give_lock(condition);
         int slept = sleep_until_told(&me, &wait);
-        int locked = take_lock(condition, me.depth);
+        int locked = take_lock(condition, me.more);
         result = locked < 0 ? locked : go(condition, &me, locked, slept);
     } while (result == -EAGAIN);
     if (plait__self.parties) plait__self.parties--;        /* 0: a signal handler has left the family */

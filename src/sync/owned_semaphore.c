@@ -28,6 +28,7 @@
 #include "family/roster.h"
 #include "family/wait.h"
 #include "sync/graph.h"
+#include "sync/owner.h"
 
 #define SLEEPERS (UINT32_C(1) << 31)
 
@@ -73,21 +74,16 @@ static enum taken take(struct plait__owned_semaphore *owned)
     return taken;
 }
 
-static uint32_t slot_in(uint64_t holder)
-{
-    return (uint32_t)holder & 0xffff;
-}
-
 /* Of a single permit it is known whom one waits for. */
 static uint32_t awaited(const struct plait__owned_semaphore *owned)
 {
-    return owned->permits == 1 ? slot_in(atomic_load(&owned->holders[0])) : 0;
+    return owned->permits == 1 ? plait__owner_slot(atomic_load(&owned->holders[0])) : 0;
 }
 
 static void describe(uint64_t holder, char *text, size_t size)
 {
     if (holder == plait__self.owner) snprintf(text, size, "the calling thread itself");
-    else plait__describe_member(slot_in(holder), text, size);
+    else plait__describe_member(plait__owner_slot(holder), text, size);
 }
 
 /* Names all holders that fit into the detail. */

@@ -10,7 +10,7 @@ int plait__owner_timed_out(enum plait__waits_for kind, const void *object, const
 {
     char holder[64];
     const char *what = plait__kind_name(kind);
-    if (seen && plait__owner_in(seen) == plait__self.owner)
+    if (seen && plait__owner_is_me(seen))
         return plait__fail(-ETIMEDOUT, "the %s is held by the calling thread itself", what);
     plait__describe_member(plait__owner_slot(seen), holder, sizeof holder);
     plait__fail(-ETIMEDOUT, "the %s is held by %s", what, holder);
@@ -29,7 +29,7 @@ const char *plait__owner_name(uint64_t word)
     uint32_t slot = plait__owner_slot(word);
     enum plait__fate fate = slot ? plait__fate(plait__owner_in(word)) : PLAIT__DIED;
     if (fate == PLAIT__DIED) return NULL;
-    if (plait__owner_in(word) == plait__self.owner) return plait__process_name();
+    if (plait__owner_is_me(word)) return plait__process_name();
     bool is_here = fate == PLAIT__LIVES && atomic_load(&plait__slot(slot)->pid) == getpid();
     return is_here ? "SomeOtherThread" : "SomeOtherProcess";
 }

@@ -47,6 +47,11 @@ static inline uint64_t plait__owner_in(uint64_t word)
     return word & ~(PLAIT__SLEEPS | PLAIT__MARKS);
 }
 
+static inline bool plait__owner_is_me(uint64_t word)
+{
+    return plait__owner_in(word) == plait__self.owner;
+}
+
 /* A thread that has slept on a word sets W when it acquires: others may sleep still, and its release wakes the next.  One that
  * gives up has set W before its last sleep, so the holder's release wakes somebody. */
 static inline uint64_t plait__owner_mine(uint64_t seen, const struct plait__wait *wait)

@@ -26,7 +26,7 @@ static int not_an_rlock(const plait_rlock *lock)
 
 bool plait__rlock_is_mine(const plait_rlock *lock)
 {
-    return plait__is_member() && plait__owner_in(atomic_load(word_of(lock))) == plait__self.owner;
+    return plait__is_member() && plait__owner_is_me(atomic_load(word_of(lock)));
 }
 
 /* ---- acquire and release ---- */

@@ -71,11 +71,6 @@ static struct call call_of(plait_rwlock *lock, enum plait__waits_for kind, plait
     return (struct call){ lock, plait__wait_for(kind, lock, deadline) };
 }
 
-static bool is_mine(uint64_t word)
-{
-    return plait__owner_in(word) == plait__self.owner;
-}
-
 /* Whoever sleeps on it looks again: readers and writers. */
 static void wake_all(_Atomic uint64_t *word)
 {
@@ -134,7 +129,7 @@ static _Atomic uint64_t *find_mine(plait_rwlock *lock)
     uint32_t home = home_of_caller(lock);
     for (uint32_t i = 0; i < lock->readers && plait__self.reads; i++) {
         _Atomic uint64_t *word = &lock->cells[(home + i) & (lock->readers - 1)].word;
-        if (is_mine(atomic_load(word))) return word;
+        if (plait__owner_is_me(atomic_load(word))) return word;
     }
     return NULL;
 }
@@ -197,7 +192,7 @@ static int wait_for_writer(struct call *call)
 static __attribute__((noinline)) int acquire_read_slowly(plait_rwlock *lock, plait_deadline deadline)
 {
     struct call call = call_of(lock, PLAIT__FOR_RWLOCK_READ, deadline);
-    if (is_mine(atomic_load(&lock->writer))) return plait__fail(-EDEADLK, "the calling thread has the rwlock to write");
+    if (plait__owner_is_me(atomic_load(&lock->writer))) return plait__fail(-EDEADLK, "the calling thread has the rwlock to write");
     _Atomic uint64_t *mine = find_mine(lock);
     if (mine) return read_again(lock, mine);
     for (;;) {
@@ -261,7 +256,7 @@ int plait_rwlock_acquire_write(plait_rwlock *lock, plait_deadline deadline)
     int error = check(lock);
     if (error) return error;
     struct call call = call_of(lock, PLAIT__FOR_RWLOCK_WRITE, deadline);
-    if (is_mine(atomic_load(&lock->writer))) return plait__fail(-EDEADLK, "the calling thread has the rwlock to write");
+    if (plait__owner_is_me(atomic_load(&lock->writer))) return plait__fail(-EDEADLK, "the calling thread has the rwlock to write");
     if (find_mine(lock)) return plait__fail(-EDEADLK, "the calling thread has the rwlock to read");
     int result = plait__owner_acquire(&lock->writer, PLAIT__FOR_RWLOCK_WRITE, lock, deadline);
     if (result < 0) return result;
@@ -307,7 +302,7 @@ int plait_rwlock_release(plait_rwlock *lock)
 {
     int error = check(lock);
     if (error) return error;
-    if (is_mine(atomic_load(&lock->writer))) {
+    if (plait__owner_is_me(atomic_load(&lock->writer))) {
         plait__tsan_release(&lock->writer);
         give_back(&lock->writer, 0);
         return 0;
