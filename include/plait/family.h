@@ -28,5 +28,13 @@ PLAIT_API int plait_member_count(void);
  * call that needs the family, and in a forked child. */
 PLAIT_API extern __thread __attribute__((__tls_model__("initial-exec"))) const uint64_t *plait__me;
 
+/* The same: whether an object of eight-byte words may lie there, neither NULL nor misaligned.  In one comparison (the low bits come
+ * to the top, and 0 wraps), or the compiler warns of what its user does with the NULL that is asked about here. */
+PLAIT__INLINE int plait__is_placed(const void *object)
+{
+    uintptr_t rotated = (uintptr_t)object >> 3 | (uintptr_t)object << (sizeof object * 8 - 3);
+    return __builtin_expect(rotated - 1 < UINTPTR_MAX >> 3, 1);
+}
+
 PLAIT_END
 #endif

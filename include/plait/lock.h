@@ -82,19 +82,11 @@ PLAIT_API int plait__lock_acquire_slowly(plait_lock *lock, plait_deadline deadli
 PLAIT_API int plait__lock_release_slowly(plait_lock *lock);
 PLAIT_API int plait__lock_released(plait_lock *lock, uint64_t was);
 
-/* Neither NULL nor misaligned.  In one comparison (the low bits come to the top, and 0 wraps), or the compiler warns of what its
- * user does with the NULL that is asked about here. */
-PLAIT__INLINE int plait__is_lock(const plait_lock *lock)
-{
-    uintptr_t rotated = (uintptr_t)lock >> 3 | (uintptr_t)lock << (sizeof lock * 8 - 3);
-    return __builtin_expect(rotated - 1 < UINTPTR_MAX >> 3, 1);
-}
-
 /* Acquire it if it is unlocked, by one compare-and-swap.  Who is nobody yet swaps 0 for 0, and is told that it was in vain. */
 PLAIT__INLINE int plait__lock_try(plait_lock *lock)
 {
     uint64_t unlocked = 0, me = __atomic_load_n(plait__me, __ATOMIC_RELAXED);
-    if (!plait__is_lock(lock)) return 0;
+    if (!plait__is_placed(lock)) return 0;
     if (!__atomic_compare_exchange_n(&lock->word, &unlocked, me, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) return 0;
     return me != 0;
 }
@@ -105,7 +97,7 @@ PLAIT__INLINE int plait__lock_try(plait_lock *lock)
 PLAIT__INLINE int plait__lock_give(plait_lock *lock)
 {
     uint64_t me = __atomic_load_n(plait__me, __ATOMIC_RELAXED);
-    if (!plait__is_lock(lock) || __builtin_expect(me == 0, 0)) return plait__lock_release_slowly(lock);
+    if (!plait__is_placed(lock) || __builtin_expect(me == 0, 0)) return plait__lock_release_slowly(lock);
     uint64_t was = __atomic_exchange_n(&lock->word, UINT64_C(0), __ATOMIC_RELEASE);
     return __builtin_expect((uint32_t)was - 1 < 0xffffu, 1) ? 0 : plait__lock_released(lock, was);
 }

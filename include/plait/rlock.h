@@ -74,18 +74,12 @@ PLAIT_API int plait_rlock_repr(const plait_rlock *lock, char *text, size_t size)
 PLAIT_API int plait__rlock_acquire_slowly(plait_rlock *lock, plait_deadline deadline);
 PLAIT_API int plait__rlock_release_slowly(plait_rlock *lock);
 
-PLAIT__INLINE int plait__is_rlock(const plait_rlock *lock)
-{
-    uintptr_t rotated = (uintptr_t)lock >> 3 | (uintptr_t)lock << (sizeof lock * 8 - 3);
-    return __builtin_expect(rotated - 1 < UINTPTR_MAX >> 3, 1);
-}
-
 /* Only its holder reads and writes `more`.  It is 0 when the word is: so the first time nothing but the word is written, for which
  * the next atomic instruction would have to wait.  Bit 31 of the word: somebody sleeps. */
 PLAIT__INLINE int plait__rlock_try(plait_rlock *lock)
 {
     uint64_t seen = 0, me = __atomic_load_n(plait__me, __ATOMIC_RELAXED);
-    if (!plait__is_rlock(lock)) return 0;
+    if (!plait__is_placed(lock)) return 0;
     if (__atomic_compare_exchange_n(&lock->word, &seen, me, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
         return me != 0;                                    /* who is nobody yet has swapped 0 for 0, in vain */
     if ((seen & ~(UINT64_C(1) << 31)) != me || lock->more == UINT32_MAX) return 0;
@@ -96,7 +90,7 @@ PLAIT__INLINE int plait__rlock_try(plait_rlock *lock)
 PLAIT__INLINE int plait__rlock_give(plait_rlock *lock)
 {
     uint64_t me = __atomic_load_n(plait__me, __ATOMIC_RELAXED);
-    if (!me || !plait__is_rlock(lock)) return plait__rlock_release_slowly(lock);
+    if (!me || !plait__is_placed(lock)) return plait__rlock_release_slowly(lock);
     uint64_t seen = __atomic_load_n(&lock->word, __ATOMIC_RELAXED);
     if ((seen & ~(UINT64_C(1) << 31)) != me) return plait__rlock_release_slowly(lock);
     if (lock->more) {

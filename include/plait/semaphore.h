@@ -106,17 +106,10 @@ PLAIT_API int plait__semaphore_acquire_slowly(plait_semaphore *semaphore, plait_
 PLAIT_API int plait__semaphore_release_slowly(plait_semaphore *semaphore, uint32_t count);
 PLAIT_API int plait__semaphore_released(plait_semaphore *semaphore, uint64_t was);
 
-/* Neither NULL nor misaligned; in one comparison, see plait__is_lock. */
-PLAIT__INLINE int plait__is_semaphore(const plait_semaphore *semaphore)
-{
-    uintptr_t rotated = (uintptr_t)semaphore >> 3 | (uintptr_t)semaphore << (sizeof semaphore * 8 - 3);
-    return __builtin_expect(rotated - 1 < UINTPTR_MAX >> 3, 1);
-}
-
 /* Take one from the value, which stands above bit 0, unless it is 0, as it always is of owned ones.  Bit 0 stays as it is. */
 PLAIT__INLINE int plait__semaphore_try(plait_semaphore *semaphore)
 {
-    if (!plait__is_semaphore(semaphore)) return 0;
+    if (!plait__is_placed(semaphore)) return 0;
     uint64_t seen = __atomic_load_n(&semaphore->word, __ATOMIC_RELAXED);
     if (seen < 2) return 0;
     return __atomic_compare_exchange_n(&semaphore->word, &seen, seen - 2, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
@@ -126,7 +119,7 @@ PLAIT__INLINE int plait__semaphore_try(plait_semaphore *semaphore)
  * it.  Who is nobody yet goes the slow way: it has to become a member before it wakes. */
 PLAIT__INLINE int plait__semaphore_give(plait_semaphore *semaphore)
 {
-    if (!plait__is_semaphore(semaphore) || semaphore->margin || !__atomic_load_n(plait__me, __ATOMIC_RELAXED))
+    if (!plait__is_placed(semaphore) || semaphore->margin || !__atomic_load_n(plait__me, __ATOMIC_RELAXED))
         return plait__semaphore_release_slowly(semaphore, 1);
     uint64_t was = __atomic_fetch_add(&semaphore->word, UINT64_C(2), __ATOMIC_RELEASE);
     return __builtin_expect(!(was & 1) && was < UINT64_C(0xfffffffe), 1) ? 0 : plait__semaphore_released(semaphore, was);

@@ -186,5 +186,5 @@ uint64_t plait__arena_resident(void)
 
 bool plait_is_shared(const void *address)
 {
-    return plait__arena && (uintptr_t)address - plait__arena->base < plait__arena->size;
+    return plait__in_arena(address);
 }

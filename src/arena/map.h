@@ -8,6 +8,7 @@
 #define PLAIT_ARENA_MAP_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -55,6 +56,12 @@ struct plait__arena {
 
 extern struct plait__arena *plait__arena;                  /* NULL before the family is made */
 extern int plait__arena_fd;                                /* the memfd, -1 without an arena; the host may have closed it */
+
+/* plait_is_shared, where a call would cost too much. */
+static inline bool plait__in_arena(const void *address)
+{
+    return plait__arena && (uintptr_t)address - plait__arena->base < plait__arena->size;
+}
 
 /* Make and map the arena.  0, or PLAIT_ENOARENA with a detail.  The caller sees to it that this runs once per process. */
 int plait__arena_make(void);

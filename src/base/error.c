@@ -90,6 +90,19 @@ void plait__restore_detail(const struct plait__detail *kept)
     memcpy(detail, kept->text, sizeof detail);
 }
 
+int plait__check_reserved(const uint64_t *fields, size_t count, int other)
+{
+    uint64_t all = other != 0;
+    for (size_t i = 0; i < count; i++) all |= fields[i];
+    return all ? plait__fail(-EINVAL, "a reserved field is not zero") : 0;
+}
+
+int plait__misplaced(const char *what, const void *at, unsigned alignment)
+{
+    if (!at) return plait__fail(-EINVAL, "the %s is NULL", what);
+    return plait__fail(-EINVAL, "the %s at %p is not aligned to %u bytes", what, at, alignment);
+}
+
 void *plait__null(int error)
 {
     errno = error < 0 ? -error : error;

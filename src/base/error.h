@@ -3,6 +3,8 @@
 #define PLAIT_BASE_ERROR_H
 
 #include <errno.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include <plait/error.h>
 
@@ -19,6 +21,13 @@ struct plait__detail {
 };
 void plait__keep_detail(struct plait__detail *kept);
 void plait__restore_detail(const struct plait__detail *kept);
+
+/* The fields of an option struct that are kept for later, and another one, have to be zero.  0, -EINVAL. */
+int plait__check_reserved(const uint64_t *fields, size_t count, int other);
+#define PLAIT__CHECK_RESERVED(fields, other) plait__check_reserved(fields, sizeof (fields) / sizeof (fields)[0], other)
+
+/* At no address for an object: NULL, or not aligned.  -EINVAL.  what: "lock". */
+int plait__misplaced(const char *what, const void *at, unsigned alignment);
 
 /* For constructors: errno = the positive code, return NULL. */
 void *plait__null(int error);

@@ -38,9 +38,8 @@ static int check(const plait_queue_options *options)
         return plait__fail(-EINVAL, "capacity %zu is above the most, %u bytes", options->capacity, UNITS_MAX * PLAIT__UNIT);
     if (options->maxsize > INT32_MAX)
         return plait__fail(-EINVAL, "maxsize %zu is above the most, %d messages", options->maxsize, INT32_MAX);
-    for (unsigned i = 0; i < sizeof options->reserved / sizeof options->reserved[0]; i++)
-        if (options->reserved[i] || options->reserved_int) return plait__fail(-EINVAL, "a reserved field is not zero");
-    return check_order(options);
+    int error = PLAIT__CHECK_RESERVED(options->reserved, options->reserved_int);
+    return error ? error : check_order(options);
 }
 
 static uint32_t ring_units(const plait_queue_options *options)

@@ -52,9 +52,8 @@ static int check(const plait_pool *pool, plait_task task, const plait_map_option
     *nested = pool->pid != getpid();
     if (*nested && !is_nested(pool)) return plait__fail(-EINVAL, "the pool belongs to process %d", (int)pool->pid);
     if (options->retries < -1 || options->retries > 200) return plait__fail(-EINVAL, "retries %d; -1 to 200", options->retries);
-    for (unsigned i = 0; i < sizeof options->reserved / sizeof options->reserved[0]; i++)
-        if (options->reserved[i] || options->reserved_int) return plait__fail(-EINVAL, "a reserved field is not zero");
-    return check_context(pool, options);
+    int error = PLAIT__CHECK_RESERVED(options->reserved, options->reserved_int);
+    return error ? error : check_context(pool, options);
 }
 
 /* ---- waiting, as the pool's owner ---- */

@@ -27,9 +27,7 @@ static int check(const plait_pool_options *options)
         return plait__fail(-EINVAL, "no pools of kind %d", options->kind);
     if (options->workers < 0 || options->workers > PLAIT__WORKERS_MAX)
         return plait__fail(-EINVAL, "%d workers; 0 to %d are possible", options->workers, PLAIT__WORKERS_MAX);
-    for (unsigned i = 0; i < sizeof options->reserved / sizeof options->reserved[0]; i++)
-        if (options->reserved[i]) return plait__fail(-EINVAL, "a reserved field is not zero");
-    return 0;
+    return PLAIT__CHECK_RESERVED(options->reserved, 0);
 }
 
 static int start_worker(plait_pool *pool, int number)

@@ -93,11 +93,11 @@ int plait__plan_check(const plait_process_options *options)
 {
     if (options->kind != PLAIT_PROCESSES && options->kind != PLAIT_THREADS)
         return plait__fail(-EINVAL, "no process of kind %d", options->kind);
-    for (unsigned i = 0; i < sizeof options->reserved / sizeof options->reserved[0]; i++)
-        if (options->reserved[i] || options->reserved_int) return plait__fail(-EINVAL, "a reserved field is not zero");
+    int error = PLAIT__CHECK_RESERVED(options->reserved, options->reserved_int);
+    if (error) return error;
     if (options->method < 0 || options->method > PLAIT_FORKSERVER)
         return plait__fail(-EINVAL, "cannot find context for start method %d", options->method);
-    int error = check_lists(options);
+    error = check_lists(options);
     if (error) return error;
     if (options->kind == PLAIT_THREADS) return check_thread(options);
     return check_streams((int[]){ options->input, options->output, options->errors });

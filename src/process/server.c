@@ -227,10 +227,9 @@ static int options_error(const plait_forkserver_options *options)
 {
     if (options->stock < 0 || options->stock > PLAIT__SEATS_MAX)
         return plait__fail(-EINVAL, "a stock of %d; 0 to %d are possible", options->stock, PLAIT__SEATS_MAX);
-    for (unsigned i = 0; i < sizeof options->reserved / sizeof options->reserved[0]; i++)
-        if (options->reserved[i] || options->reserved_int) return plait__fail(-EINVAL, "a reserved field is not zero");
-    return 0;
+    return PLAIT__CHECK_RESERVED(options->reserved, options->reserved_int);
 }
+
 /* One that is there goes on with another stock. */
 static int change_stock(const struct plait__server *server, const plait_forkserver_options *options)
 {

@@ -101,8 +101,7 @@ static inline bool is_condition(const plait_condition *condition)
 
 static int not_a_condition(const plait_condition *condition)
 {
-    const void *at = condition;
-    return plait__fail(-EINVAL, at ? "the condition at %p is not aligned to 8 bytes" : "the condition is NULL", at);
+    return plait__misplaced("condition", condition, _Alignof(plait_condition));
 }
 
 int plait_condition_acquire(plait_condition *condition, plait_deadline deadline)
@@ -263,7 +262,7 @@ static int check_options(const plait_condition_options *options, bool is_shared)
 {
     const void *lock = options->lock ? (const void *)options->lock : options->rlock;
     if (options->lock && options->rlock) return plait__fail(-EINVAL, "a condition has one lock, not two");
-    if ((uintptr_t)lock % 8) return plait__fail(-EINVAL, "the lock at %p is not aligned to 8 bytes", lock);
+    if ((uintptr_t)lock % _Alignof(plait_lock)) return plait__misplaced("lock", lock, _Alignof(plait_lock));
     if (lock && is_shared && !plait_is_shared(lock)) return plait__fail(-EINVAL, "the lock at %p is not in shared memory", lock);
     return 0;
 }

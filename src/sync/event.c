@@ -32,12 +32,12 @@ static inline plait__word *word_of(const plait_event *event)
 
 static inline bool is_event(const plait_event *event)
 {
-    return event && (uintptr_t)event % sizeof(uint32_t) == 0;
+    return event && (uintptr_t)event % _Alignof(plait_event) == 0;
 }
 
 static int not_an_event(const plait_event *event)
 {
-    return plait__fail(-EINVAL, event ? "the event at %p is not aligned to 4 bytes" : "the event is NULL", (const void *)event);
+    return plait__misplaced("event", event, _Alignof(plait_event));
 }
 
 /* ---- wait ---- */

@@ -14,7 +14,7 @@ _Static_assert(sizeof(plait_lock) == 16, "part of the ABI");
 
 static int not_a_lock(const plait_lock *lock)
 {
-    return plait__fail(-EINVAL, lock ? "the lock at %p is not aligned to 8 bytes" : "the lock is NULL", (const void *)lock);
+    return plait__misplaced("lock", lock, _Alignof(plait_lock));
 }
 
 /* ---- acquire and release ---- */
@@ -25,7 +25,7 @@ static int not_a_lock(const plait_lock *lock)
 
 int plait__lock_acquire_slowly(plait_lock *lock, plait_deadline deadline)
 {
-    if (!plait__is_lock(lock)) return not_a_lock(lock);
+    if (!plait__is_placed(lock)) return not_a_lock(lock);
     int result = plait__member();
     if (result) return result;
     result = plait__owner_acquire(plait__owner_word(&lock->word), PLAIT__FOR_LOCK, lock, deadline);
@@ -51,7 +51,7 @@ int plait__lock_released(plait_lock *lock, uint64_t was)
 /* By nobody yet: the others see the end of members only, and who is killed before it wakes has to be one. */
 int plait__lock_release_slowly(plait_lock *lock)
 {
-    if (!plait__is_lock(lock)) return not_a_lock(lock);
+    if (!plait__is_placed(lock)) return not_a_lock(lock);
     _Atomic uint64_t *word = plait__owner_word(&lock->word);
     uint64_t seen = atomic_load(word);
     do {
@@ -62,13 +62,13 @@ int plait__lock_release_slowly(plait_lock *lock)
 
 int plait_lock_release(plait_lock *lock)
 {
-    if (__tsan_release && plait__is_lock(lock)) __tsan_release(plait__owner_word(&lock->word));
+    if (__tsan_release && plait__is_placed(lock)) __tsan_release(plait__owner_word(&lock->word));
     return plait__lock_give(lock);
 }
 
 int plait_lock_disown(plait_lock *lock)
 {
-    if (!plait__is_lock(lock)) return not_a_lock(lock);
+    if (!plait__is_placed(lock)) return not_a_lock(lock);
     _Atomic uint64_t *word = plait__owner_word(&lock->word);
     uint64_t seen = atomic_load(word);
     do {
@@ -79,7 +79,7 @@ int plait_lock_disown(plait_lock *lock)
 
 int plait_lock_locked(const plait_lock *lock)
 {
-    if (!plait__is_lock(lock)) return not_a_lock(lock);
+    if (!plait__is_placed(lock)) return not_a_lock(lock);
     int error = plait__member();
     if (error) return error;
     return plait__owner_is_held(plait__owner_word(&lock->word));
@@ -87,7 +87,7 @@ int plait_lock_locked(const plait_lock *lock)
 
 int plait_lock_repr(const plait_lock *lock, char *text, size_t size)
 {
-    if (!plait__is_lock(lock)) return not_a_lock(lock);
+    if (!plait__is_placed(lock)) return not_a_lock(lock);
     if (!text && size) return plait__fail(-EINVAL, "no text of %zu bytes", size);
     int error = plait__member();
     if (error) return error;

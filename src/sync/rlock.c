@@ -21,7 +21,7 @@ static inline _Atomic uint64_t *word_of(const plait_rlock *lock)
 
 static int not_an_rlock(const plait_rlock *lock)
 {
-    return plait__fail(-EINVAL, lock ? "the rlock at %p is not aligned to 8 bytes" : "the rlock is NULL", (const void *)lock);
+    return plait__misplaced("rlock", lock, _Alignof(plait_rlock));
 }
 
 bool plait__rlock_is_mine(const plait_rlock *lock)
@@ -33,7 +33,7 @@ bool plait__rlock_is_mine(const plait_rlock *lock)
 
 int plait__rlock_acquire_slowly(plait_rlock *lock, plait_deadline deadline)
 {
-    if (!plait__is_rlock(lock)) return not_an_rlock(lock);
+    if (!plait__is_placed(lock)) return not_an_rlock(lock);
     int result = plait__member();
     if (result) return result;
     if (plait__rlock_is_mine(lock)) {
@@ -83,7 +83,7 @@ static int release_for_another(plait_rlock *lock, uint64_t seen)
 /* Not to be had for a compare-and-swap: somebody sleeps, or the caller does not hold it. */
 int plait__rlock_release_slowly(plait_rlock *lock)
 {
-    if (!plait__is_rlock(lock)) return not_an_rlock(lock);
+    if (!plait__is_placed(lock)) return not_an_rlock(lock);
     int error = plait__member();
     if (error) return error;
     if (!plait__rlock_is_mine(lock)) return release_for_another(lock, atomic_load(word_of(lock)));
@@ -94,7 +94,7 @@ int plait__rlock_release_slowly(plait_rlock *lock)
 
 int plait_rlock_release(plait_rlock *lock)
 {
-    if (__tsan_release && plait__is_rlock(lock)) __tsan_release(word_of(lock));
+    if (__tsan_release && plait__is_placed(lock)) __tsan_release(word_of(lock));
     return plait__rlock_give(lock);
 }
 
@@ -117,13 +117,13 @@ int plait__rlock_acquire_all(plait_rlock *lock, uint32_t more)
 
 int64_t plait_rlock_depth(const plait_rlock *lock)
 {
-    if (!plait__is_rlock(lock)) return not_an_rlock(lock);
+    if (!plait__is_placed(lock)) return not_an_rlock(lock);
     return plait__rlock_is_mine(lock) ? (int64_t)lock->more + 1 : 0;
 }
 
 int plait_rlock_locked(const plait_rlock *lock)
 {
-    if (!plait__is_rlock(lock)) return not_an_rlock(lock);
+    if (!plait__is_placed(lock)) return not_an_rlock(lock);
     int error = plait__member();
     if (error) return error;
     return plait__owner_is_held(word_of(lock));
@@ -131,7 +131,7 @@ int plait_rlock_locked(const plait_rlock *lock)
 
 int plait_rlock_repr(const plait_rlock *lock, char *text, size_t size)
 {
-    if (!plait__is_rlock(lock)) return not_an_rlock(lock);
+    if (!plait__is_placed(lock)) return not_an_rlock(lock);
     if (!text && size) return plait__fail(-EINVAL, "no text of %zu bytes", size);
     int error = plait__member();
     if (error) return error;

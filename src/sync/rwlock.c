@@ -52,8 +52,7 @@ struct call {
 
 static inline bool is_rwlock(const plait_rwlock *lock)
 {
-    return (uintptr_t)lock % _Alignof(plait_rwlock) == 0 && plait__arena &&
-           (uintptr_t)lock - plait__arena->base < plait__arena->size && lock->stamp == STAMP;
+    return (uintptr_t)lock % _Alignof(plait_rwlock) == 0 && plait__in_arena(lock) && lock->stamp == STAMP;
 }
 
 static int no_rwlock(const plait_rwlock *lock)
@@ -330,9 +329,7 @@ static int options_error(const plait_rwlock_options *options)
 {
     if (options->readers < 0 || options->readers > READERS_MAX)
         return plait__fail(-EINVAL, "%d readers; 1 to %d are possible", options->readers, READERS_MAX);
-    for (unsigned i = 0; i < sizeof options->reserved / sizeof options->reserved[0]; i++)
-        if (options->reserved[i] || options->reserved_int) return plait__fail(-EINVAL, "a reserved field is not zero");
-    return 0;
+    return PLAIT__CHECK_RESERVED(options->reserved, options->reserved_int);
 }
 
 plait_rwlock *plait_rwlock_new(const plait_rwlock_options *options)

@@ -47,8 +47,7 @@ static inline _Atomic uint64_t *word_of(const plait_semaphore *semaphore)
 
 static int not_a_semaphore(const plait_semaphore *semaphore)
 {
-    return plait__fail(-EINVAL, semaphore ? "the semaphore at %p is not aligned to 8 bytes" : "the semaphore is NULL",
-                       (const void *)semaphore);
+    return plait__misplaced("semaphore", semaphore, _Alignof(plait_semaphore));
 }
 
 /* ---- acquire ---- */
@@ -81,7 +80,7 @@ static __attribute__((noinline)) int acquire_slowly(plait_semaphore *semaphore, 
 
 int plait__semaphore_acquire_slowly(plait_semaphore *semaphore, plait_deadline deadline)
 {
-    if (!plait__is_semaphore(semaphore)) return not_a_semaphore(semaphore);
+    if (!plait__is_placed(semaphore)) return not_a_semaphore(semaphore);
     int result = plait__member();
     if (result) return result;
     if (semaphore->kind) result = plait__owned_semaphore_acquire(plait__owned_of(semaphore), deadline);
@@ -127,7 +126,7 @@ static int release(plait_semaphore *semaphore, uint32_t count)
 
 int plait__semaphore_release_slowly(plait_semaphore *semaphore, uint32_t count)
 {
-    if (!plait__is_semaphore(semaphore)) return not_a_semaphore(semaphore);
+    if (!plait__is_placed(semaphore)) return not_a_semaphore(semaphore);
     if (count == 0) return plait__fail(-EINVAL, "to release 0 permits is no release");
     if (semaphore->kind) return plait__owned_semaphore_release(plait__owned_of(semaphore), count);
     return release(semaphore, count);
@@ -148,19 +147,19 @@ int plait__semaphore_released(plait_semaphore *semaphore, uint64_t was)
 
 int plait_semaphore_release(plait_semaphore *semaphore)
 {
-    if (__tsan_release && plait__is_semaphore(semaphore)) __tsan_release(word_of(semaphore));
+    if (__tsan_release && plait__is_placed(semaphore)) __tsan_release(word_of(semaphore));
     return plait__semaphore_give(semaphore);
 }
 
 int plait_semaphore_release_many(plait_semaphore *semaphore, uint32_t count)
 {
-    if (__tsan_release && plait__is_semaphore(semaphore)) __tsan_release(word_of(semaphore));
+    if (__tsan_release && plait__is_placed(semaphore)) __tsan_release(word_of(semaphore));
     return plait__semaphore_release_slowly(semaphore, count);
 }
 
 int plait_semaphore_get_value(const plait_semaphore *semaphore)
 {
-    if (!plait__is_semaphore(semaphore)) return not_a_semaphore(semaphore);
+    if (!plait__is_placed(semaphore)) return not_a_semaphore(semaphore);
     if (semaphore->kind) return plait__owned_semaphore_get_value(plait__owned_of(semaphore));
     uint64_t value = atomic_load(word_of(semaphore)) / ONE;
     return value < MOST ? (int)value : PLAIT_SEMAPHORE_MAX;
@@ -181,7 +180,7 @@ int plait_semaphore_repr(const plait_semaphore *semaphore, char *text, size_t si
 
 static int init(plait_semaphore *semaphore, int value, bool bounded)
 {
-    if (!plait__is_semaphore(semaphore)) return not_a_semaphore(semaphore);
+    if (!plait__is_placed(semaphore)) return not_a_semaphore(semaphore);
     if (value < 0) return plait__fail(-EINVAL, "a semaphore of %d permits", value);
     uint32_t margin = bounded ? (uint32_t)(PLAIT_SEMAPHORE_MAX - value) : 0;
     *semaphore = (plait_semaphore){ .word = (uint64_t)value * ONE, .margin = margin };
@@ -200,7 +199,7 @@ int plait_bounded_semaphore_init(plait_semaphore *semaphore, int value)
 
 static plait_semaphore *make(int value, bool bounded)
 {
-    plait_semaphore checked;
+    plait_semaphore checked = { .word = 0 };
     int error = init(&checked, value, bounded);
     if (error) return plait__null(error);
     plait_semaphore *semaphore = plait_alloc(64);          /* a cache line of its own */

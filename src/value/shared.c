@@ -18,16 +18,15 @@ _Static_assert(sizeof(plait_shared_options) == 64, "part of the ABI");
 
 static int check_lock(const void *lock)
 {
-    if ((uintptr_t)lock % _Alignof(plait_lock)) return plait__fail(-EINVAL, "the lock at %p is not aligned to 8 bytes", lock);
+    if ((uintptr_t)lock % _Alignof(plait_lock)) return plait__misplaced("lock", lock, _Alignof(plait_lock));
     if (lock && !plait_is_shared(lock)) return plait__fail(-EINVAL, "the lock at %p does not lie in shared memory", lock);
     return 0;
 }
 
 static int check_options(const plait_shared_options *options)
 {
-    uint64_t reserved = options->reserved_int != 0;
-    for (unsigned i = 0; i < sizeof options->reserved / sizeof options->reserved[0]; i++) reserved |= options->reserved[i];
-    if (reserved) return plait__fail(-EINVAL, "a reserved field is not zero");
+    int error = PLAIT__CHECK_RESERVED(options->reserved, options->reserved_int);
+    if (error) return error;
     if ((options->no_lock != 0) + (options->lock != NULL) + (options->rlock != NULL) > 1)
         return plait__fail(-EINVAL, "at most one of no_lock, lock and rlock");
     return check_lock(options->lock ? (void *)options->lock : (void *)options->rlock);
