@@ -6,7 +6,7 @@
 #include "contract_pool.h"
 #include "contract_process.h"
 #include "contract_sync.h"
-#include "contract_value.h"
+#include "contract_shared.h"
 #include "guest.h"
 #include "host.h"
 #include "symbols.h"

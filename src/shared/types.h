@@ -1,10 +1,10 @@
-/* value/types.h - Python's type codes: what C type is behind each, and numbers on their way into and out of memory.
+/* shared/types.h - Python's type codes: what C type is behind each, and numbers on their way into and out of memory.
  *
  * An item of up to 8 bytes is read and written by one instruction, so that nobody, also no survivor of who was killed in the
  * middle, ever meets half of one.
  */
-#ifndef PLAIT_VALUE_TYPES_H
-#define PLAIT_VALUE_TYPES_H
+#ifndef PLAIT_SHARED_TYPES_H
+#define PLAIT_SHARED_TYPES_H
 
 #include <stdbool.h>
 #include <stdint.h>

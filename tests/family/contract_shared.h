@@ -1,4 +1,4 @@
-/* contract_value.h - the rows of test_contract for shared values, arrays, named memory and lists. */
+/* contract_shared.h - the rows of test_contract for shared values, arrays, named memory and lists. */
 #ifndef PLAIT_TEST_CONTRACT_VALUE_H
 #define PLAIT_TEST_CONTRACT_VALUE_H
 

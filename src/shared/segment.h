@@ -1,6 +1,6 @@
-/* value/segment.h - a named piece of shared memory: a file in /dev/shm, mapped. */
-#ifndef PLAIT_VALUE_SEGMENT_H
-#define PLAIT_VALUE_SEGMENT_H
+/* shared/segment.h - a named piece of shared memory: a file in /dev/shm, mapped. */
+#ifndef PLAIT_SHARED_SEGMENT_H
+#define PLAIT_SHARED_SEGMENT_H
 
 #include <limits.h>
 #include <stddef.h>

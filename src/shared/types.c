@@ -1,6 +1,6 @@
-/* value/types.c - the type codes, and which numbers fit them.  Where Python's ctypes cuts a number off (300 becomes 44 in a 'b'),
+/* shared/types.c - the type codes, and which numbers fit them.  Where Python's ctypes cuts a number off (300 becomes 44 in a 'b'),
  * here it is an error. */
-#include "value/types.h"
+#include "shared/types.h"
 
 #include <math.h>
 #include <stdatomic.h>

@@ -1,4 +1,4 @@
-/* value/shareable_list.c - lists as Python's ShareableList lays them out in named shared memory:
+/* shared/shareable_list.c - lists as Python's ShareableList lays them out in named shared memory:
  *
  *     int64 n | int64 offset[n + 1] | data | char format[n][8] | int8 code[n]
  *
@@ -13,9 +13,9 @@
 #include <stdlib.h>
 
 #include "base/error.h"
-#include "value/shared_memory.h"
+#include "shared/shared_memory.h"
 #include "value/text.h"
-#include "value/types.h"
+#include "shared/types.h"
 
 #define WORD sizeof(int64_t)
 #define FORMAT_SIZE 8u

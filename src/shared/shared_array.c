@@ -1,10 +1,10 @@
-/* value/shared_array.c - the face of shared arrays: Python's indexes and slices. */
+/* shared/shared_array.c - the face of shared arrays: Python's indexes and slices. */
 #include <plait/shared_array.h>
 
 #include <string.h>
 
 #include "base/error.h"
-#include "value/shared.h"
+#include "shared/shared.h"
 
 struct plait_shared_array {
     struct plait__shared shared;

@@ -1,6 +1,6 @@
-/* value/shared.h - what shared values and shared arrays have in common: items of one type in the arena, and the lock over them. */
-#ifndef PLAIT_VALUE_SHARED_H
-#define PLAIT_VALUE_SHARED_H
+/* shared/shared.h - what shared values and shared arrays have in common: items of one type in the arena, and the lock over them. */
+#ifndef PLAIT_SHARED_SHARED_H
+#define PLAIT_SHARED_SHARED_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -9,7 +9,7 @@
 #include <plait/shared_value.h>
 
 #include "value/text.h"
-#include "value/types.h"
+#include "shared/types.h"
 
 #define PLAIT__VALUE_STAMP 0x5641u
 #define PLAIT__ARRAY_STAMP 0x4152u

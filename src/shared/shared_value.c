@@ -1,8 +1,8 @@
-/* value/shared_value.c - the face of shared values: an array of one. */
+/* shared/shared_value.c - the face of shared values: an array of one. */
 #include <plait/shared_value.h>
 
 #include "base/error.h"
-#include "value/shared.h"
+#include "shared/shared.h"
 
 struct plait_shared_value {
     struct plait__shared shared;

@@ -1,10 +1,10 @@
-/* value/shared_memory.c - the face of named shared memory: a handle in private memory, as a mapping is a process's own. */
+/* shared/shared_memory.c - the face of named shared memory: a handle in private memory, as a mapping is a process's own. */
 #include <plait/shared_memory.h>
 
 #include <stdlib.h>
 
 #include "base/error.h"
-#include "value/shared_memory.h"
+#include "shared/shared_memory.h"
 
 struct plait_shared_memory {
     struct plait__segment segment;

@@ -1,10 +1,10 @@
-/* value/shared.c - items and their lock.
+/* shared/shared.c - items and their lock.
  *
  * A number is changed by one store, and a sum by one compare-and-swap: who is killed in the middle has changed it or not.  What
  * takes several stores (structs, slices) is what the next one is told of by PLAIT_OWNER_DIED.
  */
 #define PLAIT_NO_INLINE                                    /* of locks: for users with ThreadSanitizer, see base/atomics.h */
-#include "value/shared.h"
+#include "shared/shared.h"
 
 #include <string.h>
 

@@ -1,10 +1,10 @@
-/* value/segment.c - named pieces of shared memory.
+/* shared/segment.c - named pieces of shared memory.
  *
  * A new one is made without a name, gets all its memory and its content, and then its name, by one call: others see it whole or not
  * at all, and who is killed before leaves nothing.  Where the kernel, or a sandbox, has no files without names, it gets its name
  * first, as Python's does.
  */
-#include "value/segment.h"
+#include "shared/segment.h"
 
 #include <errno.h>
 #include <fcntl.h>
