@@ -39,5 +39,6 @@
 #include <plait/thread.h>
 #include <plait/program.h>
 #include <plait/pool.h>
+#include <plait/wait.h>
 
 #endif

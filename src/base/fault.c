@@ -18,7 +18,7 @@ static unsigned mask = NOT_READ_YET;
 unsigned plait__without_mask(void)
 {
     if (mask == NOT_READ_YET) {
-        static const char *const names[] = { "waitv", "pidfd", "robust", "wipe", "tmpfile" };
+        static const char *const names[] = { "waitv", "pidfd", "robust", "wipe", "tmpfile", "rings" };
         const char *text = getenv("PLAIT_TEST_WITHOUT");
         mask = 0;
         for (unsigned i = 0; text && i < sizeof names / sizeof names[0]; i++)

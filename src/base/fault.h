@@ -19,15 +19,18 @@ enum plait__point {
     PLAIT__POINT_CHUNK,                /* pool: a worker has claimed a chunk */
     PLAIT__POINT_SEAT_TAKEN,           /* forkserver: a child of the stock is taken, but not yet woken */
     PLAIT__POINT_ASKED,                /* forkserver: it was asked for a child, which is not yet watched */
+    PLAIT__POINT_BELL_ARMED,           /* bell: whoever changes one of its words rings it, no word has its flag yet */
+    PLAIT__POINT_BELL_RING,            /* bell: a word has changed, its sleepers are woken, its bells not yet rung */
     PLAIT__POINT_END_WORKER,           /* pool: the time of a map is up, its worker is about to be killed */
 };
 
-enum plait__without {                  /* PLAIT_TEST_WITHOUT=waitv,pidfd,robust,wipe,tmpfile */
+enum plait__without {                  /* PLAIT_TEST_WITHOUT=waitv,pidfd,robust,wipe,tmpfile,rings */
     PLAIT__WITHOUT_WAITV = 1,          /* Linux before 5.16, valgrind */
     PLAIT__WITHOUT_PIDFD = 2,          /* Linux before 5.3, valgrind */
     PLAIT__WITHOUT_ROBUST = 4,         /* qemu-user: no robust lists */
     PLAIT__WITHOUT_WIPE = 8,           /* no MADV_WIPEONFORK: only pthread_atfork tells of a fork */
     PLAIT__WITHOUT_TMPFILE = 16,       /* a /dev/shm without O_TMPFILE */
+    PLAIT__WITHOUT_RINGS = 32,         /* others' bells are out of reach, as in another network namespace */
 };
 
 #ifdef PLAIT_TESTING

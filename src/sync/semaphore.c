@@ -33,6 +33,7 @@
 #include "family/wait.h"
 #include "sync/asleep.h"
 #include "sync/owned_semaphore.h"
+#include "sync/waitables.h"
 
 #define SLEEPERS UINT64_C(1)
 #define ONE UINT64_C(2)                                    /* of the value */
@@ -175,6 +176,32 @@ int plait_semaphore_repr(const plait_semaphore *semaphore, char *text, size_t si
     if (!semaphore->margin) return snprintf(text, size, "<Semaphore(value=%d)>", value);
     return snprintf(text, size, "<BoundedSemaphore(value=%d, maxvalue=%u)>", value, PLAIT_SEMAPHORE_MAX - semaphore->margin);
 }
+
+/* ---- among others ---- */
+
+static int look(void *object, bool arms, struct plait__place *place)
+{
+    plait_semaphore *semaphore = object;
+    if (!plait__is_placed(semaphore)) return not_a_semaphore(semaphore);
+    if (semaphore->kind) return plait__owned_semaphore_look(plait__owned_of(semaphore), arms, place);
+    _Atomic uint64_t *word = word_of(semaphore);
+    uint64_t seen = atomic_load(word);
+    while (arms && !seen)
+        if (atomic_compare_exchange_strong(word, &seen, SLEEPERS)) seen = SLEEPERS;
+    if (seen >= ONE) plait__tsan_acquire(word);
+    *place = plait__place_at(plait__low_half(word), (uint32_t)seen);
+    return seen >= ONE;
+}
+
+static void pass_on(void *object)
+{
+    plait_semaphore *semaphore = object;
+    if (!plait__is_placed(semaphore)) return;
+    if (semaphore->kind) plait__owned_semaphore_pass_on(plait__owned_of(semaphore));
+    else if (atomic_load(word_of(semaphore)) & SLEEPERS) plait__wake(plait__low_half(word_of(semaphore)), 1);
+}
+
+const struct plait__waitable plait__semaphore_waitable = { .look = look, .pass_on = pass_on };
 
 /* ---- making ---- */
 
