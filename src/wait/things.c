@@ -19,9 +19,9 @@ static const struct plait__waitable *const kinds[] = {
 
 /* ---- checking ---- */
 
-static int not_open(size_t i, int fd)
+int plait__thing_not_open(const plait_waitable *thing, size_t i)
 {
-    return plait__fail(-EBADF, "thing %zu: descriptor %d is not open", i, fd);
+    return plait__fail(-EBADF, "thing %zu: descriptor %d is not open", i, thing->fd);
 }
 
 static int check(const plait_waitable *thing, size_t i)
@@ -29,7 +29,7 @@ static int check(const plait_waitable *thing, size_t i)
     if (thing->kind < 0 || (size_t)thing->kind >= KINDS)
         return plait__fail(-EINVAL, "thing %zu: there is no kind %d", i, thing->kind);
     if (thing->reserved) return plait__fail(-EINVAL, "thing %zu: the reserved field is %d, not 0", i, thing->reserved);
-    if (thing->kind == PLAIT_WAIT_FD && thing->fd < 0) return not_open(i, thing->fd);
+    if (thing->kind == PLAIT_WAIT_FD && thing->fd < 0) return plait__thing_not_open(thing, i);
     if (kinds[thing->kind] && !thing->object) return plait__fail(-EINVAL, "thing %zu: the object is NULL", i);
     return 0;
 }
@@ -106,7 +106,7 @@ int plait__things_told(struct plait__things *things, size_t i, short reported)
 {
     plait_waitable *thing = &things->all[i];
     if (!reported || thing->kind != PLAIT_WAIT_FD) return 0;
-    if (reported & POLLNVAL) return not_open(i, thing->fd);
+    if (reported & POLLNVAL) return plait__thing_not_open(thing, i);
     thing->ready = reported;
     return 1;
 }

@@ -22,6 +22,8 @@ struct plait__things {
 /* All arguments that can be checked without a look.  0 or an error. */
 int plait__things_check(const plait_waitable *things, size_t n);
 
+int plait__thing_not_open(const plait_waitable *thing, size_t i);
+
 /* Look at all of them.  `ready` is set, but for descriptors, which are left to a poll: 0.  How many are ready, or an error; then
  * none is. */
 int plait__things_look(struct plait__things *things, bool arms);

@@ -6,6 +6,7 @@
  * then the bell is emptied and armed, and looked once more.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -213,9 +214,17 @@ static int make_descriptors(plait_watch *watch)
     return add(watch, watch->timer, POLLIN);
 }
 
+static int check_open(const plait_waitable *things, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (things[i].kind == PLAIT_WAIT_FD && fcntl(things[i].fd, F_GETFD) < 0) return plait__thing_not_open(&things[i], i);
+    return 0;
+}
+
 plait_watch *plait_watch_new(const plait_waitable *things, size_t n)
 {
     int error = plait__things_check(things, n);
+    if (!error) error = check_open(things, n);             /* before its number is given to one of ours */
     if (!error) error = plait__member();
     if (error) return plait__null(error);
     plait_watch *watch = new_watch(things, n);

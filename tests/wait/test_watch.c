@@ -200,7 +200,8 @@ static void ends(void **state)
 
 static void one_descriptor_twice(void **state)
 {
-    plait_waitable both[] = { { PLAIT_WAIT_FD, .fd = pipe_ends[1], .events = POLLIN }, { PLAIT_WAIT_FD, .fd = pipe_ends[1], .events = POLLOUT } };
+    const int fd = pipe_ends[1];
+    plait_waitable both[] = { { PLAIT_WAIT_FD, .fd = fd, .events = POLLIN }, { PLAIT_WAIT_FD, .fd = fd, .events = POLLOUT } };
     plait_watch *other = plait_watch_new(both, 2);
     assert_non_null(other);
     assert_int_equal(plait_watch_check(other, both, 2), 1);
