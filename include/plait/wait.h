@@ -9,7 +9,7 @@
  * };
  * int number;
  * while (plait_wait(things, 3, PLAIT_FOREVER) > 0) {
- *     if (things[0].ready) plait_queue_get(queue, &number, sizeof number, PLAIT_NOW);
+ *     if (things[0].ready && plait_queue_get(queue, &number, sizeof number, PLAIT_NOW) >= 0) printf("%d\n", number);
  *     if (things[1].ready || things[2].ready) break;
  * }
  * ```

@@ -9,6 +9,7 @@ void (*_Atomic plait__point_hook)(enum plait__point point);
 unsigned long plait__test_arena_size;
 long plait__test_backup_interval;
 long plait__test_short_sleep;
+long plait__test_round;
 bool plait__test_never_spin;
 const char *plait__test_root;
 

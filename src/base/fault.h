@@ -57,6 +57,9 @@ extern long plait__test_backup_interval;
 /* When not 0: nanoseconds instead of 5 ms at the begin of a sleep, before it watches the others. */
 extern long plait__test_short_sleep;
 
+/* When not 0: nanoseconds between the rounds of those who sleep where no death ends the sleep, instead of 5 to 100 ms. */
+extern long plait__test_round;
+
 /* When not NULL: a folder in place of /, for the files by which the kernel tells of itself (base/file.h). */
 extern const char *plait__test_root;
 
@@ -70,6 +73,7 @@ extern bool plait__test_never_spin;
 #define plait__test_arena_size 0UL
 #define plait__test_backup_interval 0L
 #define plait__test_short_sleep 0L
+#define plait__test_round 0L
 #define plait__test_never_spin false
 
 #endif

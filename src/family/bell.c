@@ -2,7 +2,7 @@
 
 #include <errno.h>
 #include <stddef.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -79,12 +79,15 @@ static uint32_t network_here(void)
     return stat("/proc/self/ns/net", &status) < 0 ? 0 : (uint32_t)status.st_ino;
 }
 
+/* The kernel chooses names of a 0 and five hex digits. */
+#define DIGITS 5u
+#define NAME_LENGTH (offsetof(struct sockaddr_un, sun_path) + 1 + DIGITS)
+
 static int send_byte(int fd, uint64_t address)
 {
     struct sockaddr_un to = { .sun_family = AF_UNIX };
-    int length = snprintf(to.sun_path + 1, sizeof to.sun_path - 1, "%05x", (unsigned)(uint32_t)address);
-    ssize_t sent = sendto(fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *)&to,
-                          (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (unsigned)length));
+    for (unsigned i = 0; i < DIGITS; i++) to.sun_path[1 + i] = "0123456789abcdef"[address >> 4 * (DIGITS - 1 - i) & 15];
+    ssize_t sent = sendto(fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *)&to, NAME_LENGTH);
     return sent < 0 ? -errno : 0;
 }
 
@@ -193,16 +196,15 @@ static struct plait__bell *claim_any(void)
     }
 }
 
-/* The name that the kernel has chosen for it: five hex digits.  0 or -errno. */
 static int choose_name(int fd, uint32_t *name)
 {
     struct sockaddr_un own = { .sun_family = AF_UNIX };
     socklen_t length = sizeof own;
     if (bind(fd, (const struct sockaddr *)&own, sizeof own.sun_family) < 0) return -errno;
     if (getsockname(fd, (struct sockaddr *)&own, &length) < 0) return -errno;
-    if (length >= sizeof own) return -EINVAL;
-    ((char *)&own)[length] = 0;
-    return sscanf(own.sun_path + 1, "%x", name) == 1 ? 0 : -EINVAL;
+    if (length != NAME_LENGTH) return -EINVAL;
+    *name = (uint32_t)strtoul(own.sun_path + 1, NULL, 16);
+    return 0;
 }
 
 static int make_socket(uint32_t *name)
@@ -231,7 +233,7 @@ static void remember(const struct plait__ear *ear)
 
 int plait__bell_open(struct plait__ear *ear)
 {
-    uint32_t name;
+    uint32_t name = 0;
     if (is_ours(ear)) return 0;
     plait__bell_close(ear);
     int fd = make_socket(&name);

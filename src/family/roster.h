@@ -90,8 +90,8 @@ struct plait__roster {
     _Alignas(64) plait__word epoch;                        /* counted up when everybody has to look again */
     _Atomic uint32_t endings;                              /* lives that ended and may be missed: the dead, who owed something */
     _Alignas(64) unsigned char log[PLAIT__LOG_SIZE];       /* zero at first; what is in it only the room of logs knows */
-    struct plait__bell bell[PLAIT__BELLS_MAX];
     _Alignas(256) struct plait__slot slots[PLAIT__MEMBERS_MAX + 1];      /* number 0 is nobody's */
+    struct plait__bell bell[PLAIT__BELLS_MAX];
 };
 
 /* What a thread remembers of the cursor that it used last; see message/stream.h. */

@@ -120,6 +120,7 @@ static int64_t clamp(int64_t value, int64_t least, int64_t most)
  * the rarer the more sleepers share them, so that all rounds together cost about a hundredth of a CPU. */
 static int64_t round_length(uint32_t made, uint32_t can_watch)
 {
+    if (plait__test_round && !can_watch) return plait__test_round;
     if (!can_watch || atomic_load(&plait__roster->no_waitv))
         return clamp(count_sleepers(made) * PLAIT__MILLISECOND, 5 * PLAIT__MILLISECOND, 100 * PLAIT__MILLISECOND);
     if (made <= can_watch) return 0;
