@@ -7,6 +7,8 @@
 
 #include <plait.h>
 
+#include "base/deadline.h"
+#include "base/fault.h"
 #include "family/bell.h"
 #include "family/roster.h"
 
@@ -23,6 +25,7 @@ static void set_up(void)
 {
     if (!notes) notes = test_shared(sizeof *notes);
     *notes = (struct notes){ 0 };
+    plait__test_round = 60 * PLAIT__SECOND;                /* nobody gets up without being woken */
     if (!event) event = plait_event_new();
     if (!semaphore) semaphore = plait_semaphore_new(0);
     assert_int_equal(pipe2(pipe_ends, O_CLOEXEC), 0);
