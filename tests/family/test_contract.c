@@ -7,6 +7,7 @@
 #include "contract_process.h"
 #include "contract_sync.h"
 #include "contract_shared.h"
+#include "contract_wait.h"
 #include "guest.h"
 #include "host.h"
 #include "symbols.h"
@@ -75,6 +76,7 @@ enum { ANY_TIME = 1 };                                     /* it needs no object
     MESSAGE_FUNCTIONS(X)                                                                              \
     PROCESS_FUNCTIONS(X)                                                                              \
     POOL_FUNCTIONS(X)                                                                                 \
+    WAIT_FUNCTIONS(X)                                                                                 \
     VALUE_FUNCTIONS(X)
 
 #define DEFINE(function, when, ...) static void call_##function(void) { __VA_ARGS__; }
