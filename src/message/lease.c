@@ -95,6 +95,7 @@ static void pass_settled(plait_queue *queue, uint64_t done)
     if (stopped_early) atomic_fetch_or(&queue->done.word, PLAIT__AGAIN);
     if (block.data) plait__take(PLAIT__NOTE_MESSAGE, block.data);
     plait__commit_walk(queue, &queue->done, done, &walk, messages, true);
+    plait__tell_joiners(queue);
     if (!block.data) return;
     plait__taken(PLAIT__NOTE_MESSAGE, block.data);
     plait_free(block.data);
@@ -107,6 +108,12 @@ void plait__reclaim(plait_queue *queue)
     /* The last message of a closed queue: those who wait for more must learn that there is none. */
     uint64_t tail = atomic_load(&queue->tail.word);
     if ((tail & PLAIT__CLOSED) && plait__all_settled(queue)) plait__cursor_ring_all(&queue->tail);
+}
+
+void plait__reclaim_all(plait_queue *queue)
+{
+    atomic_fetch_or(&queue->done.word, PLAIT__AGAIN);
+    plait__reclaim(queue);
 }
 
 /* ---- taking over ---- */
@@ -193,6 +200,27 @@ ssize_t plait__take_returned(plait_queue *queue, const struct plait__taking *tak
     }
 }
 
+unsigned plait__open_leases(plait_queue *queue, uint32_t holders[], unsigned most, uint32_t *settled)
+{
+    struct plait__wait wait = plait__wait_until(PLAIT_NOW);
+    uint64_t done, head = atomic_load(&queue->head.word);
+    unsigned count = 0;
+    *settled = 0;
+    if (own_to_look(&queue->done, false, &done, &wait)) return 0;
+    struct plait__walk walk = plait__walk_from(queue, &queue->done, done);
+    while (count < most && !plait__same_place(plait__place_of(&walk), head)) {
+        const struct plait__record *record = plait__record_at(queue, &walk);
+        uint64_t holder = atomic_load(&record->holder);
+        bool is_open = plait__claim_state(holder) != SETTLED;
+        if (is_open) holders[count++] = is_free_to_take(holder) ? 0 : (uint32_t)holder & 0xffff;
+        else *settled += 1;
+        plait__step(queue, &walk, plait__units_for(queue, plait__size_there(record)));
+    }
+    plait__cursor_disown(&queue->done);
+    plait__reclaim_all(queue);                             /* whoever found it owned has left it to us */
+    return count;
+}
+
 /* ---- settling ---- */
 
 _Static_assert(PLAIT__SPAN_SIZE % (PLAIT__SEGMENT_UNITS * PLAIT__UNIT) == 0, "segments lie at multiples of their size");
@@ -223,6 +251,7 @@ static int settle(plait_queue *queue, plait_lease lease, enum state state)
 {
     uint64_t holder;
     struct plait__record *record = find_lease(queue, lease, &holder);
+    plait__tsan_release(&queue->done.word);                /* for those who join */
     if (!record || !atomic_compare_exchange_strong(&record->holder, &holder, plait__claim(state, plait__claim_attempts(holder))))
         return plait__fail(PLAIT_ENOLEASE, "the calling thread holds no such lease");
     plait__self.leases--;

@@ -25,8 +25,8 @@ static int check_order(const plait_queue_options *options)
 {
     if (options->order < PLAIT_FIFO || options->order > PLAIT_PRIORITY)
         return plait__fail(-EINVAL, "there is no order %d", options->order);
-    if (options->order != PLAIT_FIFO && options->leases)
-        return plait__fail(-EINVAL, "leases are for queues that are first in, first out");
+    if (options->order != PLAIT_FIFO && (options->leases || options->joinable))
+        return plait__fail(-EINVAL, "leases are for queues that are first in, first out, and so is joining");
     if (options->capacity && (options->unbounded || options->order != PLAIT_FIFO))
         return plait__fail(-EINVAL, "a queue without a ring has no capacity; maxsize limits it");
     return 0;
@@ -38,7 +38,7 @@ static int check(const plait_queue_options *options)
         return plait__fail(-EINVAL, "capacity %zu is above the most, %u bytes", options->capacity, UNITS_MAX * PLAIT__UNIT);
     if (options->maxsize > INT32_MAX)
         return plait__fail(-EINVAL, "maxsize %zu is above the most, %d messages", options->maxsize, INT32_MAX);
-    int error = PLAIT__CHECK_RESERVED(options->reserved, options->reserved_int);
+    int error = PLAIT__CHECK_RESERVED(options->reserved, 0);
     return error ? error : check_order(options);
 }
 
@@ -46,6 +46,7 @@ static uint32_t ring_units(const plait_queue_options *options)
 {
     uint32_t units = UNITS_MIN;
     if (options->unbounded || options->order != PLAIT_FIFO) return 0;
+    if (options->joinable && !options->capacity) return 0;
     while ((size_t)units * PLAIT__UNIT < (options->capacity ? options->capacity : CAPACITY_DEFAULT)) units *= 2;
     return units;
 }
@@ -63,7 +64,8 @@ plait_queue *plait_queue_new(const plait_queue_options *options)
     queue->order = (uint32_t)options->order;
     queue->units = units;
     queue->maxsize = options->maxsize ? (uint32_t)options->maxsize : UINT32_MAX;
-    queue->leases = options->leases != 0;
+    queue->joinable = options->joinable != 0;
+    queue->leases = options->leases || queue->joinable;
     queue->header = queue->leases ? 16 : 8;
     queue->inline_max = units ? units * PLAIT__UNIT - queue->header : options->order == PLAIT_FIFO ? SEGMENT_INLINE_MAX : 0;
     queue->quick_below = options->order == PLAIT_FIFO && !queue->leases ? queue->inline_max + 1 : 0;
@@ -84,6 +86,7 @@ int plait_queue_free(plait_queue *queue)
     int error = plait__member();
     if (error) return error;
     plait__reap_all();                                     /* the repair of who died in it needs it */
+    plait__forget(queue);
     struct plait__cursor *const cursors[] = { &queue->tail, &queue->head, &queue->done };
     for (int i = 0; i < 3; i++) plait__cursor_end(cursors[i]);           /* or may be under way, by somebody who was stopped */
     queue->owned.stamp = 0;
@@ -213,15 +216,24 @@ static ssize_t take_inside(plait_queue *queue, const struct plait__taking *takin
     return result;
 }
 
-/* In a queue with leases every taking is one. */
-static ssize_t take_and_ack(plait_queue *queue, struct plait__taking *taking, plait_deadline deadline)
+/* In a queue with leases every taking is one.  It is settled at once, or in a joinable one by task_done. */
+static ssize_t take_leased(plait_queue *queue, struct plait__taking *taking, plait_deadline deadline)
 {
     plait_lease lease;
-    if (PLAIT__LIKELY(!queue->leases)) return take_inside(queue, taking, deadline);
+    int error = plait__member();
+    if (!error && queue->joinable) error = plait__room_to_remember();
+    if (error) return error;
     taking->lease = &lease;
     ssize_t result = take_inside(queue, taking, deadline);
-    if (result >= 0) plait_queue_ack(queue, lease);
+    if (result < 0) return result;
+    if (queue->joinable) plait__remember(queue, lease);
+    else plait_queue_ack(queue, lease);
     return result;
+}
+
+static ssize_t take_plainly(plait_queue *queue, struct plait__taking *taking, plait_deadline deadline)
+{
+    return PLAIT__LIKELY(!queue->leases) ? take_inside(queue, taking, deadline) : take_leased(queue, taking, deadline);
 }
 
 ssize_t plait_queue_get(plait_queue *queue, void *buffer, size_t size, plait_deadline deadline)
@@ -233,7 +245,7 @@ ssize_t plait_queue_get(plait_queue *queue, void *buffer, size_t size, plait_dea
     if (PLAIT__UNLIKELY(!plait__is_queue(queue))) return plait__not_a_queue(queue);
     if (PLAIT__UNLIKELY(!buffer && size)) return plait__fail(-EINVAL, "the buffer is NULL, its size %zu", size);
     struct plait__taking taking = { .buffer = buffer, .size = size };
-    return take_and_ack(queue, &taking, deadline);
+    return take_plainly(queue, &taking, deadline);
 }
 
 ssize_t plait_queue_take(plait_queue *queue, void **block, plait_deadline deadline)
@@ -242,7 +254,7 @@ ssize_t plait_queue_take(plait_queue *queue, void **block, plait_deadline deadli
     if (!block) return plait__fail(-EINVAL, "there is no place for the block's address");
     void *taken = NULL;
     struct plait__taking taking = { .block = &taken };
-    ssize_t result = take_and_ack(queue, &taking, deadline);
+    ssize_t result = take_plainly(queue, &taking, deadline);
     if (result >= 0) *block = taken;
     return result;
 }
@@ -300,6 +312,19 @@ ssize_t plait_queue_qsize(const plait_queue *queue)
     uint64_t head, tail;
     uint32_t first = plait__look_at_number(&queue->head, &head);         /* head first: it never overtakes a later tail */
     return plait__look_at_number(&queue->tail, &tail) - first;
+}
+
+int plait_queue_empty(const plait_queue *queue)
+{
+    ssize_t count = plait_queue_qsize(queue);
+    return count < 0 ? (int)count : count == 0;
+}
+
+int plait_queue_full(const plait_queue *queue)
+{
+    ssize_t count = plait_queue_qsize(queue);
+    if (count < 0) return (int)count;
+    return (uint32_t)count >= queue->maxsize || (queue->order == PLAIT_FIFO && !plait__fifo_has_room(queue));
 }
 
 /* ---- closing ---- */
