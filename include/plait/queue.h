@@ -150,11 +150,11 @@ PLAIT_API int plait_queue_giveback(plait_queue *queue, plait_lease lease);
  * Python: JoinableQueue.task_done(), which any thread may call, as it only counts; and its ValueError. */
 PLAIT_API int plait_queue_task_done(plait_queue *queue);
 
-/* Wait until nothing is unfinished: every message that was put has been taken, and was told to be done, or acknowledged.  At once if
+/* Wait until nothing is unfinished: every message that was put has been taken, and told to be done, or acknowledged.  At once if
  * there is none; also if it is so for a moment only.  Tasks of the dead are unfinished until another has done them; if there is
  * nobody to take them, this waits for ever, and so does a thread for a task of its own.
- * For queues made with .joinable or .leases.  0; -ETIMEDOUT (the detail tells how many are unfinished, and who has them); -EINVAL.
- * Signals do not end the wait.  Python: JoinableQueue.join(). */
+ * For queues made with .joinable or .leases.  0; -ETIMEDOUT (the detail tells how many are unfinished, and who has them);
+ * -EINVAL.  Signals do not end the wait.  Python: JoinableQueue.join(). */
 PLAIT_API PLAIT_MUST_CHECK int plait_queue_join(plait_queue *queue, plait_deadline deadline);
 
 /* The size of the message that a get would take now, waiting for one until the deadline; errors as get. */

@@ -13,6 +13,7 @@ static uint32_t puts_before, gets_before, done_before;     /* the victim came */
 
 static struct notes {
     _Atomic int joined, worked;                            /* how many joins have ended, tasks the worker took */
+    _Atomic int go;
     _Atomic long last;                                     /* what it took last */
 } *notes;
 
@@ -188,6 +189,12 @@ static const struct kill_case put_to_a_worker = {
 
 static void get_1(void) { CHECK(get_number(queue, PLAIT_FOREVER) == 1); }
 
+/* Otherwise to make the first block of that size takes longer than all the rest. */
+static void have_block(void)
+{
+    CHECK(plait_message_alloc(400));
+}
+
 /* Its first get: the thread makes a block to remember its tasks in. */
 static void check_get(const struct stepped *victim, bool taken)
 {
@@ -198,7 +205,7 @@ static void check_get(const struct stepped *victim, bool taken)
 }
 
 static const struct kill_case get = {
-    .operation = { .run = get_1 },
+    .operation = { .prepare = have_block, .run = get_1 },
     .set_up = set_up_two, .look = has_taken, .check = check_get, .tear_down = tear_down, .regions = queue_and_family,
     .long_one = true,
 };
@@ -208,20 +215,36 @@ static void get_both(void)
     CHECK(get_number(queue, PLAIT_NOW) == 1 && get_number(queue, PLAIT_NOW) == 2);
 }
 
-static void done_1(void) { CHECK(plait_queue_task_done(queue) == 0); }
+static void finish_1(void) { CHECK(plait_queue_task_done(queue) == 0); }
+
+static bool may_go(void *unused)
+{
+    return atomic_load(&notes->go);
+}
+
+static int work_when_told(void)
+{
+    test_until(may_go, NULL);
+    return work();
+}
+
+static void set_up_joiner_and_late_worker(void)
+{
+    set_up_joiner();
+    worker = member_start(work_when_told);
+}
 
 static void check_get_beside_a_joiner(const struct stepped *victim, bool taken)
 {
-    member_until_repaired(victim->slot);                   /* the worker is to have another slot */
-    worker = member_start(work);
+    notes->go = 1;
     MUST(member_wait(&joiner, "the joiner") == 0);
     MUST(notes->worked >= 2);
     end_worker();
 }
 
 static const struct kill_case get_beside_a_joiner = {
-    .operation = { .run = get_1 },
-    .set_up = set_up_joiner, .look = has_taken, .check = check_get_beside_a_joiner, .tear_down = tear_down,
+    .operation = { .prepare = have_block, .run = get_1 },
+    .set_up = set_up_joiner_and_late_worker, .look = has_taken, .check = check_get_beside_a_joiner, .tear_down = tear_down,
     .regions = queue_and_family, .long_one = true,
 };
 
@@ -235,7 +258,7 @@ static void check_done(const struct stepped *victim, bool done)
 }
 
 static const struct kill_case task_done = {
-    .operation = { .prepare = get_1, .run = done_1 },
+    .operation = { .prepare = get_1, .run = finish_1 },
     .set_up = set_up_one, .look = has_done, .check = check_done, .tear_down = tear_down, .regions = queue_and_family,
 };
 
@@ -248,7 +271,7 @@ static void check_done_of_two(const struct stepped *victim, bool done)
 }
 
 static const struct kill_case task_done_of_two = {
-    .operation = { .prepare = get_both, .run = done_1 },
+    .operation = { .prepare = get_both, .run = finish_1 },
     .set_up = set_up_two, .look = has_done, .check = check_done_of_two, .tear_down = tear_down, .regions = queue_and_family,
 };
 
@@ -271,7 +294,7 @@ static void check_done_beside_a_joiner(const struct stepped *victim, bool done)
 }
 
 static const struct kill_case task_done_beside_a_joiner = {
-    .operation = { .prepare = get_1, .run = done_1 },
+    .operation = { .prepare = get_1, .run = finish_1 },
     .set_up = set_up_one_and_joiner, .look = has_done, .check = check_done_beside_a_joiner, .tear_down = tear_down,
     .regions = queue_and_family,
 };
@@ -308,7 +331,7 @@ static void check_done_beside_both(const struct stepped *victim, bool done)
 }
 
 static const struct kill_case task_done_beside_both = {
-    .operation = { .prepare = get_1_and_wait, .run = done_1 },
+    .operation = { .prepare = get_1_and_wait, .run = finish_1 },
     .set_up = set_up_joiner_and_other_worker, .look = has_done, .check = check_done_beside_both, .tear_down = tear_down,
     .regions = queue_and_family,
 };

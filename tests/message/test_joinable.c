@@ -1,69 +1,7 @@
 /* Joinable queues: what is unfinished, who may say that it is done, and when a join returns. */
-#include "harness.h"
-#include "others.h"
+#include "joinable.h"
 
-#include <plait.h>
-
-#include "message/queue_internal.h"
-
-static plait_queue *queue;
-
-static struct scene {
-    _Atomic int go, taken, got;
-} *scene;
-
-static void make_queue(plait_queue_options options)
-{
-    options.joinable = 1;
-    assert_non_null(queue = plait_queue_new(&options));
-}
-
-static int make_default(void **state)
-{
-    scene = test_shared(sizeof *scene);
-    make_queue((plait_queue_options){ 0 });
-    return 0;
-}
-
-static int free_queue(void **state)
-{
-    return plait_queue_free(queue);
-}
-
-static void put(int number)
-{
-    CHECK(plait_queue_put(queue, &number, sizeof number, PLAIT_NOW) == 0);
-}
-
-/* The number, or the error. */
-static int get_from(plait_queue *from, plait_deadline deadline)
-{
-    int number;
-    const ssize_t got = plait_queue_get(from, &number, sizeof number, deadline);
-    return got < 0 ? (int)got : number;
-}
-
-static int get(void)
-{
-    return get_from(queue, PLAIT_NOW);
-}
-
-static int done(void)
-{
-    return plait_queue_task_done(queue);
-}
-
-static int join(void)
-{
-    return plait_queue_join(queue, PLAIT_NOW);
-}
-
-static void must_say(const char *what)
-{
-    if (!strstr(plait_error_detail(), what)) fail_msg("the detail is \"%s\", not \"%s\"", plait_error_detail(), what);
-}
-
-/* --- what is unfinished ------------------------------------------------------------------------------------------------------ */
+/* --- what is unfinished ----------------------------------------------------------------------------- */
 
 static void a_task_is_unfinished_until_it_is_done(void **state)
 {
@@ -163,7 +101,7 @@ static void a_closed_queue_can_be_joined(void **state)
     assert_int_equal(get(), PLAIT_ECLOSED);
 }
 
-/* --- whose task it is ---------------------------------------------------------------------------------------------------------- */
+/* --- whose task it is ----------------------------------------------------------------------------- */
 
 static void the_oldest_is_done_first(void **state)
 {
@@ -302,7 +240,7 @@ static void the_task_of_a_thread_that_returns_comes_back(void **state)
     assert_int_equal(join(), 0);
 }
 
-/* --- room ------------------------------------------------------------------------------------------------------------------------ */
+/* --- room ----------------------------------------------------------------------------- */
 
 static void puts_wait_for_nobody(void **state)
 {
@@ -350,7 +288,7 @@ static void maxsize_counts_what_is_queued(void **state)
     for (int i = 0; i < 10; i++) assert_int_equal(done(), 0);
 }
 
-/* --- what can't be joined ---------------------------------------------------------------------------------------------------------- */
+/* --- what can't be joined ----------------------------------------------------------------------------- */
 
 static void a_queue_with_leases_can_be_joined_too(void **state)
 {
@@ -388,140 +326,6 @@ static void others_are_refused(void **state)
     assert_null(plait_queue_new(&(plait_queue_options){ .joinable = 1, .unbounded = 1, .capacity = 1024 }));
 }
 
-/* --- who sleeps ---------------------------------------------------------------------------------------------------------------------- */
-
-static int joins(void *unused)
-{
-    return plait_queue_join(queue, PLAIT_FOREVER);
-}
-
-static int joins_and_leaves(void *unused)
-{
-    const int result = joins(NULL);
-    plait_leave();
-    return result;
-}
-
-static void all_who_join_are_woken(void **state)
-{
-    struct test_thread thread;
-    pid_t children[3];
-    for (int i = 0; i < 3; i++) put(i);
-    test_thread_start(&thread, joins, NULL);
-    for (int i = 0; i < 3; i++) children[i] = test_fork(joins_and_leaves, NULL);
-    test_until_watches(thread.tid);
-    for (int i = 0; i < 3; i++) test_until_watches(children[i]);
-    for (int i = 0; i < 3; i++) assert_int_equal(get(), i);
-    assert_int_equal(done() + done(), 0);
-    test_until_watches(thread.tid);
-    for (int i = 0; i < 3; i++) test_until_watches(children[i]);
-    assert_int_equal(done(), 0);
-    assert_int_equal(test_thread_join(&thread), 0);
-    for (int i = 0; i < 3; i++) assert_int_equal(test_wait_exit(children[i]), 0);
-    assert_int_equal(atomic_load(&queue->rest.joiners), 0);
-}
-
-/* Before the sleeper can look there is the next task, which nobody does. */
-static void a_rest_of_a_moment_is_enough(void **state)
-{
-    for (int i = 0; i < 20; i++) {
-        put(i);
-        const pid_t child = test_fork(joins_and_leaves, NULL);
-        test_until_watches(child);
-        assert_int_equal(get(), i);
-        assert_int_equal(done(), 0);
-        put(i);
-        assert_int_equal(test_wait_exit(child), 0);
-        assert_int_equal(get(), i);
-        assert_int_equal(done(), 0);
-    }
-}
-
-/* A task puts others before it is done: nobody sees a rest in between. */
-static void what_a_task_puts_is_waited_for(void **state)
-{
-    struct test_thread thread;
-    put(100);
-    test_thread_start(&thread, joins, NULL);
-    test_until_watches(thread.tid);
-    for (int left = 1; left;) {
-        const int number = get();
-        for (int i = 1; i < number && number > 90; i += 20, left++) put(number - i * 10);
-        assert_int_equal(done(), 0);
-        left--;
-        if (left) assert_int_equal(join(), -ETIMEDOUT);
-    }
-    assert_int_equal(test_thread_join(&thread), 0);
-}
-
-static int takes_one_and_waits(void *unused)
-{
-    scene->got = get_from(queue, PLAIT_FOREVER);
-    atomic_fetch_add(&scene->taken, 1);
-    for (;;) pause();
-    return 0;
-}
-
-static int works(void *unused)
-{
-    while (get_from(queue, PLAIT_FOREVER) != 0) CHECK(done() == 0);
-    CHECK(done() == 0);
-    plait_leave();
-    return 0;
-}
-
-static void the_task_of_the_dead_is_done_by_another(void **state)
-{
-    put(1);
-    const pid_t dead = test_fork(takes_one_and_waits, NULL);
-    test_until_set(&scene->taken);
-    const pid_t worker = test_fork(works, NULL), joiner = test_fork(joins_and_leaves, NULL);
-    test_until_watches(worker);
-    test_until_watches(joiner);
-    test_kill(dead);
-    assert_int_equal(test_wait_exit(joiner), 0);
-    put(0);
-    assert_int_equal(test_wait_exit(worker), 0);
-    assert_int_equal(join(), 0);
-}
-
-static void a_join_in_vain_tells_who_has_the_tasks(void **state)
-{
-    char expected[100];
-    put(1);
-    put(2);
-    const pid_t taker = test_fork(takes_one_and_waits, NULL);
-    test_until_set(&scene->taken);
-    assert_int_equal(plait_queue_join(queue, plait_after(0.02)), -ETIMEDOUT);
-    snprintf(expected, sizeof expected, "unfinished tasks: 2, of which queued: 1; taken by MainProcess (pid %d)", (int)taker);
-    must_say(expected);
-    test_kill(taker);
-    assert_int_equal(plait_queue_join(queue, plait_after(0.02)), -ETIMEDOUT);
-    must_say("unfinished tasks: 2, of which queued: 1; taken by somebody who is no more");
-}
-
-static int puts_and_joins(void *unused)
-{
-    for (int i = 1; i <= 1000; i++) {
-        put(i);
-        if (i % 10 == 0) CHECK(plait_queue_join(queue, PLAIT_FOREVER) == 0);
-    }
-    return 0;
-}
-
-static void threads_share_one(void **state)
-{
-    struct test_thread producer, workers[3];
-    for (int i = 0; i < 3; i++) test_thread_start(&workers[i], works, NULL);
-    test_thread_start(&producer, puts_and_joins, NULL);
-    assert_int_equal(test_thread_join(&producer), 0);
-    for (int i = 0; i < 3; i++) put(0);
-    for (int i = 0; i < 3; i++) assert_int_equal(test_thread_join(&workers[i]), 0);
-    assert_int_equal(join(), 0);
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make_default, free_queue)
-
 static const struct CMUnitTest tests[] = {
     TEST(a_task_is_unfinished_until_it_is_done),
     TEST(the_unfinished_are_counted),
@@ -543,12 +347,6 @@ static const struct CMUnitTest tests[] = {
     TEST(maxsize_counts_what_is_queued),
     TEST(a_queue_with_leases_can_be_joined_too),
     TEST(others_are_refused),
-    TEST(all_who_join_are_woken),
-    TEST(a_rest_of_a_moment_is_enough),
-    TEST(what_a_task_puts_is_waited_for),
-    TEST(the_task_of_the_dead_is_done_by_another),
-    TEST(a_join_in_vain_tells_who_has_the_tasks),
-    TEST(threads_share_one),
 };
 
 TEST_MAIN(tests)
