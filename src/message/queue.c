@@ -68,7 +68,7 @@ plait_queue *plait_queue_new(const plait_queue_options *options)
     queue->leases = options->leases || queue->joinable;
     queue->header = queue->leases ? 16 : 8;
     queue->inline_max = units ? units * PLAIT__UNIT - queue->header : options->order == PLAIT_FIFO ? SEGMENT_INLINE_MAX : 0;
-    queue->quick_below = options->order == PLAIT_FIFO && !queue->leases ? queue->inline_max + 1 : 0;
+    queue->quick_below = options->order == PLAIT_FIFO ? queue->inline_max + 1 : 0;
     queue->mask = units ? units - 1 : PLAIT__SEGMENT_UNITS - 1;
     queue->linger_most = plait__linger_most(units, queue->maxsize);
     queue->owned.words = 3;
@@ -216,6 +216,15 @@ static ssize_t take_inside(plait_queue *queue, const struct plait__taking *takin
     return result;
 }
 
+static ssize_t take_with_lease(plait_queue *queue, const struct plait__taking *taking, plait_deadline deadline)
+{
+    if (PLAIT__LIKELY(taking->buffer && plait__is_member())) {
+        ssize_t result = plait__quick_get(queue, taking->buffer, taking->size, taking->lease);
+        if (PLAIT__LIKELY(result >= 0)) return result;
+    }
+    return take_inside(queue, taking, deadline);
+}
+
 /* In a queue with leases every taking is one.  It is settled at once, or in a joinable one by task_done. */
 static ssize_t take_leased(plait_queue *queue, struct plait__taking *taking, plait_deadline deadline)
 {
@@ -224,7 +233,7 @@ static ssize_t take_leased(plait_queue *queue, struct plait__taking *taking, pla
     if (!error && queue->joinable) error = plait__room_to_remember();
     if (error) return error;
     taking->lease = &lease;
-    ssize_t result = take_inside(queue, taking, deadline);
+    ssize_t result = take_with_lease(queue, taking, deadline);
     if (result < 0) return result;
     if (queue->joinable) plait__remember(queue, lease);
     else plait_queue_ack(queue, lease);
@@ -238,8 +247,8 @@ static ssize_t take_plainly(plait_queue *queue, struct plait__taking *taking, pl
 
 ssize_t plait_queue_get(plait_queue *queue, void *buffer, size_t size, plait_deadline deadline)
 {
-    if (PLAIT__LIKELY(plait__is_queue(queue) && queue->quick_below && buffer && plait__is_member())) {
-        ssize_t result = plait__quick_get(queue, buffer, size);
+    if (PLAIT__LIKELY(plait__is_queue(queue) && queue->quick_below && !queue->leases && buffer && plait__is_member())) {
+        ssize_t result = plait__quick_get(queue, buffer, size, NULL);
         if (PLAIT__LIKELY(result >= 0)) return result;
     }
     if (PLAIT__UNLIKELY(!plait__is_queue(queue))) return plait__not_a_queue(queue);
@@ -294,8 +303,8 @@ ssize_t plait_queue_lease(plait_queue *queue, void *buffer, size_t size, plait_l
     if (!plait__is_queue(queue)) return plait__not_a_queue(queue);
     if ((!buffer && size) || !lease) return plait__fail(-EINVAL, "the buffer or the lease is NULL");
     if (!queue->leases) return plait__fail(-EINVAL, "the queue was made without leases");
-    struct plait__taking taking = { .buffer = buffer, .size = size, .lease = lease };
-    return take_inside(queue, &taking, deadline);
+    const struct plait__taking taking = { .buffer = buffer, .size = size, .lease = lease };
+    return take_with_lease(queue, &taking, deadline);
 }
 
 ssize_t plait_queue_next_size(plait_queue *queue, plait_deadline deadline)
@@ -334,6 +343,7 @@ int plait_queue_close(plait_queue *queue)
     if (!plait__is_queue(queue)) return plait__not_a_queue(queue);
     int error = plait__member();
     if (error) return error;
+    atomic_store(&queue->closing, 1);
     atomic_fetch_or(&queue->tail.word, PLAIT__CLOSED);
     plait__cursor_ring_all(&queue->tail);
     plait__cursor_ring_all(&queue->head);

@@ -56,6 +56,7 @@ struct plait_queue {
     uint32_t mask;                                         /* how many units the ring or a segment has, less one */
     uint32_t linger_most;                                  /* pauses, see stream.h */
     uint32_t inline_max;                                   /* bytes; larger messages lie in blocks */
+    _Atomic uint32_t closing;                              /* raised before the tail is closed: settlers have to look at that */
     _Atomic uint32_t givebacks;                            /* how many messages were given back */
     _Atomic uint64_t settled;                              /* lease.c: no lease was open to take over when this was the state */
     struct plait__cursor tail, head, done;
@@ -129,8 +130,18 @@ void plait__pass_message_on(plait_queue *queue);
 
 /* ---- lease.c ---- */
 
+/* What would have to change for a lease to become free to take. */
+static inline uint64_t plait__lease_changes(const plait_queue *queue)
+{
+    uint32_t endings = atomic_load(&plait__roster->endings);
+    return (uint64_t)endings << 32 | atomic_load(&queue->givebacks);
+}
+
 /* Worth a call of the next function: something has changed since a look found nothing. */
-bool plait__may_have_returned(const plait_queue *queue);
+static inline bool plait__may_have_returned(const plait_queue *queue)
+{
+    return atomic_load(&queue->settled) != plait__lease_changes(queue);
+}
 
 /* Take over a message whose holder died, left, or gave it back.  Its size; -ENOENT: there is none; -EMSGSIZE; -ETIMEDOUT. */
 ssize_t plait__take_returned(plait_queue *queue, const struct plait__taking *taking, struct plait__wait *wait);

@@ -90,7 +90,7 @@ static void check_joined_with_a_task_left(void)
 static const struct preempt_case join_put = {
     .first = { .run = first_joins, .wake = finish_it }, .second = second_puts_after_the_rest,
     .set_up = set_up_taken, .held = finish_it_if_need_be, .check = check_joined_with_a_task_left, .tear_down = tear_down,
-    .regions = queue_and_family, .stride = 1, .most = 300, .when_woken = true,
+    .regions = queue_and_family, .stride = 7, .most = 210, .when_woken = true,
 };
 
 /* ---- who has done the last task is held; another ends the rest ---- */
