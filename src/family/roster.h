@@ -99,6 +99,7 @@ struct plait__self {
     uint32_t spin_limit, parks, try_after;                 /* see wait.c */
     struct plait__stream stream;
     uint32_t leases;                                       /* leases not yet acknowledged */
+    struct plait__tasks *tasks;                            /* those of plain gets from joinable queues, see message/joinable.c */
     uint32_t parties;                                      /* of so many barriers, or waits for a condition: who waits there has to
                                                               learn of its end */
     uint32_t permits;                                      /* of owned semaphores, not yet released */
