@@ -73,8 +73,8 @@ PLAIT_BEGIN
 /* ---- doors ---- */
 
 /* Open a door to the family of this process, at a path of at most 107 bytes, or as "@name", which is no file. Only its owner may
- * use a path (mode 0600); it is removed by plait_door_close and at exit of this process, not of others. One that was left behind by a
- * killed program is replaced. The descriptor is closed on exec.
+ * use a path (mode 0600); it is removed by plait_door_close and at exit of this process, not of others. One that was left behind by
+ * a killed program is replaced. The descriptor is closed on exec.
  * The caller owns it: plait_door_free. NULL: errno EINVAL, ENAMETOOLONG, EADDRINUSE (somebody listens there, or a file of another
  * kind lies there), EACCES, ENOENT (of the folder), EMFILE, ENOMEM, ENOARENA (the program has closed the descriptor of the shared
  * memory), ETOOMANY. Does not block. */

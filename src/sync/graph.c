@@ -67,8 +67,8 @@ static uint32_t slot_of_thread(int32_t tid, uint32_t from)
     uint32_t made = atomic_load(&plait__roster->made), namespace = atomic_load(&plait__slot(from)->pid_namespace);
     for (uint32_t i = 1; i <= made && namespace; i++) {
         const struct plait__slot *slot = plait__slot(i);
-        bool is_it = atomic_load(&slot->tid) == tid && atomic_load(&slot->pid_namespace) == namespace;
-        if (is_it && !plait__pulse_stopped(i)) return i;
+        if (atomic_load(&slot->tid) != tid || atomic_load(&slot->pid_namespace) != namespace) continue;
+        if (!plait__pulse_stopped(i)) return i;
     }
     return 0;
 }
