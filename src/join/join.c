@@ -141,9 +141,9 @@ static int enter(int fd)
     if (!result) result = plait__family_change(fd);
     if (result) close(fd);
     if (result) return result < 0 ? result : plait__member();
-    take_name();
     result = plait__member();
     if (result) plait__family_forget();
+    else take_name();
     return result;
 }
 
