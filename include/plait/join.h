@@ -77,7 +77,7 @@ PLAIT_BEGIN
  * a killed program is replaced. The descriptor is closed on exec.
  * The caller owns it: plait_door_free. NULL: errno EINVAL, ENAMETOOLONG, EADDRINUSE (somebody listens there, or a file of another
  * kind lies there), EACCES, ENOENT (of the folder), EMFILE, ENOMEM, ENOARENA (the program has closed the descriptor of the shared
- * memory), ETOOMANY. Does not block. */
+ * memory), ETOOMANY. Blocks for 0.1 s at most, where others open doors in the same folder at the same time. */
 PLAIT_API plait_door *plait_family_listen(const char *path, const plait_door_options *options);
 
 /* Let one program in that has knocked; wait for one until the deadline. It never waits for anything that the other does: who is
