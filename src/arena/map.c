@@ -180,9 +180,11 @@ static bool is_our_version(const struct plait__arena *header)
 /* Written by this library, or by an older or newer one that is installed at the same time; or something else altogether. */
 static int check_header(const struct plait__arena *header, int fd, struct stat *status)
 {
-    if (fstat(fd, status) < 0 || !S_ISREG(status->st_mode) ||
-        pread(fd, (void *)(uintptr_t)header, sizeof *header, 0) != sizeof *header)
-        return plait__fail(PLAIT_ENOARENA, "descriptor %d can't be read", fd);
+    bool is_file = fstat(fd, status) == 0 && S_ISREG(status->st_mode);
+    ssize_t got = is_file ? pread(fd, (void *)(uintptr_t)header, sizeof *header, 0) : 0;
+    if (got != sizeof *header)
+        return plait__fail(PLAIT_ENOARENA, "descriptor %d can't be read: %s", fd,
+                           got < 0 ? plait_strerror(-errno) : "it is not the shared memory of a family");
     if (header->magic != PLAIT__ARENA_MAGIC)
         return plait__fail(PLAIT_ENOARENA, "descriptor %d is not the shared memory of a family", fd);
     if (!is_our_version(header)) return another_version(header);

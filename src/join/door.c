@@ -6,6 +6,7 @@
 #include <plait/join.h>
 
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -96,11 +97,12 @@ static struct plait__file file_at(const char *path)
 /* The program may go to another folder before it removes the name.  NULL with errno. */
 static char *absolute(const char *path)
 {
-    char *folder, *whole = NULL;
     if (*path == '/') return strdup(path);
-    folder = getcwd(NULL, 0);
-    if (folder && asprintf(&whole, "%s/%s", folder, path) < 0) whole = NULL;
-    free(folder);
+    char folder[PATH_MAX];
+    if (!getcwd(folder, sizeof folder)) return NULL;
+    size_t size = strlen(folder) + 1 + strlen(path) + 1;
+    char *whole = malloc(size);
+    if (whole) snprintf(whole, size, "%s/%s", folder, path);
     return whole;
 }
 
@@ -259,16 +261,10 @@ static int let_in(int peer)
     struct plait__detail detail;
     plait__keep_detail(&detail);
     int error = plait__check_peer(peer, &who);
-    if (error) {
-        plait__restore_detail(&detail);
-        refuse(peer, error);
-        return NOT_LET_IN;
-    }
-    error = has_memory();
-    if (error) {
-        refuse(peer, error);
-        return error;
-    }
+    if (!error) error = has_memory();
+    if (error) refuse(peer, error);
+    if (error == -EPERM) plait__restore_detail(&detail);
+    if (error) return error == -EPERM ? NOT_LET_IN : error;
     error = send_invitation(peer, &(struct plait__invitation){ .magic = PLAIT__INVITATION_MAGIC }, plait__arena_fd);
     if (error == -EPIPE || error == -ECONNRESET) return NOT_LET_IN;
     if (error) refuse(peer, error);
