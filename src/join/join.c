@@ -83,8 +83,8 @@ static int receive(int fd, struct answer *answer)
     return answer->fd < 0 ? plait__fail(-EPROTO, "the answer brings no memory") : 0;
 }
 
-/* The process that opened the door.  While forks of it have the socket, its end is not to be seen there.  -ESRCH: it has ended; others
- * below 0: it can't be watched. */
+/* The process that opened the door.  While forks of it have the socket, its end is not to be seen there.  -ESRCH: it has ended;
+ * others below 0: it can't be watched. */
 static int watch_maker(int fd, pid_t pid)
 {
     int watched = -1;

@@ -60,8 +60,8 @@ static uint32_t holder_of(const struct edge *edge)
     return plait__owner_slot(value) && plait__fate(plait__owner_in(value)) == PLAIT__LIVES ? plait__owner_slot(value) : 0;
 }
 
-/* The slot of a thread that is a member; 0: none is.  The number is one of the pid namespace of slot `from`: in another one the same
- * number is somebody else's. */
+/* The slot of a thread that is a member; 0: none is.  The number is one of the pid namespace of slot `from`: in another one the
+ * same number is somebody else's. */
 static uint32_t slot_of_thread(int32_t tid, uint32_t from)
 {
     uint32_t made = atomic_load(&plait__roster->made), namespace = atomic_load(&plait__slot(from)->pid_namespace);

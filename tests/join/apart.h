@@ -32,7 +32,16 @@ static struct notes {
     _Atomic int pid;
 } *notes;
 
-static char address[64];
+static char address[108];
+
+static inline const char *temporary(const char *name)
+{
+    static char path[90];
+    const char *folder = getenv("TMPDIR");
+    const int length = snprintf(path, sizeof path, "%s/%s", folder ? folder : "/tmp", name);
+    CHECK(length > 0 && length < (int)sizeof path);
+    return path;
+}
 
 static int apart(void **state)
 {

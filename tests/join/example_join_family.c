@@ -1,6 +1,7 @@
 /* The example join_family: two customers, a shop, and nothing is left. */
 #include "program.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static void run(const char *path)
@@ -45,8 +46,9 @@ static void at_an_abstract_name(void **state)
 
 static void at_a_path(void **state)
 {
-    char path[64];
-    snprintf(path, sizeof path, "/tmp/plait-example-%d", (int)getpid());
+    char path[200];
+    const char *folder = getenv("TMPDIR");
+    snprintf(path, sizeof path, "%s/plait-%d", folder ? folder : "/tmp", (int)getpid());
     run(path);
     assert_int_equal(access(path, F_OK), -1);
 }
@@ -55,7 +57,8 @@ static void nobody_is_there(void **state)
 {
     struct program program = { 0 };
     program_run(&program, "join_family", "order", "/nowhere/at/all", "3", NULL);
-    assert_string_equal(program.err, "join: No such file or directory: no way to get there: joining the family at /nowhere/at/all\n");
+    assert_string_equal(program.err,
+        "join: No such file or directory: no way to get there: joining the family at /nowhere/at/all\n");
     assert_int_equal(program.status, 1);
     program_free(&program);
 }

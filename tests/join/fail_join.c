@@ -27,15 +27,15 @@ static const struct fail_operation listening = { .set_up = name_address, .run = 
 
 static void name_path(void)
 {
-    snprintf(address, sizeof address, "/tmp/plait-fail-%d", (int)getpid());
+    strcpy(address, temporary("door"));
 }
 
 static const struct fail_operation listening_at_a_path = { .set_up = name_path, .run = open_it, .finish = close_it };
 
 static void go_to_a_folder(void)
 {
-    CHECK(chdir("/tmp") == 0);
-    snprintf(address, sizeof address, "plait-fail-%d", (int)getpid());
+    CHECK(chdir(temporary(".")) == 0);
+    strcpy(address, "door");
 }
 
 static const struct fail_operation listening_at_a_relative_path = { .set_up = go_to_a_folder, .run = open_it, .finish = close_it };

@@ -5,7 +5,7 @@
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 
-/* --- stepping: the tester is of no family, so harness/step.h is not for it -------------------------------------------------- */
+/* --- stepping: the tester is of no family, so harness/step.h is not for it ----------------------------------------------- */
 
 static int be_traced(void *body)
 {
@@ -65,7 +65,7 @@ static int descriptors_of(pid_t pid)
     return count;
 }
 
-/* --- who joins -------------------------------------------------------------------------------------------------------------- */
+/* --- who joins ----------------------------------------------------------------------------------------------------------- */
 
 static int joins(void)
 {
@@ -116,7 +116,7 @@ static void who_joins(void **state)
     }
 }
 
-/* --- who lets in ------------------------------------------------------------------------------------------------------------- */
+/* --- who lets in --------------------------------------------------------------------------------------------------------- */
 
 static int lets_one_in(void)
 {
@@ -153,7 +153,7 @@ static void who_lets_in(void **state)
     at_all_points(kill_who_lets_in);
 }
 
-/* --- who opens and closes a door ------------------------------------------------------------------------------------------------ */
+/* --- who opens and closes a door ----------------------------------------------------------------------------------------- */
 
 static int opens(void)
 {
@@ -174,8 +174,8 @@ static bool kill_who_opens(int stops, int further)
 
 static void who_opens_and_closes_a_door(void **state)
 {
-    char folder[] = "/tmp/plait-kill-XXXXXX";
-    assert_non_null(mkdtemp(folder));
+    char folder[100];
+    assert_non_null(mkdtemp(strcpy(folder, temporary("kill-XXXXXX"))));
     snprintf(address, sizeof address, "%s/door", folder);
     at_all_points(kill_who_opens);
     assert_int_equal(unlink(address), 0);

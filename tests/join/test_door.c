@@ -3,15 +3,14 @@
 
 #include <poll.h>
 
-/* --- names ----------------------------------------------------------------------------------------------------------------- */
+/* --- names --------------------------------------------------------------------------------------------------------------- */
 
-static char folder[64];
+static char folder[100];
 
 static int in_a_folder(void **state)
 {
     apart(state);
-    strcpy(folder, "/tmp/plait-door-XXXXXX");
-    if (!mkdtemp(folder)) return -1;
+    if (!mkdtemp(strcpy(folder, temporary("door-XXXXXX")))) return -1;
     snprintf(address, sizeof address, "%s/door", folder);
     return 0;
 }
@@ -205,7 +204,7 @@ static void of_many_one_takes_it_over(void **state)
     }
 }
 
-/* --- who sees to it ------------------------------------------------------------------------------------------------------------ */
+/* --- who sees to it ------------------------------------------------------------------------------------------------------ */
 
 static int polls(void)
 {
@@ -232,7 +231,8 @@ static int kind_of_doorman;
 /* It is busy with something else. */
 static int has_a_doorman(void)
 {
-    plait_process *doorman = plait_start(plait_door_serve, door, 0, &(plait_process_options){ .kind = kind_of_doorman, .daemon = 1 });
+    plait_process_options options = { .kind = kind_of_doorman, .daemon = 1 };
+    plait_process *doorman = plait_start(plait_door_serve, door, 0, &options);
     CHECK(doorman);
     test_until_set(&notes->done);
     CHECK(plait_door_close(door) == 0);
@@ -254,7 +254,7 @@ static void a_doorman(void **state)
     }
 }
 
-/* --- closing ----------------------------------------------------------------------------------------------------------------------- */
+/* --- closing ------------------------------------------------------------------------------------------------------------- */
 
 static int knocks_and_is_refused(void)
 {
@@ -326,7 +326,7 @@ static void a_door_at_which_many_wait(void **state)
     home_kill(home);
 }
 
-/* --- what the program closes ------------------------------------------------------------------------------------------------------- */
+/* --- what the program closes --------------------------------------------------------------------------------------------- */
 
 static int closes_descriptors(void)
 {

@@ -215,7 +215,7 @@ static int is_not_alone(void)
 
 static int has_a_door(void)
 {
-    char other[80];
+    char other[120];
     snprintf(other, sizeof other, "%s-other", address);
     plait_door *mine = plait_family_listen(other, NULL);
     CHECK(mine && plait_family_join(address, plait_after(10)) == -EALREADY && detail_has("has a door"));

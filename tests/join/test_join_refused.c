@@ -20,7 +20,7 @@ static void use_a_family_of_its_own(void)
     CHECK(strcmp(plait__process_name(), "MainProcess") == 0);
 }
 
-/* --- addresses ------------------------------------------------------------------------------------------------------------ */
+/* --- addresses ----------------------------------------------------------------------------------------------------------- */
 
 static int tries_addresses(void)
 {
@@ -41,7 +41,7 @@ static void an_address_where_nobody_is(void **state)
     visit(tries_addresses);
 }
 
-/* --- doors that are none ---------------------------------------------------------------------------------------------------- */
+/* --- doors that are none ------------------------------------------------------------------------------------------------- */
 
 static int listen_as(int type)
 {
@@ -120,7 +120,8 @@ static const struct {
     const char *detail;
 } falsehoods[] = {
     { send_nothing, -ECONNRESET, "without an answer" }, { send_half, -EPROTO, "no door" }, { send_noise, -EPROTO, "no door" },
-    { send_too_much, -EPROTO, "no door" }, { send_no_memory, -EPROTO, "brings no memory" }, { send_null, PLAIT_ENOARENA, "can't be read" },
+    { send_too_much, -EPROTO, "no door" }, { send_no_memory, -EPROTO, "brings no memory" },
+    { send_null, PLAIT_ENOARENA, "can't be read" },
     { send_itself, PLAIT_ENOARENA, "can't be read" }, { send_empty, PLAIT_ENOARENA, "can't be read" },
     { send_zeros, PLAIT_ENOARENA, "not the shared memory" }, { send_header, PLAIT_ENOARENA, "size is another" },
     { send_many, PLAIT_ENOARENA, "can't be read" },
@@ -182,7 +183,7 @@ static void a_socket_that_says_nothing(void **state)
 {
     int types[] = { SOCK_SEQPACKET, SOCK_STREAM };
     for (int i = 0; i < 2; i++) {
-        if (i) snprintf(address, sizeof address, "/tmp/plait-test-%d", (int)getpid());
+        if (i) strcpy(address, temporary("door"));
         atomic_store(&notes->open, 0);
         const pid_t mute = test_fork(say_nothing, &types[i]);
         test_until_set(&notes->open);
@@ -192,7 +193,7 @@ static void a_socket_that_says_nothing(void **state)
     assert_int_equal(unlink(address), 0);
 }
 
-/* --- another plait ----------------------------------------------------------------------------------------------------------- */
+/* --- another plait ------------------------------------------------------------------------------------------------------- */
 
 static void (*change)(void);
 
@@ -220,7 +221,9 @@ static void a_family_of_another_version(void **state)
     static const struct {
         void (*change)(void);
         const char *detail;
-    } cases[] = { { be_another_version, "plait 9.8.7" }, { be_another_layout, "the family is one of" }, { have_another_libc, "C library" } };
+    } cases[] = {
+        { be_another_version, "plait 9.8.7" }, { be_another_layout, "the family is one of" }, { have_another_libc, "C library" },
+    };
     for (int i = 0; i < 3; i++) {
         change = cases[i].change;
         expected = cases[i].detail;
@@ -230,7 +233,7 @@ static void a_family_of_another_version(void **state)
     }
 }
 
-/* --- no room ----------------------------------------------------------------------------------------------------------------- */
+/* --- no room ------------------------------------------------------------------------------------------------------------- */
 
 static int has_something_there(void)
 {
@@ -300,7 +303,7 @@ static void a_program_without_free_descriptors(void **state)
     home_kill(home);
 }
 
-/* --- other users --------------------------------------------------------------------------------------------------------------- */
+/* --- other users --------------------------------------------------------------------------------------------------------- */
 
 enum { NOBODY = 65534 };
 
@@ -331,7 +334,7 @@ static int is_shut_out(void)
 static void another_user_at_a_path(void **state)
 {
     if (geteuid() != 0) skip();
-    snprintf(address, sizeof address, "/tmp/plait-test-%d", (int)getpid());
+    snprintf(address, sizeof address, "/tmp/plait-test-%d", (int)getpid());        /* where another user gets to it */
     const pid_t home = home_start(NULL);
     visit(is_shut_out);
     visit(use_everything);

@@ -195,7 +195,8 @@ static void many_at_once_find_what_they_have_named(void **state)
 static const struct CMUnitTest tests[] = {
     NAMES_TEST(what_is_published_is_found), NAMES_TEST(what_is_withdrawn_is_not), NAMES_TEST(a_name_means_one_object),
     NAMES_TEST(names_have_an_end), NAMES_TEST(misuse_is_told), NAMES_TEST(there_is_room_for_a_thousand),
-    NAMES_TEST(who_waits_is_woken), NAMES_TEST(a_report_says_what_is_waited_for), NAMES_TEST(many_at_once_find_what_they_have_named),
+    NAMES_TEST(who_waits_is_woken), NAMES_TEST(a_report_says_what_is_waited_for),
+    NAMES_TEST(many_at_once_find_what_they_have_named),
 };
 
 TEST_MAIN(tests)
