@@ -38,6 +38,7 @@
 #include <plait/start_method.h>
 #include <plait/thread.h>
 #include <plait/program.h>
+#include <plait/join.h>
 #include <plait/pool.h>
 
 #endif
