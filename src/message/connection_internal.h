@@ -30,9 +30,9 @@
 enum plait__stage {
     PLAIT__IN_HEADER,                                      /* what came of it is in `header`; with 0 bytes: between two messages */
     PLAIT__IN_KEPT,                                        /* the header is complete; what came of the rest is in `kept` */
-    PLAIT__IN_PRIVATE,                                     /* the same, in the memory of a member: who finds that has to skip the rest,
-                                                              unless that has not yet begun to come */
-    PLAIT__HOLDS_FD,                                       /* `holder`'s process has got a descriptor, and nobody has asked for it */
+    PLAIT__IN_PRIVATE,                                     /* the same, in the memory of a member: who finds that has to skip the
+                                                              rest, unless that has not yet begun to come */
+    PLAIT__HOLDS_FD,                                       /* the holder's process has a descriptor that nobody has asked for */
 };
 
 struct plait__record {
@@ -83,8 +83,8 @@ int plait__not_writable(void);
 
 /* ---- connection_fd.c ---- */
 
-/* Of the call that brought the first byte: whether a descriptor came with it.  1, with the first of them; 0; -EMFILE: it is lost, as
- * there was no room; -EPROTO: there were several, which are closed now. */
+/* Of the call that brought the first byte: whether a descriptor came with it.  1, with the first of them; 0; -EMFILE: it is lost,
+ * as there was no room; -EPROTO: there were several, which are closed now. */
 int plait__came_with(const struct plait__record *record, int *fd);
 
 /* The first byte of a message, or of a descriptor: that, or 0 if it is a message; an error as of plait__recv_step, or -EMFILE. */
@@ -124,8 +124,8 @@ static inline bool plait__is_whole(const struct plait__record *record)
 /* From now on the direction is at this stage, with so many bytes before. */
 void plait__begin(struct plait__direction *direction, const struct plait__record *as);
 
-/* The valid record's next call: send what the parts name, or receive up to `size` bytes.  How many bytes; 0: end of file; -EAGAIN: it would block;
- * -errno.  Never blocks. */
+/* The valid record's next call: send what the parts name, or receive up to `size` bytes.  How many bytes; 0: end of file;
+ * -EAGAIN: it would block; -errno.  Never blocks. */
 ssize_t plait__send_step(plait_connection *connection, struct iovec *parts, unsigned count, void *control, size_t control_size);
 ssize_t plait__recv_step(plait_connection *connection, void *place, size_t size);
 

@@ -299,7 +299,8 @@ static int no_rest(int error)
 static bool seems_empty(plait_connection *connection, const struct taking *taking, uint32_t news)
 {
     if (!connection->other || plait__is_now(taking->wait.deadline)) return false;
-    return atomic_load_explicit(&connection->in.news, memory_order_relaxed) == news && is_at_border(plait__record_of(&connection->in));
+    struct plait__direction *in = &connection->in;
+    return atomic_load_explicit(&in->news, memory_order_relaxed) == news && is_at_border(plait__record_of(in));
 }
 
 /* With the direction ours for a moment; *in_the_middle: of a message, with -EAGAIN. */
@@ -380,7 +381,8 @@ static bool can_receive(plait_connection *connection, bool *in_the_middle)
     *in_the_middle = false;
     if (plait__direction_own(in, connection, PLAIT_NOW) < 0) return false;
     const struct plait__record *record = plait__record_of(in);
-    bool result = record->is_unsure || record->stage == PLAIT__HOLDS_FD || (record->stage == PLAIT__IN_KEPT && plait__is_whole(record));
+    bool result = record->is_unsure || record->stage == PLAIT__HOLDS_FD;
+    if (record->stage == PLAIT__IN_KEPT) result = plait__is_whole(record);
     if (record->stage == PLAIT__IN_HEADER && plait__done(record)) {
         uint64_t done = plait__done(record), size;
         result = done >= plait__frame_header_size(in->header, done) && (plait__frame_size(in->header, &size) < 0 || size == 0);

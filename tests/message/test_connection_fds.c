@@ -27,8 +27,8 @@ static void unmake(void)
 
 static bool is_stdin(int fd)
 {
-    struct stat ours, theirs;
-    return fstat(fd, &ours) == 0 && fstat(STDIN_FILENO, &theirs) == 0 && ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
+    struct stat it, ours;
+    return fstat(fd, &it) == 0 && fstat(STDIN_FILENO, &ours) == 0 && it.st_dev == ours.st_dev && it.st_ino == ours.st_ino;
 }
 
 static void must_get_stdin(void)

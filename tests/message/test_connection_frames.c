@@ -89,7 +89,8 @@ static void cut_at(int way, const struct frame *frame, size_t at)
     if (at) put(frame->bytes, at);
     assert_int_equal(plait_connection_poll(end, PLAIT_NOW), at != 0);
     for (int i = 0; i < 2; i++) assert_int_equal(get(i ? BRIEFLY : PLAIT_NOW), -ETIMEDOUT);
-    assert_string_equal(plait_error_detail(), at ? "the rest of the message has not come; its begin is kept" : "no message has come");
+    assert_string_equal(plait_error_detail(), at ? "the rest of the message has not come; its begin is kept"
+                                                 : "no message has come");
     assert_int_equal(plait_connection_poll(end, PLAIT_NOW), 0);
     put(frame->bytes + at, frame->size - at);
     put(frames[0].bytes, frames[0].size);
@@ -121,7 +122,8 @@ static void ends_at(int way, const struct frame *frame, size_t at, plait_deadlin
     far = -1;
     for (int i = 0; i < 2; i++) {
         assert_int_equal(get(deadline), at ? PLAIT_EBROKEN : PLAIT_ECLOSED);
-        assert_string_equal(plait_error_detail(), at ? "got end of file during message" : "the other side of the connection is gone");
+        assert_string_equal(plait_error_detail(), at ? "got end of file during message"
+                                                     : "the other side of the connection is gone");
         assert_int_equal(plait_connection_poll(end, deadline), 1);
     }
     unmake();
