@@ -28,6 +28,7 @@
 #include <plait/deadlock.h>
 #include <plait/log.h>
 #include <plait/queue.h>
+#include <plait/connection.h>
 #include <plait/shared_value.h>
 #include <plait/shared_array.h>
 #include <plait/shared_memory.h>

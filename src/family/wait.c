@@ -227,6 +227,16 @@ static void publish(struct plait__slot *slot, const struct plait__wait *wait, pl
     atomic_store(&slot->waiting, word);
 }
 
+void plait__announce(const struct plait__wait *wait, plait__word *word)
+{
+    publish(plait__slot(plait__self.slot), wait, word, 0);
+}
+
+void plait__announce_end(void)
+{
+    atomic_store_explicit(&plait__slot(plait__self.slot)->waiting, NULL, memory_order_release);
+}
+
 static int park_thread(struct plait__wait *wait, plait__word *word, uint32_t expected, uint32_t owner)
 {
     if (plait__expired(wait->deadline)) return plait__give_up(owner);
