@@ -6,7 +6,7 @@
 #include "value/container.h"
 #include "value/walk.h"
 
-enum { FIRST_CAPACITY = 4, SEARCHED = 8, MOST_BITS = 30 };     /* up to SEARCHED entries have no index */
+enum { FIRST_CAPACITY = 4, SEARCHED = 8, GROWN = 4096, MOST_BITS = 30 };     /* up to SEARCHED entries have no index */
 
 static uint32_t *index_in(const struct plait__table *table)
 {
@@ -30,55 +30,63 @@ static void put_into_index(struct plait__table *table, uint64_t hash, uint32_t e
 
 /* ---- growing ---- */
 
-static struct plait__table *new_table(uint32_t capacity, uint32_t bits)
+/* Those that were taken out go for good. */
+static void close_gaps(struct plait__table *table)
 {
-    const size_t slots = bits ? (size_t)1 << bits : 0;
-    struct plait__table *table =
-        malloc(sizeof *table + capacity * sizeof table->entries[0] + slots * sizeof(uint32_t));
-    if (!table) return plait__no_memory();
-    *table = (struct plait__table){ .capacity = capacity, .bits = bits };
-    memset(index_in(table), 0, slots * sizeof(uint32_t));
-    return table;
+    uint32_t filled = 0;
+    for (uint32_t i = 0; i < table->filled && table->used < table->filled; i++)
+        if (table->entries[i].key) table->entries[filled++] = table->entries[i];
+    table->filled = table->used;
 }
 
-/* Those that were taken out do not come along. */
-static void move_entries(struct plait__table *to, const struct plait__table *from)
+/* Entries stay where they are, if the C library can do that: for large tables new pages cost more than anything else. */
+static int resize(plait_value *dict, uint32_t capacity, uint32_t bits)
 {
-    for (uint32_t i = 0; i < from->filled; i++)
-        if (from->entries[i].key) to->entries[to->filled++] = from->entries[i];
-    to->used = to->filled;
-    if (!to->bits) return;
-    for (uint32_t i = 0; i < to->filled; i++) put_into_index(to, to->entries[i].hash, i);
+    struct plait__table *table = dict->as.dict.table;
+    const size_t slots = bits ? (size_t)1 << bits : 0;
+    const bool is_new = !table;
+    table = realloc(table, sizeof *table + capacity * sizeof table->entries[0] + slots * sizeof(uint32_t));
+    if (!table) {
+        plait__no_memory();
+        return -ENOMEM;
+    }
+    dict->as.dict.table = table;
+    if (is_new) table->used = table->filled = 0;
+    close_gaps(table);
+    table->capacity = capacity;
+    table->bits = bits;
+    memset(index_in(table), 0, slots * sizeof(uint32_t));
+    for (uint32_t i = 0; i < table->filled && bits; i++) put_into_index(table, table->entries[i].hash, i);
+    return 0;
 }
 
 /* Room for n entries, of which half are free in the index. */
-static int make_table(plait_value *dict, size_t n)
+static int make_room(plait_value *dict, size_t n)
 {
-    uint32_t bits = 0, capacity = FIRST_CAPACITY;
+    const struct plait__table *before = dict->as.dict.table;
+    uint32_t capacity = before && before->capacity < n ? before->capacity : FIRST_CAPACITY;
     while (capacity < n && capacity < 1u << MOST_BITS) capacity *= 2;
     if (capacity < n) return -plait__fail(ENOMEM, "a dict or a set of more than %u items", 1u << MOST_BITS);
-    if (capacity > SEARCHED) bits = (uint32_t)__builtin_ctz(capacity) + 1;
-    struct plait__table *table = new_table(capacity, bits), *before = dict->as.dict.table;
-    if (!table) return -ENOMEM;
-    if (before) move_entries(table, before);
-    free(before);
-    dict->as.dict.table = table;
-    return 0;
+    if (before && capacity < before->capacity) capacity = before->capacity;
+    return resize(dict, capacity, capacity > SEARCHED ? (uint32_t)__builtin_ctz(capacity) + 1 : 0);
 }
 
 int plait__table_reserve(plait_value *dict, size_t n)
 {
     const struct plait__table *table = dict->as.dict.table;
     if (table ? n <= table->capacity - table->filled : n == 0) return 0;
-    return make_table(dict, (table ? table->used : 0) + n);
+    return make_room(dict, (table ? table->used : 0) + n);
 }
 
+/* Small tables become four times as large: to put all entries into the index anew takes as long as to put them in at first. */
 static int room_for_another(plait_value *dict)
 {
     const struct plait__table *table = dict->as.dict.table;
-    if (!table) return make_table(dict, FIRST_CAPACITY);
-    if (PLAIT__LIKELY(table->filled < table->capacity)) return 0;
-    return make_table(dict, table->used > table->capacity / 2 ? (size_t)table->capacity * 2 : table->capacity);
+    if (!table) return make_room(dict, FIRST_CAPACITY);
+    const uint32_t capacity = table->capacity;
+    if (PLAIT__LIKELY(table->filled < capacity)) return 0;
+    if (table->used <= capacity / 2) return make_room(dict, capacity);
+    return make_room(dict, (size_t)capacity * (capacity >= SEARCHED && capacity < GROWN ? 4 : 2));
 }
 
 /* ---- finding ---- */
@@ -162,8 +170,9 @@ static int put(plait_value *dict, plait_value *key, plait_value *value)
     uint64_t hash;
     struct plait__entry *there;
     const int found = find(dict, key, &hash, &there);
-    int error = found < 0 ? found : plait__hold(dict, key);
-    if (!error && value) error = plait__hold(dict, value);
+    int error = found < 0 ? found : 0;
+    if (!error && plait__is_container(key)) error = plait__hold(dict, key);
+    if (!error && value && plait__is_container(value)) error = plait__hold(dict, value);
     if (!error && !found) error = room_for_another(dict);
     if (error) return error;
     if (!found) {
