@@ -175,7 +175,7 @@ static int grow_seen(struct plait__seen *seen)
     return 0;
 }
 
-int plait__see(struct plait__seen *seen, const plait_value *value, plait_value ***copy)
+int plait__see(struct plait__seen *seen, const plait_value *value)
 {
     if (seen->used * 2 >= seen->size) {
         int error = grow_seen(seen);
@@ -185,8 +185,12 @@ int plait__see(struct plait__seen *seen, const plait_value *value, plait_value *
     const bool is_new = !seen->slots[at].value;
     seen->used += is_new;
     seen->slots[at].value = value;
-    if (copy) *copy = &seen->slots[at].copy;
     return is_new;
+}
+
+plait_value **plait__seen_copy(struct plait__seen *seen, const plait_value *value)
+{
+    return &seen->slots[slot_of(seen, value)].copy;
 }
 
 void plait__seen_free(struct plait__seen *seen)
@@ -206,7 +210,7 @@ struct walk {
 static int visit_later(struct walk *walk, const plait_value *value)
 {
     if (atomic_load_explicit(&value->refs, memory_order_relaxed) > 1) {
-        const int is_new = plait__see(&walk->seen, value, NULL);
+        const int is_new = plait__see(&walk->seen, value);
         if (is_new <= 0) return is_new;
     }
     if (walk->count == walk->room) {

@@ -135,3 +135,123 @@ int plait__object_build(plait_value *object, plait_value *state)
     object->as.object->state = state;
     return 0;
 }
+
+/* ---- of any class ---- */
+
+plait_value *plait_object(const char *class_name, plait_value *state)
+{
+    plait_value *callable = plait_global(class_name);
+    plait_value *object = callable ? plait__object_new(PLAIT__BY_NEW, callable, plait__tuple_room(0), NULL) : NULL;
+    const int error = object ? state ? plait__object_build(object, state) : 0 : errno;
+    if (object && !error) return object;
+    if (!object) plait_value_free(state);
+    plait_value_free(object);
+    return plait__null(error);
+}
+
+plait_value *plait_object_of_call(const char *callable, plait_value *arguments)
+{
+    plait_value *function = plait_global(callable);
+    if (function) return plait__object_new(PLAIT__BY_CALL, function, arguments ? arguments : plait__tuple_room(0), NULL);
+    const int error = errno;
+    plait_value_free(arguments);
+    return plait__null(error);
+}
+
+/* Calls that make an object of the class that is their first argument. */
+static bool has_class_as_argument(const struct plait__object *object)
+{
+    const char *name = object->callable->as.global.name;
+    if (object->made != PLAIT__BY_CALL || !object->arguments || !object->arguments->as.list.size) return false;
+    if (object->arguments->as.list.items[0]->type != PLAIT_GLOBAL) return false;
+    return strcmp(name, "array._array_reconstructor") == 0 || strcmp(name, "copyreg._reconstructor") == 0;
+}
+
+const char *plait__object_class(const plait_value *value)
+{
+    const struct plait__object *object = value->as.object;
+    if (object->callable->type != PLAIT_GLOBAL) return NULL;
+    return (has_class_as_argument(object) ? object->arguments->as.list.items[0] : object->callable)->as.global.name;
+}
+
+static bool is_object(const plait_value *value)
+{
+    return value && value->type == PLAIT_OBJECT;
+}
+
+const char *plait_object_class(const plait_value *object)
+{
+    if (!is_object(object)) return plait__null(plait__is_no(object, "object"));
+    const char *name = plait__object_class(object);
+    return name ? name : plait__null(plait__fail(-EINVAL, "the object was made by something without a name"));
+}
+
+plait_value *plait_object_arguments(const plait_value *object)
+{
+    if (!is_object(object)) return plait__null(plait__is_no(object, "object"));
+    plait_value *arguments = object->as.object->arguments;
+    return arguments ? arguments : plait__null(plait__fail(ENOENT, "the object has no arguments"));
+}
+
+/* That of a struct is made anew each time, and kept, as it is borrowed. */
+plait_value *plait_object_state(const plait_value *object)
+{
+    plait_value *state, *keeper = (plait_value *)(uintptr_t)object;
+    if (!is_object(object)) return plait__null(plait__is_no(object, "object"));
+    int error = plait__object_state_now(object, &state);
+    if (!error && object->as.object->self) error = plait__object_build(keeper, plait_value_ref(state));
+    plait_value_free(state);
+    if (error) return plait__null(error);
+    return state ? state : plait__null(plait__fail(ENOENT, "the object has no state"));
+}
+
+/* ---- attributes ---- */
+
+/* Of a class with __slots__ the state is a tuple of two: the dict, and those in the slots. */
+static plait_value *attributes_of(plait_value *state, uint32_t i)
+{
+    if (state->type == PLAIT_DICT) return i == 0 ? state : NULL;
+    if (state->type != PLAIT_TUPLE || state->as.list.size != 2 || i > 1) return NULL;
+    plait_value *part = state->as.list.items[i];
+    return part->type == PLAIT_DICT ? part : NULL;
+}
+
+plait_value *plait_object_get(const plait_value *object, const char *name)
+{
+    plait_value *state = plait_object_state(object);
+    if (!state) return NULL;
+    if (!name) return plait__null(plait__fail(-EINVAL, "the name is NULL"));
+    for (uint32_t i = 0; i < 2; i++) {
+        plait_value *attributes = attributes_of(state, i);
+        plait_value *value = attributes ? plait_dict_get_string(attributes, name) : NULL;
+        if (value) return value;
+    }
+    return plait__null(plait__fail(ENOENT, "'%s' object has no attribute '%.100s'", plait_value_type_name(object), name));
+}
+
+/* Where a new one goes: into a slot if there is such a one, otherwise into the dict.  NULL: there is none, errno. */
+static plait_value *attributes_for(plait_value *object, const char *name)
+{
+    struct plait__object *of = object->as.object;
+    if (!of->state && give_part(&of->state, plait_dict(0)) < 0) return NULL;
+    if (of->state) atomic_store_explicit(&of->state->held, 1, memory_order_relaxed);
+    plait_value *attributes = attributes_of(of->state, 0), *slots = attributes_of(of->state, 1);
+    if (slots && (!attributes || plait_dict_get_string(slots, name))) return slots;
+    if (attributes) return attributes;
+    return plait__null(plait__fail(-EINVAL, "the state of the object is no dict"));
+}
+
+int plait_object_set(plait_value *object, const char *name, plait_value *value)
+{
+    int error = is_object(object) ? 0 : plait__is_no(object, "object");
+    if (!error && !name) error = plait__fail(-EINVAL, "the name is NULL");
+    if (!error && !value) error = -plait__null_given();
+    if (!error && object->as.object->self) error = plait__fail(-EINVAL, "the object is a struct: change that, plait_instance_get has it");
+    if (!error) {
+        plait_value *attributes = attributes_for(object, name);
+        if (attributes) return plait_dict_set_string(attributes, name, value);
+        error = -errno;
+    }
+    plait_value_free(value);
+    return error;
+}

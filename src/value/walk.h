@@ -16,8 +16,11 @@ struct plait__seen {
     size_t used, size;
 };
 
-/* 1: it is new, 0: it was seen before; -ENOMEM.  *copy: where its copy stands, until the next one is seen. */
-int plait__see(struct plait__seen *seen, const plait_value *value, plait_value ***copy);
+/* 1: it is new, 0: it was seen before; -ENOMEM. */
+int plait__see(struct plait__seen *seen, const plait_value *value);
+
+/* Where the copy of one that was seen stands, until the next one is seen. */
+plait_value **plait__seen_copy(struct plait__seen *seen, const plait_value *value);
 void plait__seen_free(struct plait__seen *seen);
 
 /* Up to so many items of a list or a tuple lie in a cell. */
@@ -32,7 +35,7 @@ struct plait__work {
     bool deep;                /* hash: lists, dicts and sets count, too: they are inside an object */
     bool changes;             /* hash: something in it may change */
 };
-enum { PLAIT__DEPTH = 1000, PLAIT__VISITS = 1 << 24 };
+enum { PLAIT__DEPTH = 400, PLAIT__VISITS = 1 << 24 };
 
 /* One level deeper; -EOVERFLOW: too far. */
 int plait__deeper(struct plait__work *work);
