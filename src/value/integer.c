@@ -98,7 +98,15 @@ static void put_hexadecimal(struct plait__text *text, const struct plait__magnit
     size_t i = of->size;
     while (i > 1 && !plait__magnitude_byte(of, i - 1)) i--;
     plait__put_formatted(text, "%s0x%x", of->negative ? "-" : "", plait__magnitude_byte(of, --i));
-    while (i-- > 0) plait__put_formatted(text, "%02x", plait__magnitude_byte(of, i));
+    char some[256];
+    for (size_t length = 0; i > 0;) {
+        const unsigned byte = plait__magnitude_byte(of, --i);
+        some[length++] = "0123456789abcdef"[byte >> 4];
+        some[length++] = "0123456789abcdef"[byte & 15];
+        if (length < sizeof some && i > 0) continue;
+        plait__put_bytes(text, some, length);
+        length = 0;
+    }
 }
 
 static size_t to_limbs(uint32_t *limbs, const struct plait__magnitude *of)
