@@ -69,11 +69,11 @@ PLAIT_API plait_value *plait_global(const char *name);
 /* Its name; it lives as long as the value.  NULL: errno EINVAL. */
 PLAIT_API const char *plait_global_name(const plait_value *global);
 
-/* A plain instance of that class with that state (as a rule a dict of its attributes; NULL: none), which is given away.
+/* A plain instance of that class with that state (as a rule a dict of its attributes; plait_none(): none), which is given away.
  * Python: an instance that pickles without a __reduce__ of its own. */
 PLAIT_API plait_value *plait_object(const char *class_name, plait_value *state);
 
-/* The object that the callable of that name would give for these arguments, a tuple, which is given away (NULL: none).
+/* The object that the callable of that name would give for these arguments, a tuple, which is given away.
  * Python: what a __reduce__ returns, as in plait_object_of_call("builtins.KeyError", plait_tuple(1, plait_string("k"))). */
 PLAIT_API plait_value *plait_object_of_call(const char *callable, plait_value *arguments);
 

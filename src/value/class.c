@@ -67,7 +67,7 @@ plait_value *plait_instance(const plait_class *object_class, const void *self)
     int error = check_class(object_class);
     if (!error && !self) error = plait__fail(-EINVAL, "the struct is NULL");
     if (error) return plait__null(error);
-    plait_value *object = plait_object(object_class->name, NULL);
+    plait_value *object = plait_object(object_class->name, plait_none());
     void *copy = object ? copy_of(self, object_class->size) : NULL;
     if (copy) {
         object->as.object->type = object_class;

@@ -92,36 +92,39 @@ plait_value *plait__object_new(enum plait__made made, plait_value *callable, pla
     return error ? plait__null(error) : plait__no_memory();
 }
 
-/* A part that an object gets later, and that is made for it: nobody else can hold it, so it does not count as held. */
-static int give_part(plait_value **part, plait_value *made)
+/* A part that an object gets with the first thing in it.  It is the object's alone, so it does not count as held. */
+static plait_value *part_for(plait_value *there, int type)
 {
-    *part = made;
-    return made ? 0 : -ENOMEM;
+    return there ? there : plait__value_new(type);
+}
+
+static int keep_part(plait_value **there, plait_value *part, int error)
+{
+    if (error >= 0) *there = part;
+    else if (!*there) plait_value_free(part);
+    return error < 0 ? error : 0;
 }
 
 int plait__object_push(plait_value *object, plait_value *item)
 {
     struct plait__object *of = object->as.object;
-    int error = of->items ? 0 : give_part(&of->items, plait_list(0));
-    if (!error) error = plait__hold(object, item);
-    if (!error) return plait__list_push(of->items, item);
+    plait_value *items = part_for(of->items, PLAIT_LIST);
+    int error = items ? plait__hold(object, item) : -ENOMEM;
+    if (!error) return keep_part(&of->items, items, plait__list_push(items, item));
     plait_value_free(item);
-    return error;
+    return keep_part(&of->items, items, error);
 }
 
 int plait__object_put(plait_value *object, plait_value *key, plait_value *value)
 {
     struct plait__object *of = object->as.object;
-    int error = of->pairs ? 0 : give_part(&of->pairs, plait_dict(0));
-    if (!error) error = plait__hold(object, key);
+    plait_value *pairs = part_for(of->pairs, PLAIT_DICT);
+    int error = pairs ? plait__hold(object, key) : -ENOMEM;
     if (!error) error = plait__hold(object, value);
-    if (!error) {
-        error = plait__table_put(of->pairs, key, value);
-        return error < 0 ? error : 0;
-    }
+    if (!error) return keep_part(&of->pairs, pairs, plait__table_put(pairs, key, value));
     plait_value_free(key);
     plait_value_free(value);
-    return error;
+    return keep_part(&of->pairs, pairs, error);
 }
 
 int plait__object_build(plait_value *object, plait_value *state)
@@ -140,22 +143,26 @@ int plait__object_build(plait_value *object, plait_value *state)
 
 plait_value *plait_object(const char *class_name, plait_value *state)
 {
-    plait_value *callable = plait_global(class_name);
+    int error = state ? 0 : plait__null_given();
+    plait_value *callable = error ? NULL : plait_global(class_name);
     plait_value *object = callable ? plait__object_new(PLAIT__BY_NEW, callable, plait__tuple_room(0), NULL) : NULL;
-    const int error = object ? state ? plait__object_build(object, state) : 0 : errno;
-    if (object && !error) return object;
-    if (!object) plait_value_free(state);
+    if (!error && !object) error = errno;
+    if (error || state->type == PLAIT_NONE) plait_value_free(state);
+    else error = -plait__object_build(object, state);
+    if (!error) return object;
     plait_value_free(object);
     return plait__null(error);
 }
 
 plait_value *plait_object_of_call(const char *callable, plait_value *arguments)
 {
+    const int error = arguments ? 0 : plait__null_given();
+    if (error) return plait__null(error);
     plait_value *function = plait_global(callable);
-    if (function) return plait__object_new(PLAIT__BY_CALL, function, arguments ? arguments : plait__tuple_room(0), NULL);
-    const int error = errno;
+    if (function) return plait__object_new(PLAIT__BY_CALL, function, arguments, NULL);
+    const int why = errno;
     plait_value_free(arguments);
-    return plait__null(error);
+    return plait__null(why);
 }
 
 /* Calls that make an object of the class that is their first argument. */
@@ -229,16 +236,19 @@ plait_value *plait_object_get(const plait_value *object, const char *name)
     return plait__null(plait__fail(ENOENT, "'%s' object has no attribute '%.100s'", plait_value_type_name(object), name));
 }
 
-/* Where a new one goes: into a slot if there is such a one, otherwise into the dict.  NULL: there is none, errno. */
-static plait_value *attributes_for(plait_value *object, const char *name)
+/* Where one goes: into a slot if there is such a one, otherwise into the dict.  NULL: there is none, errno. */
+static plait_value *attributes_for(plait_value *state, const char *name)
 {
-    struct plait__object *of = object->as.object;
-    if (!of->state && give_part(&of->state, plait_dict(0)) < 0) return NULL;
-    if (of->state) atomic_store_explicit(&of->state->held, 1, memory_order_relaxed);
-    plait_value *attributes = attributes_of(of->state, 0), *slots = attributes_of(of->state, 1);
+    plait_value *attributes = attributes_of(state, 0), *slots = attributes_of(state, 1);
     if (slots && (!attributes || plait_dict_get_string(slots, name))) return slots;
     if (attributes) return attributes;
     return plait__null(plait__fail(-EINVAL, "the state of the object is no dict"));
+}
+
+static int set_first(plait_value *object, const char *name, plait_value *value)
+{
+    plait_value *state = plait_dict(1, plait_string(name), value);
+    return state ? plait__object_build(object, state) : -errno;
 }
 
 int plait_object_set(plait_value *object, const char *name, plait_value *value)
@@ -248,7 +258,8 @@ int plait_object_set(plait_value *object, const char *name, plait_value *value)
     if (!error && !value) error = -plait__null_given();
     if (!error && object->as.object->self) error = plait__fail(-EINVAL, "the object is a struct: change that, plait_instance_get has it");
     if (!error) {
-        plait_value *attributes = attributes_for(object, name);
+        if (!object->as.object->state) return set_first(object, name, value);
+        plait_value *attributes = attributes_for(object->as.object->state, name);
         if (attributes) return plait_dict_set_string(attributes, name, value);
         error = -errno;
     }

@@ -96,13 +96,6 @@ static void put_container(struct plait__text *text, const plait_value *value, st
     }
 }
 
-static void put_bytearray(struct plait__text *text, const char *bytes, size_t size)
-{
-    plait__put(text, "bytearray(");
-    plait__put_bytes_repr(text, bytes, size);
-    plait__put(text, ")");
-}
-
 static void put_leaf(struct plait__text *text, const plait_value *value)
 {
     size_t size = 0;
@@ -114,7 +107,7 @@ static void put_leaf(struct plait__text *text, const plait_value *value)
     case PLAIT_FLOAT: plait__put_float(text, value->as.real); break;
     case PLAIT_STRING: plait__put_str_repr(text, bytes, size); break;
     case PLAIT_BYTES: plait__put_bytes_repr(text, bytes, size); break;
-    case PLAIT_BYTEARRAY: put_bytearray(text, bytes, size); break;
+    case PLAIT_BYTEARRAY: plait__put_bytearray_repr(text, bytes, size); break;
     default:
         plait__put(text, "<");
         plait__put(text, value->as.global.name);
@@ -163,7 +156,6 @@ static char *make_text(const plait_value *value, bool as_str)
 /* The same text stays where it is, so that an earlier result is good until there is another one. */
 static const char *keep_text(char **kept, char *made)
 {
-    if (!made) return "<out of memory>";
     if (*kept && strcmp(*kept, made) == 0) {
         free(made);
         return *kept;
@@ -178,11 +170,14 @@ static const char *text_of(const plait_value *value, bool as_str)
     plait_value *keeper = (plait_value *)(uintptr_t)value;
     const int saved = errno;
     plait__keep_detail(&detail);
-    char **kept = as_str ? &value->as.object->str : &keeper->text;
-    const char *text = keep_text(kept, make_text(value, as_str));
+    char *made = make_text(value, as_str);
+    if (!made) {
+        plait__no_memory();
+        return "<out of memory>";
+    }
     plait__restore_detail(&detail);
     errno = saved;
-    return text;
+    return keep_text(as_str ? &value->as.object->str : &keeper->text, made);
 }
 
 const char *plait_repr(const plait_value *value)

@@ -182,6 +182,16 @@ void plait__put_bytes_repr(struct plait__text *text, const void *bytes, size_t s
     plait__put_bytes(text, &quote, 1);
 }
 
+/* Python's own way: there a ' is escaped, whichever quotes are around it. */
+void plait__put_bytearray_repr(struct plait__text *text, const void *bytes, size_t size)
+{
+    const unsigned char *at = bytes;
+    const char quote = quote_for(size && memchr(bytes, '\'', size), size && memchr(bytes, '"', size));
+    plait__put_formatted(text, "bytearray(b%c", quote);
+    for (size_t i = 0; i < size; i++) put_escaped(text, at[i], '\'');
+    plait__put_formatted(text, "%c)", quote);
+}
+
 static void put_utf8(struct plait__text *text, uint32_t point)
 {
     char bytes[4];

@@ -22,8 +22,9 @@ void plait__put_formatted(struct plait__text *text, const char *format, ...) __a
 /* 0.1, 1e+16, inf: the shortest that reads back as the same double. */
 void plait__put_float(struct plait__text *text, double value);
 
-/* b'...' */
+/* b'...' and bytearray(b'...') */
 void plait__put_bytes_repr(struct plait__text *text, const void *bytes, size_t size);
+void plait__put_bytearray_repr(struct plait__text *text, const void *bytes, size_t size);
 
 bool plait__is_utf8(const char *string, size_t size);
 

@@ -132,7 +132,7 @@ static void odd_arrays_are_errors(void **state)
     plait_value *odd[] = { sent("i", 99, "", 0), sent("i", 8, "abc", 3), sent("ii", 8, "", 0), sent("i", 16, "12345678", 8), sent("?", 1, "", 0),
                            call("array.array", plait_tuple(2, plait_string("h"), plait_list(1, plait_int(70000)))),
                            call("array.array", plait_tuple(2, plait_string("h"), plait_list(1, plait_string("x")))),
-                           call("array.array", plait_tuple(2, plait_string("h"), plait_int(3))), call("array.array", NULL),
+                           call("array.array", plait_tuple(2, plait_string("h"), plait_int(3))), call("array.array", plait_tuple(0)),
                            call("array._array_reconstructor", plait_tuple(1, plait_int(3))) };
     for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
         size_t n;
@@ -148,12 +148,12 @@ static void odd_arrays_are_errors(void **state)
 static void exceptions(void **state)
 {
     must_print(call("builtins.KeyError", plait_tuple(1, plait_string("x"))), "KeyError('x')");
-    must_print(call("builtins.ValueError", NULL), "ValueError()");
+    must_print(call("builtins.ValueError", plait_tuple(0)), "ValueError()");
     must_print(call("builtins.StopIteration", plait_tuple(2, plait_int(1), plait_int(2))), "StopIteration(1, 2)");
     must_str(call("builtins.KeyError", plait_tuple(1, plait_string("x"))), "'x'");
     must_str(call("builtins.ValueError", plait_tuple(1, plait_string("bad news"))), "bad news");
     must_str(call("builtins.ValueError", plait_tuple(2, plait_string("a"), plait_int(1))), "('a', 1)");
-    must_str(call("builtins.ValueError", NULL), "");
+    must_str(call("builtins.ValueError", plait_tuple(0)), "");
     must_str(call("builtins.OSError", plait_tuple(2, plait_int(2), plait_string("No such file"))), "[Errno 2] No such file");
     must_str(call("builtins.FileNotFoundError", plait_tuple(3, plait_int(2), plait_string("No such file"), plait_string("f"))),
              "[Errno 2] No such file: 'f'");
@@ -175,7 +175,7 @@ static void complex_numbers(void **state)
     must_be_complex(-0.0, 1, "(-0+1j)");
     must_be_complex(1e16, -0.0, "(1e+16-0j)");
     must_be_complex((double)NAN, (double)INFINITY, "(nan+infj)");
-    must_print(call("builtins.complex", NULL), "<builtins.complex object>");
+    must_print(call("builtins.complex", plait_tuple(0)), "<builtins.complex object>");
 }
 
 static const struct CMUnitTest tests[] = {

@@ -34,7 +34,7 @@ static void an_object_is_a_class_and_a_state(void **state)
 
 static void attributes_come_into_being(void **state)
 {
-    plait_value *object = plait_object("__main__.Task", NULL);
+    plait_value *object = plait_object("__main__.Task", plait_none());
     assert_fails(plait_object_state(object), ENOENT);
     assert_fails(plait_object_get(object, "a"), ENOENT);
     assert_int_equal(plait_object_set(object, "a", plait_int(1)), 0);
@@ -89,9 +89,12 @@ static void what_is_wrong_is_said(void **state)
 
 static void no_object_holds_itself(void **state)
 {
-    plait_value *object = plait_object("a.B", NULL);
+    plait_value *object = plait_object("a.B", plait_none());
     assert_int_equal(plait_object_set(object, "self", plait_value_ref(object)), -ELOOP);
     assert_int_equal(plait_object_set(object, "self", plait_list(1, plait_value_ref(object))), -ELOOP);
+    assert_fails(plait_object_state(object), ENOENT);      /* what failed left nothing */
+    assert_int_equal(plait_object_set(object, "a", plait_int(1)), 0);
+    assert_int_equal(plait_object_set(object, "self", plait_value_ref(object)), -ELOOP);
     assert_int_equal(plait_dict_set_string(plait_object_state(object), "self", plait_value_ref(object)), -ELOOP);
     assert_refs(object, 1);
     plait_value_free(object);
@@ -100,7 +103,7 @@ static void no_object_holds_itself(void **state)
 /* What Python's pickle does to objects that are lists or dicts, too. */
 static void items_and_pairs(void **state)
 {
-    plait_value *object = plait_object_of_call("collections.deque", NULL), *copy;
+    plait_value *object = plait_object_of_call("collections.deque", plait_tuple(0)), *copy;
     assert_int_equal(plait__object_push(object, plait_int(1)), 0);
     assert_int_equal(plait__object_push(object, plait_list(0)), 0);
     assert_int_equal(plait__object_push(object, plait_list(1, plait_value_ref(object))), -ELOOP);
@@ -239,7 +242,7 @@ static void objects_that_came_are_decoded(void **state)
     assert_fails(plait_instance_get(object, &point_class), EINVAL);            /* decode's own */
     plait_value_free(object);
     assert_int_equal(released, 0);
-    object = plait_object("__main__.Other", NULL);
+    object = plait_object("__main__.Other", plait_none());
     assert_fails(plait_instance_get(object, &point_class), EINVAL);
     assert_fails(plait_instance_get(NULL, &point_class), EINVAL);
     assert_fails(plait_instance_get(object, NULL), EINVAL);

@@ -31,7 +31,7 @@ static void each_type_has_its_name_and_truth(void **state)
         { plait_set(0), PLAIT_SET, "set", 0, 0 },
         { plait_frozenset(2, plait_int(1), plait_float(1)), PLAIT_FROZENSET, "frozenset", 1, 1 },
         { plait_global("builtins.list"), PLAIT_GLOBAL, "global", 1, -EINVAL },
-        { plait_object("__main__.Task", NULL), PLAIT_OBJECT, "__main__.Task", 1, -EINVAL },
+        { plait_object("__main__.Task", plait_none()), PLAIT_OBJECT, "__main__.Task", 1, -EINVAL },
         { plait_range(0, 10, 3), PLAIT_OBJECT, "range", 1, 4 },
         { plait_range(0, 0, 3), PLAIT_OBJECT, "range", 0, 0 },
     };
