@@ -33,7 +33,7 @@
     X(ENOTSTARTED, -4108, "the process was not started")                                                             \
     X(ENOFUNCTION, -4109, "the function is not to be found in the other process")                                    \
     X(EDAEMON,     -4110, "daemonic processes are not allowed to have children")                                     \
-    X(EBROKEN,     -4111, "the barrier is broken")                                                                   \
+    X(EBROKEN,     -4111, "the barrier or the connection is broken")                                                 \
     X(ENOTOWNER,   -4112, "the calling thread does not hold it")
 
 enum {

@@ -38,6 +38,7 @@ enum plait_wait_kind {
     PLAIT_WAIT_PROCESS,        /* plait_process: it has ended (of a child of this process, or the parent) */
     PLAIT_WAIT_EVENT,          /* plait_event: it is set */
     PLAIT_WAIT_SEMAPHORE,      /* plait_semaphore of any kind: there is a permit */
+    PLAIT_WAIT_CONNECTION,     /* plait_connection: there is something to receive, as plait_connection_poll says */
     PLAIT_WAIT_THREAD = PLAIT_WAIT_PROCESS                  /* plait_thread: its function has returned, or was left */
 };
 

@@ -11,6 +11,7 @@ long plait__test_backup_interval;
 long plait__test_short_sleep;
 long plait__test_round;
 bool plait__test_never_spin;
+unsigned plait__test_short_frames;
 const char *plait__test_root;
 
 #define NOT_READ_YET (1u << 31)

@@ -60,6 +60,9 @@ extern long plait__test_short_sleep;
 /* When not 0: nanoseconds between the rounds of those who sleep where no death ends the sleep, instead of 5 to 100 ms. */
 extern long plait__test_round;
 
+/* When not 0: the longest message with a short header on a connection, instead of 2 GiB - 1. */
+extern unsigned plait__test_short_frames;
+
 /* When not NULL: a folder in place of /, for the files by which the kernel tells of itself (base/file.h). */
 extern const char *plait__test_root;
 
@@ -75,6 +78,7 @@ extern bool plait__test_never_spin;
 #define plait__test_short_sleep 0L
 #define plait__test_round 0L
 #define plait__test_never_spin false
+#define plait__test_short_frames 0u
 
 #endif
 #endif

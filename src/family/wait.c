@@ -264,6 +264,16 @@ static void publish(struct plait__slot *slot, const struct plait__wait *wait, pl
     atomic_store(&slot->waiting, word);
 }
 
+void plait__announce(const struct plait__wait *wait, plait__word *word)
+{
+    publish(plait__slot(plait__self.slot), wait, word, 0);
+}
+
+void plait__announce_end(void)
+{
+    atomic_store_explicit(&plait__slot(plait__self.slot)->waiting, NULL, memory_order_release);
+}
+
 static void woken(struct plait__wait *wait, struct plait__slot *slot)
 {
     atomic_store_explicit(&slot->waiting, NULL, memory_order_release);

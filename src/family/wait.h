@@ -29,10 +29,10 @@
  * in its low 16 bits. */
 enum plait__waits_for {
     PLAIT__FOR_SOMETHING,                                  /* of plait's own */
-    PLAIT__FOR_LOCK, PLAIT__FOR_RLOCK, PLAIT__FOR_RWLOCK_READ, PLAIT__FOR_RWLOCK_WRITE,
+    PLAIT__FOR_LOCK, PLAIT__FOR_RLOCK, PLAIT__FOR_RWLOCK_READ, PLAIT__FOR_RWLOCK_WRITE, PLAIT__FOR_CONNECTION,
     PLAIT__FOR_OTHERS,                                     /* from here on: anybody may end the wait */
     PLAIT__FOR_SEMAPHORE = PLAIT__FOR_OTHERS, PLAIT__FOR_CONDITION, PLAIT__FOR_EVENT, PLAIT__FOR_BARRIER, PLAIT__FOR_QUEUE,
-    PLAIT__FOR_POOL, PLAIT__FOR_TASK, PLAIT__FOR_END, PLAIT__FOR_ANY,
+    PLAIT__FOR_POOL, PLAIT__FOR_TASK, PLAIT__FOR_END, PLAIT__FOR_NAME, PLAIT__FOR_MESSAGE, PLAIT__FOR_ANY,
     PLAIT__FOR_COUNT
 };
 
@@ -106,6 +106,11 @@ static inline int plait__wait(struct plait__wait *wait, plait__word *word, uint3
 {
     return plait__spin(wait) ? 0 : plait__park(wait, word, expected, owner);
 }
+
+/* From now on the caller, a member, waits for descriptors; until plait__announce_end.  For whoever asks why nothing goes on.  word:
+ * any of the object, on which nobody sleeps. */
+void plait__announce(const struct plait__wait *wait, plait__word *word);
+void plait__announce_end(void);
 
 /* From now on the caller waits, by whatever means, for the end of this thread (a process's first has its pid); 0: no more.  For
  * whoever asks why nothing goes on; nobody else goes by it. */

@@ -7,4 +7,7 @@
 /* A queue, for a message; for room. */
 extern const struct plait__waitable plait__queue_waitable, plait__room_waitable;
 
+/* An end of a pipe, for something to receive. */
+extern const struct plait__waitable plait__connection_waitable;
+
 #endif

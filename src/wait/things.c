@@ -14,6 +14,7 @@ static const struct plait__waitable *const kinds[] = {
     [PLAIT_WAIT_PROCESS] = &plait__process_waitable,
     [PLAIT_WAIT_EVENT] = &plait__event_waitable,
     [PLAIT_WAIT_SEMAPHORE] = &plait__semaphore_waitable,
+    [PLAIT_WAIT_CONNECTION] = &plait__connection_waitable,
 };
 #define KINDS (sizeof kinds / sizeof kinds[0])
 

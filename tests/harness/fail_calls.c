@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -49,6 +50,14 @@ const struct fail_call fail_calls[FAIL_KINDS] = {
     [FAIL_SOCKETPAIR] = { "socketpair", { EMFILE, ENFILE, ENOMEM } },
     [FAIL_SENDMSG] = { "sendmsg", { EINTR, ENOMEM, ENOBUFS } },
     [FAIL_RECV] = { "recv", { EINTR } },
+    [FAIL_SOCKET] = { "socket", { EMFILE, ENFILE, ENOMEM, ENOBUFS } },
+    [FAIL_CONNECT] = { "connect", { EINTR, ENOMEM, EPERM } },
+    [FAIL_BIND] = { "bind", { ENOMEM, EADDRINUSE, EACCES, EROFS } },
+    [FAIL_LISTEN] = { "listen", { EINVAL } },
+    [FAIL_ACCEPT] = { "accept4", { EINTR, EMFILE, ENFILE, ENOMEM } },
+    [FAIL_SOCKOPT] = { "getsockopt", { ENOPROTOOPT, EMFILE, ENOMEM } },
+    [FAIL_RECVMSG] = { "recvmsg", { EINTR, ENOMEM } },
+    [FAIL_FLOCK] = { "flock", { EWOULDBLOCK, ENOLCK } },
     [FAIL_SHM_OPEN] = { "shm_open", { EMFILE, ENFILE, EACCES, ENOMEM, ENOSPC } },
     [FAIL_LINK] = { "linkat", { ENOENT, EPERM, EEXIST, ENOSPC } },
     [FAIL_FALLOCATE] = { "fallocate", { ENOSPC, ENOMEM, EINTR, EOPNOTSUPP } },
@@ -249,6 +258,46 @@ REPLACE(ssize_t, sendmsg, "sendmsg", (int fd, const struct msghdr *message, int 
 REPLACE(ssize_t, recv, "recv", (int fd, void *data, size_t size, int flags))
 {
     return fails(FAIL_RECV) ? -1 : real_recv(fd, data, size, flags);
+}
+
+REPLACE(int, socket, "socket", (int domain, int type, int protocol))
+{
+    return fails(FAIL_SOCKET) ? -1 : real_socket(domain, type, protocol);
+}
+
+REPLACE(int, connect, "connect", (int fd, const struct sockaddr *address, socklen_t size))
+{
+    return fails(FAIL_CONNECT) ? -1 : real_connect(fd, address, size);
+}
+
+REPLACE(int, bind, "bind", (int fd, const struct sockaddr *address, socklen_t size))
+{
+    return fails(FAIL_BIND) ? -1 : real_bind(fd, address, size);
+}
+
+REPLACE(int, listen, "listen", (int fd, int backlog))
+{
+    return fails(FAIL_LISTEN) ? -1 : real_listen(fd, backlog);
+}
+
+REPLACE(int, accept4, "accept4", (int fd, struct sockaddr *address, socklen_t *size, int flags))
+{
+    return fails(FAIL_ACCEPT) ? -1 : real_accept4(fd, address, size, flags);
+}
+
+REPLACE(int, getsockopt, "getsockopt", (int fd, int level, int option, void *value, socklen_t *size))
+{
+    return fails(FAIL_SOCKOPT) ? -1 : real_getsockopt(fd, level, option, value, size);
+}
+
+REPLACE(ssize_t, recvmsg, "recvmsg", (int fd, struct msghdr *message, int flags))
+{
+    return fails(FAIL_RECVMSG) ? -1 : real_recvmsg(fd, message, flags);
+}
+
+REPLACE(int, flock, "flock", (int fd, int operation))
+{
+    return fails(FAIL_FLOCK) ? -1 : real_flock(fd, operation);
 }
 
 REPLACE(int, shm_open, "shm_open", (const char *of, int flags, mode_t mode))

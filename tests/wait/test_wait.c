@@ -15,11 +15,12 @@
 #include "family/roster.h"
 #include "family/wait.h"
 
-enum { QUEUE, ROOM, EVENT, SEMAPHORE, BOUNDED, OWNED, STACK, LEASES, FD, SOCKET, KINDS };
+enum { QUEUE, ROOM, EVENT, SEMAPHORE, BOUNDED, OWNED, STACK, LEASES, CONNECTION, FD, SOCKET, KINDS };
 
 static plait_queue *queue, *full, *stack, *leases;
 static plait_event *event;
 static plait_semaphore *semaphore, *bounded, *owned;
+static plait_connection *ends[2];
 static int pipe_ends[2], pair[2];
 static plait_waitable things[KINDS];
 
@@ -36,6 +37,7 @@ static int set_up(void **state)
     if (!queue || !full || !stack || !leases || !event || !semaphore || !bounded || !owned) return -1;
     if (plait_queue_put(full, "x", 1, PLAIT_NOW) || plait_semaphore_acquire(bounded, PLAIT_NOW)) return -1;
     if (plait_semaphore_acquire(owned, PLAIT_NOW) || plait_semaphore_acquire(owned, PLAIT_NOW)) return -1;
+    if (plait_pipe(1, ends)) return -1;
     if (pipe2(pipe_ends, O_CLOEXEC) || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair)) return -1;
     const plait_waitable all[KINDS] = {
         [QUEUE] = { PLAIT_WAIT_QUEUE, queue },
@@ -46,6 +48,7 @@ static int set_up(void **state)
         [OWNED] = { PLAIT_WAIT_SEMAPHORE, owned },
         [STACK] = { PLAIT_WAIT_QUEUE, stack },
         [LEASES] = { PLAIT_WAIT_QUEUE, leases },
+        [CONNECTION] = { PLAIT_WAIT_CONNECTION, ends[0] },
         [FD] = { PLAIT_WAIT_FD, .fd = pipe_ends[0] },
         [SOCKET] = { PLAIT_WAIT_FD, .fd = pair[0], .events = POLLIN | POLLRDHUP },
     };
@@ -58,7 +61,7 @@ static int tear_down(void **state)
     for (int i = 0; i < 2; i++) close(pipe_ends[i]), close(pair[i]);
     int error = plait_queue_free(queue) | plait_queue_free(full) | plait_queue_free(stack) | plait_queue_free(leases);
     error |= plait_semaphore_free(semaphore) | plait_semaphore_free(bounded) | plait_semaphore_free(owned);
-    error |= plait_event_free(event);
+    error |= plait_event_free(event) | plait_connection_free(ends[0]) | plait_connection_free(ends[1]);
     plait_leave();
     return error;
 }
@@ -76,6 +79,7 @@ static void make_ready(int which)
     case OWNED: CHECK(plait_semaphore_release(owned) == 0); break;
     case STACK: CHECK(plait_queue_put(stack, "x", 1, PLAIT_NOW) == 0); break;
     case LEASES: CHECK(plait_queue_put(leases, "x", 1, PLAIT_NOW) == 0); break;
+    case CONNECTION: CHECK(plait_connection_send_bytes(ends[1], "x", 1, PLAIT_NOW) == 0); break;
     case FD: CHECK(write(pipe_ends[1], "x", 1) == 1); break;
     case SOCKET: CHECK(write(pair[1], "x", 1) == 1); break;
     }
@@ -93,6 +97,7 @@ static void take(int which)
     case OWNED: CHECK(plait_semaphore_acquire(owned, PLAIT_NOW) == 0); break;
     case STACK: CHECK(plait_queue_get(stack, &byte, 1, PLAIT_NOW) == 1); break;
     case LEASES: CHECK(plait_queue_get(leases, &byte, 1, PLAIT_NOW) == 1); break;
+    case CONNECTION: CHECK(plait_connection_recv_bytes(ends[0], &byte, 1, PLAIT_NOW) == 1); break;
     case FD: CHECK(read(pipe_ends[0], &byte, 1) == 1); break;
     case SOCKET: CHECK(read(pair[0], &byte, 1) == 1); break;
     }
@@ -108,7 +113,7 @@ static void check_only(const plait_waitable *all, int count, int which)
 static void nothing_is_ready(void **state)
 {
     assert_int_equal(plait_wait(things, KINDS, PLAIT_NOW), -ETIMEDOUT);
-    assert_string_equal(plait_error_detail(), "none of the 10 things is ready");
+    assert_string_equal(plait_error_detail(), "none of the 11 things is ready");
     assert_int_equal(plait_wait(things, KINDS, plait_after(0.02)), -ETIMEDOUT);
     check_only(things, KINDS, -1);
     for (int i = 0; i < KINDS; i++) assert_int_equal(plait_wait(&things[i], 1, PLAIT_NOW), -ETIMEDOUT);
@@ -146,10 +151,10 @@ static void many_things(void **state)
 {
     enum { MANY = 500 };
     static plait_waitable many[MANY];
-    for (int i = 0; i < MANY; i++) many[i] = things[i % FD];
+    for (int i = 0; i < MANY; i++) many[i] = things[i % CONNECTION];
     assert_int_equal(plait_wait(many, MANY, plait_after(0.02)), -ETIMEDOUT);
     make_ready(EVENT);
-    assert_int_equal(plait_wait(many, MANY, PLAIT_FOREVER), MANY / FD + (MANY % FD > EVENT));
+    assert_int_equal(plait_wait(many, MANY, PLAIT_FOREVER), MANY / CONNECTION + (MANY % CONNECTION > EVENT));
     take(EVENT);
 }
 
@@ -217,7 +222,7 @@ static void without_a_descriptor_it_says_so(void **state)
     const int refused = plait_wait(things, KINDS, PLAIT_FOREVER);
     const bool says = strstr(plait_error_detail(), "socket") != NULL;
     plait_watch *watch = plait_watch_new(things, KINDS);
-    const int why = errno, few = plait_wait(things, FD, plait_after(0.01));
+    const int why = errno, few = plait_wait(things, CONNECTION, plait_after(0.01));
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
     assert_int_equal(refused, -EMFILE);
     assert_true(says && !watch && why == EMFILE);
@@ -262,8 +267,8 @@ static void a_sleeper_is_woken_by_each(void **state)
 static void a_sleeper_on_words_is_woken_by_each(void **state)
 {
     for (int round = 0; round < 5; round++)
-        for (int i = 0; i < FD; i++)
-            if (i != OWNED) sleep_and_wake(things, FD, i, i);
+        for (int i = 0; i < CONNECTION; i++)
+            if (i != OWNED) sleep_and_wake(things, CONNECTION, i, i);
 }
 
 static void a_sleeper_on_all_is_woken_by_each(void **state)
