@@ -286,7 +286,7 @@ int plait__object_push(plait_value *object, plait_value *item);
 int plait__object_put(plait_value *object, plait_value *key, plait_value *value);
 int plait__object_build(plait_value *object, plait_value *state);
 
-/* The state that travels: of an instance its struct encoded, otherwise the state, or NULL (and 0) if there is none.  The caller's. */
+/* The state that travels, the caller's: of an instance its struct encoded, otherwise the state; NULL (and 0) if there is none. */
 int plait__object_state_now(const plait_value *object, plait_value **state);
 
 /* NULL: no such class is registered. */

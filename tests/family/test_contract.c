@@ -8,6 +8,7 @@
 #include "contract_process.h"
 #include "contract_sync.h"
 #include "contract_shared.h"
+#include "contract_value.h"
 #include "guest.h"
 #include "host.h"
 #include "symbols.h"
@@ -77,7 +78,8 @@ enum { ANY_TIME = 1 };                                     /* it needs no object
     PROCESS_FUNCTIONS(X)                                                                              \
     JOIN_FUNCTIONS(X)                                                                                 \
     POOL_FUNCTIONS(X)                                                                                 \
-    VALUE_FUNCTIONS(X)
+    VALUE_FUNCTIONS(X)                                                                                \
+    VALUES_FUNCTIONS(X)
 
 #define DEFINE(function, when, ...) static void call_##function(void) { __VA_ARGS__; }
 FUNCTIONS(DEFINE)
