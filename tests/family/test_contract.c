@@ -4,6 +4,7 @@
 #include "contract_join.h"
 #include "contract_log.h"
 #include "contract_message.h"
+#include "contract_pickle.h"
 #include "contract_pool.h"
 #include "contract_process.h"
 #include "contract_sync.h"
@@ -75,6 +76,7 @@ enum { ANY_TIME = 1 };                                     /* it needs no object
     LOG_FUNCTIONS(X)                                                                                  \
     SYNC_FUNCTIONS(X)                                                                                 \
     MESSAGE_FUNCTIONS(X)                                                                              \
+    PICKLE_FUNCTIONS(X)                                                                               \
     PROCESS_FUNCTIONS(X)                                                                              \
     JOIN_FUNCTIONS(X)                                                                                 \
     POOL_FUNCTIONS(X)                                                                                 \
