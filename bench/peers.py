@@ -6,6 +6,7 @@ import multiprocessing as mp
 import multiprocessing.connection
 import multiprocessing.heap
 import os
+import pickle
 import re
 import signal
 import sys
@@ -300,6 +301,21 @@ def wordcount():
     return size / (time.monotonic() - begin) / 1e6
 
 
+SMALL = [42, None, "hello"]
+
+
+def seconds_each(call, argument, n):
+    """Of a loop in this process; what it makes goes in it, too."""
+    begin = time.perf_counter()
+    for _ in range(n):
+        call(argument)
+    return (time.perf_counter() - begin) / n
+
+
+def large():
+    return {"key%d" % i: i for i in range(10000)}
+
+
 def overhead(ns_each):
     return ns_each * 2 / 1e3 - 50
 
@@ -340,6 +356,10 @@ BENCHES = [
     ("pool-map-trivial-chunk1", "python-executor", "ns", lambda: executor_map(add_one, 3000, 1)),
     ("pool-map-trivial-auto", "python", "ns", lambda: pool_map(add_one, 500000, None)),
     ("wordcount", "python", "MB/s", wordcount),
+    ("value-encode-small", "python", "ns", lambda: seconds_each(pickle.dumps, SMALL, 500000) * 1e9),
+    ("value-decode-small", "python", "ns", lambda: seconds_each(pickle.loads, pickle.dumps(SMALL), 500000) * 1e9),
+    ("value-encode-dict", "python", "us", lambda: seconds_each(pickle.dumps, large(), 100) * 1e6),
+    ("value-decode-dict", "python", "us", lambda: seconds_each(pickle.loads, pickle.dumps(large()), 100) * 1e6),
     ("pool-map-50us", "python", "us", lambda: overhead(pool_map(work_50us, 4000, 1))),
 ]
 
