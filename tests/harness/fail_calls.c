@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -18,6 +19,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 
 #include "arena/heap.h"
 
@@ -58,6 +60,11 @@ const struct fail_call fail_calls[FAIL_KINDS] = {
     [FAIL_SOCKOPT] = { "getsockopt", { ENOPROTOOPT, EMFILE, ENOMEM } },
     [FAIL_RECVMSG] = { "recvmsg", { EINTR, ENOMEM } },
     [FAIL_FLOCK] = { "flock", { EWOULDBLOCK, ENOLCK } },
+    [FAIL_NAME] = { "getsockname", { ENOBUFS } },
+    [FAIL_SENDTO] = { "sendto", { EAGAIN, ECONNREFUSED, ENOMEM, EPERM } },
+    [FAIL_EPOLL] = { "epoll_create1", { EMFILE, ENFILE, ENOMEM } },
+    [FAIL_EPOLL_CTL] = { "epoll_ctl", { ENOMEM, ENOSPC } },
+    [FAIL_TIMER] = { "timerfd_create", { EMFILE, ENFILE, ENOMEM, ENODEV } },
     [FAIL_SHM_OPEN] = { "shm_open", { EMFILE, ENFILE, EACCES, ENOMEM, ENOSPC } },
     [FAIL_LINK] = { "linkat", { ENOENT, EPERM, EEXIST, ENOSPC } },
     [FAIL_FALLOCATE] = { "fallocate", { ENOSPC, ENOMEM, EINTR, EOPNOTSUPP } },
@@ -263,6 +270,31 @@ REPLACE(ssize_t, recv, "recv", (int fd, void *data, size_t size, int flags))
 REPLACE(int, socket, "socket", (int domain, int type, int protocol))
 {
     return fails(FAIL_SOCKET) ? -1 : real_socket(domain, type, protocol);
+}
+
+REPLACE(int, getsockname, "getsockname", (int fd, struct sockaddr *address, socklen_t *size))
+{
+    return fails(FAIL_NAME) ? -1 : real_getsockname(fd, address, size);
+}
+
+REPLACE(ssize_t, sendto, "sendto", (int fd, const void *data, size_t size, int flags, const struct sockaddr *to, socklen_t length))
+{
+    return fails(FAIL_SENDTO) ? -1 : real_sendto(fd, data, size, flags, to, length);
+}
+
+REPLACE(int, epoll_create1, "epoll_create1", (int flags))
+{
+    return fails(FAIL_EPOLL) ? -1 : real_epoll_create1(flags);
+}
+
+REPLACE(int, epoll_ctl, "epoll_ctl", (int epoll, int operation, int fd, struct epoll_event *event))
+{
+    return fails(FAIL_EPOLL_CTL) ? -1 : real_epoll_ctl(epoll, operation, fd, event);
+}
+
+REPLACE(int, timerfd_create, "timerfd_create", (int clock, int flags))
+{
+    return fails(FAIL_TIMER) ? -1 : real_timerfd_create(clock, flags);
 }
 
 REPLACE(int, connect, "connect", (int fd, const struct sockaddr *address, socklen_t size))
