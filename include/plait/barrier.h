@@ -51,7 +51,8 @@ PLAIT_BEGIN
  * 3.11 takes, are none.) */
 PLAIT_API plait_barrier *plait_barrier_new(int parties, const plait_barrier_options *options);
 
-/* Free it; nobody may use it any more.  NULL is fine.  0, or -EINVAL when it is no barrier (or was freed). */
+/* Free it; nobody may use it any more: not only one, but all parties must have returned from their wait.  NULL is fine.  0, or
+ * -EINVAL when it is no barrier (or was freed). */
 PLAIT_API int plait_barrier_free(plait_barrier *barrier);
 
 /* Come to the barrier, and wait until all parties have.

@@ -37,7 +37,8 @@ PLAIT_BEGIN
  * PLAIT_ETOOMANY. */
 PLAIT_API plait_rwlock *plait_rwlock_new(const plait_rwlock_options *options);
 
-/* Free it; the caller must know that nobody uses it any more.  NULL is fine.  0, or -EINVAL when it is none (or was freed). */
+/* Free it; the caller must know that nobody uses it any more: not only that nobody has it, but that all releases of readers have
+ * returned.  NULL is fine.  0, or -EINVAL when it is none (or was freed). */
 PLAIT_API int plait_rwlock_free(plait_rwlock *lock);
 
 /* Acquire it to read, together with others, waiting until the deadline.  A thread that reads may do so again, up to 32,768 times

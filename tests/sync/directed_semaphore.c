@@ -1,5 +1,5 @@
-/* What no random test finds: somebody falls asleep between a wake that finds nobody and the flag's clearing; a death between the
- * last look and the sleep; many lives of a holder's slot. */
+/* What no random test finds: somebody falls asleep between a wake that finds nobody and the flag's clearing; releases while the one
+ * who is to pass the wake on is held; a death between the last look and the sleep; many lives of a holder's slot. */
 #include "hold.h"
 #include "member.h"
 
@@ -263,6 +263,45 @@ static void the_permits_of_one_that_leaves_are_for_all(void **state)
     member_all_leave();
 }
 
+/* ---- a plain one: who is woken passes it on ---- */
+
+static plait_semaphore *plain;
+
+static int take_one(void)
+{
+    CHECK(plait_semaphore_acquire(plain, PLAIT_FOREVER) == 0);
+    return 0;
+}
+
+static int take_one_and_be_held(void)
+{
+    hold_at(PLAIT__POINT_GONE, 1);
+    return take_one();
+}
+
+/* Three sleep, and the word knows of one only: so the first clears the flag, and the two permits that come then wake nobody.  The
+ * first wakes the second, and that one the third. */
+static void who_is_woken_without_the_flag_wakes_the_next(void **state)
+{
+    struct member takers[3];
+    test_family();
+    set_up(1);
+    plain = plait_semaphore_new(0);
+    for (int i = 0; i < 3; i++) {
+        takers[i] = member_start(i ? take_one : take_one_and_be_held);
+        member_until_sleeps(&takers[i]);
+    }
+    plain->word = 1 | UINT64_C(1) << 40;
+    MUST(plait_semaphore_release(plain) == 0);
+    hold_until_there();
+    MUST(plain->word == 0);
+    MUST(plait_semaphore_release_many(plain, 2) == 0);
+    hold_let_go();
+    for (int i = 0; i < 3; i++) MUST(member_wait(&takers[i], "a taker") == 0);
+    member_all_leave();
+    MUST(plait_semaphore_free(plain) == 0);
+}
+
 /* A cycle of a semaphore of one permit and a lock. */
 static plait_lock *lock;
 
@@ -301,6 +340,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(how_a_holder_ended_is_known_after_forty_lives),
     cmocka_unit_test(a_release_wakes_one_after_the_other),
     cmocka_unit_test(the_permits_of_one_that_leaves_are_for_all),
+    cmocka_unit_test(who_is_woken_without_the_flag_wakes_the_next),
     cmocka_unit_test(a_deadlock_is_told),
 };
 
