@@ -18,7 +18,7 @@
  * whatever reason, and finds a permit unless another was quicker.
  *   S is cleared by acquirers only, in the swap that takes the permit (or gives up).  From then on releases wake nobody; but who
  * has cleared it wakes one, and who has slept and goes when S is not set wakes one, too: it may be that one.  So as long as
- * somebody sleeps without S, somebody is awake who was woken last: it finds a permit, and wakes the next, or finds none, and sets S.
+ * somebody sleeps without S, somebody is awake who was woken last: it finds a permit and wakes the next, or finds none and sets S.
  *   Who has cleared S for nothing has woken one for nothing.  Therefore sleepers are counted, and one of several leaves S as it is.
  * Nothing but that goes by their number, so it does no harm that it is wrong after somebody was killed, or was quick: who takes
  * a permit without having slept sets it to 0.  (models/permits.pml)
@@ -40,6 +40,7 @@
 #include "family/wait.h"
 #include "sync/asleep.h"
 #include "sync/owned_semaphore.h"
+#include "sync/owner.h"
 
 #define SLEEPERS UINT64_C(1)
 #define ONE UINT64_C(2)                                    /* of the value */
@@ -134,8 +135,10 @@ int plait__semaphore_acquire_slowly(plait_semaphore *semaphore, plait_deadline d
     if (!plait__is_placed(semaphore)) return not_a_semaphore(semaphore);
     int result = plait__member();
     if (result) return result;
+    plait__may_be_woken();
     if (semaphore->kind) result = plait__owned_semaphore_acquire(plait__owned_of(semaphore), deadline);
     else result = acquire_slowly(semaphore, deadline);
+    plait__no_more_woken();
     if (result >= 0) plait__tsan_acquire(word_of(semaphore));
     return result;
 }

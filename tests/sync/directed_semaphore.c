@@ -302,6 +302,51 @@ static void who_is_woken_without_the_flag_wakes_the_next(void **state)
     MUST(plait_semaphore_free(plain) == 0);
 }
 
+/* ---- who is woken and leaves, as exit() does in a signal handler ---- */
+
+static plait_semaphore *wanted;
+
+static void leave_when_woken(enum plait__point point)
+{
+    if (point != PLAIT__POINT_WOKEN || plait_semaphore_get_value(wanted) == 0) return;
+    plait_leave();
+    notes->end = 1;
+    for (;;) pause();
+}
+
+static int wait_and_leave(void)
+{
+    plait__point_hook = leave_when_woken;
+    return plait_semaphore_acquire(wanted, PLAIT_FOREVER);
+}
+
+static int wait_behind(void)
+{
+    CHECK(plait_semaphore_acquire(wanted, PLAIT_FOREVER) == 0);
+    return plait_semaphore_release(wanted);
+}
+
+static void who_leaves_when_it_was_woken_leaves_nobody_asleep(void **state)
+{
+    test_family();
+    plain = plait_semaphore_new(1);
+    for (int is_plain = 0; is_plain < 2; is_plain++) {
+        set_up(1);
+        wanted = is_plain ? plain : semaphore;
+        MUST(plait_semaphore_acquire(wanted, PLAIT_NOW) == 0);
+        struct member leaver = member_start(wait_and_leave);
+        member_until_sleeps(&leaver);
+        struct member waiter = member_start(wait_behind);
+        member_until_sleeps(&waiter);
+        MUST(plait_semaphore_release(wanted) == 0);
+        test_soon(ended, NULL, "who leaves");
+        MUST(member_wait(&waiter, "who slept behind") == 0);
+        member_kill(&leaver);
+        member_all_leave();
+    }
+    MUST(plait_semaphore_free(plain) == 0);
+}
+
 /* A cycle of a semaphore of one permit and a lock. */
 static plait_lock *lock;
 
@@ -341,6 +386,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_release_wakes_one_after_the_other),
     cmocka_unit_test(the_permits_of_one_that_leaves_are_for_all),
     cmocka_unit_test(who_is_woken_without_the_flag_wakes_the_next),
+    cmocka_unit_test(who_leaves_when_it_was_woken_leaves_nobody_asleep),
     cmocka_unit_test(a_deadlock_is_told),
 };
 
