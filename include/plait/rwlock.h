@@ -59,9 +59,13 @@ PLAIT_API PLAIT_MUST_CHECK int plait_rwlock_acquire_write(plait_rwlock *lock, pl
  * PLAIT_ENOARENA, PLAIT_ETOOMANY.  Does not block. */
 PLAIT_API int plait_rwlock_release(plait_rwlock *lock);
 
-/* How many read now (each as often as it does); -1 if somebody writes; -EINVAL, PLAIT_ENOARENA, PLAIT_ETOOMANY.  Only a momentary
- * picture. */
+/* How many read now (each as often as it does), so 0 while somebody writes; -EINVAL, PLAIT_ENOARENA, PLAIT_ETOOMANY.  Only a
+ * momentary picture. */
 PLAIT_API int plait_rwlock_readers(const plait_rwlock *lock);
+
+/* 1 if somebody writes (or has left it so), 0 if not, also while somebody waits to write; -EINVAL, PLAIT_ENOARENA, PLAIT_ETOOMANY.
+ * Only a momentary picture. */
+PLAIT_API int plait_rwlock_has_writer(const plait_rwlock *lock);
 
 PLAIT_END
 #endif

@@ -78,9 +78,10 @@ static void join_and_leave_barrier(void)
     CHECK(plait_barrier_leave(with->barrier) == 0);
 }
 
-static void use_rwlock(int (*acquire)(plait_rwlock *lock, plait_deadline deadline), int readers)
+static void use_rwlock(int (*acquire)(plait_rwlock *lock, plait_deadline deadline), int readers, int writers)
 {
     CHECK(acquire(with->rwlock, PLAIT_NOW) == 0 && plait_rwlock_readers(with->rwlock) == readers);
+    CHECK(plait_rwlock_has_writer(with->rwlock) == writers);
     CHECK(plait_rwlock_release(with->rwlock) == 0);
 }
 
@@ -153,10 +154,11 @@ static void report_deadlocks(void)
     X(plait_barrier_leave, 0, CHECK(plait_barrier_leave(with->barrier) == -ENOENT))                   \
     X(plait_rwlock_new, ANY_TIME, CHECK(plait_rwlock_free(plait_rwlock_new(NULL)) == 0))              \
     X(plait_rwlock_free, ANY_TIME, CHECK(plait_rwlock_free(NULL) == 0))                               \
-    X(plait_rwlock_acquire_read, 0, use_rwlock(plait_rwlock_acquire_read, 1))                         \
-    X(plait_rwlock_acquire_write, 0, use_rwlock(plait_rwlock_acquire_write, -1))                      \
+    X(plait_rwlock_acquire_read, 0, use_rwlock(plait_rwlock_acquire_read, 1, 0))                      \
+    X(plait_rwlock_acquire_write, 0, use_rwlock(plait_rwlock_acquire_write, 0, 1))                    \
     X(plait_rwlock_release, 0, CHECK(plait_rwlock_release(with->rwlock) == PLAIT_EUNLOCKED))          \
     X(plait_rwlock_readers, 0, CHECK(plait_rwlock_readers(with->rwlock) == 0))                        \
+    X(plait_rwlock_has_writer, 0, CHECK(plait_rwlock_has_writer(with->rwlock) == 0))                  \
     X(plait_semaphore_new, ANY_TIME, CHECK(plait_semaphore_free(plait_semaphore_new(3)) == 0))        \
     X(plait_bounded_semaphore_new, ANY_TIME, CHECK(plait_semaphore_free(plait_bounded_semaphore_new(3)) == 0))               \
     X(plait_owned_semaphore_new, ANY_TIME, CHECK(plait_semaphore_free(plait_owned_semaphore_new(3)) == 0))                   \
