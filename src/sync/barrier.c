@@ -403,6 +403,8 @@ plait_barrier *plait_barrier_new(int parties, const plait_barrier_options *optio
     int size = 0;
     if (parties < 1 || parties > (int)PLAIT__MEMBERS_MAX)
         return plait__null(plait__fail(-EINVAL, "%d parties; 1 to %u can meet", parties, PLAIT__MEMBERS_MAX));
+    int error = options ? PLAIT__CHECK_RESERVED(options->reserved, 0) : 0;
+    if (error) return plait__null(error);
     if (options && options->action) size = plait__function_describe((plait__code)options->action, &action);
     if (size < 0) return plait__null(size);
     plait_barrier *barrier = plait_alloc(size_with(parties, size));

@@ -260,6 +260,8 @@ int plait_condition_notify_all(plait_condition *condition)
 
 static int check_options(const plait_condition_options *options, bool is_shared)
 {
+    int error = PLAIT__CHECK_RESERVED(options->reserved, 0);
+    if (error) return error;
     const void *lock = options->lock ? (const void *)options->lock : options->rlock;
     if (options->lock && options->rlock) return plait__fail(-EINVAL, "a condition has one lock, not two");
     if ((uintptr_t)lock % _Alignof(plait_lock)) return plait__misplaced("lock", lock, _Alignof(plait_lock));

@@ -55,8 +55,29 @@ static int is_there(void *unused)
     return 1;
 }
 
+/* No bit of what is kept for later. */
+static void reserved_fields_are_zero(void)
+{
+    plait_condition_options condition = { 0 };
+    plait_barrier_options barrier = { 0 };
+    plait_rwlock_options rwlock = { 0 };
+    for (int i = 0; i < 4; i++) {
+        condition.reserved[i] = barrier.reserved[i] = UINT64_C(1) << 63;
+        CHECK(!plait_condition_new(&condition) && errno == EINVAL);
+        CHECK(plait_condition_init(&with->condition, &condition) == -EINVAL);
+        CHECK(!plait_barrier_new(1, &barrier) && errno == EINVAL);
+        condition.reserved[i] = barrier.reserved[i] = 0;
+    }
+    for (int i = 0; i < 3; i++) {
+        rwlock.reserved[i] = UINT64_C(1) << 63;
+        CHECK(!plait_rwlock_new(&rwlock) && errno == EINVAL);
+        rwlock.reserved[i] = 0;
+    }
+}
+
 static void use_condition(void)
 {
+    reserved_fields_are_zero();
     CHECK(plait_condition_init(&with->condition, NULL) == 0 && plait_condition_acquire(&with->condition, PLAIT_NOW) == 0);
     CHECK(plait_condition_wait(&with->condition, plait_after(0.02)) == -ETIMEDOUT);
     CHECK(plait_condition_wait_for(&with->condition, is_there, NULL, PLAIT_NOW) == 0);
