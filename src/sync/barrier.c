@@ -230,7 +230,9 @@ static int act(const plait_barrier *barrier)
     plait__code function;
     if (!barrier->action_size) return 0;
     int error = plait__function_find(action_of(barrier), barrier->action_size, &function);
-    return error ? error : ((int (*)(void *))function)(barrier->argument);
+    if (error) return error;
+    int result = ((int (*)(void *))function)(barrier->argument);
+    return result <= 0 ? result : plait__fail(PLAIT_EBROKEN, "the action of the barrier returned %d", result);
 }
 
 /* All have come, and only the caller can move on; but meanwhile somebody may die, abort or reset. */
