@@ -247,6 +247,13 @@ static int let_all_go(plait_barrier *barrier, const struct party *me)
     return failed ? failed : outcome(barrier, me);
 }
 
+/* The last to come has a cell, and moves on when its action has ended: only from in there can it come once more. */
+static bool is_in_action(const plait_barrier *barrier, uint32_t generation)
+{
+    uint64_t last = atomic_load(&barrier->cells[barrier->parties - 1]);
+    return has_come(last, generation) && plait__owner_is_me(last);
+}
+
 /* Come in, when there is a place: if all are taken, the last to come is about to move on, and the caller is of the next. */
 static int enter(plait_barrier *barrier, struct party *me, plait_deadline deadline)
 {
@@ -258,6 +265,8 @@ static int enter(plait_barrier *barrier, struct party *me, plait_deadline deadli
         int place = come(barrier, me->generation);
         me->place = (uint32_t)place;
         if (place >= 0 && me->place < barrier->parties) return 0;
+        if (place >= 0 && is_in_action(barrier, me->generation))
+            return plait__fail(-EDEADLK, "the calling thread is in the action of the barrier");
         if (place >= 0 && sleep_until_over(barrier, me->generation, deadline) < 0)
             return plait__fail(-ETIMEDOUT, "all %u parties were at the barrier, and the last of them has not finished its action",
                                barrier->parties);
