@@ -9,7 +9,8 @@
  *         if (lock.readers() != 2) return 1;
  *     }
  *     plait::write_guard writing(lock, std::chrono::seconds(1));
- *     return writing && lock.has_writer() && !writing.owner_died() ? 0 : 1;            // owner_died: check what a killed writer has left
+ *     if (writing.owner_died()) return 2;                         // check what a killed writer has left
+ *     return writing && lock.has_writer() ? 0 : 1;
  * }
  * ```
  */

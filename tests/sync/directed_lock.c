@@ -100,7 +100,7 @@ static void holder_dies_and_its_slot_is_taken_before_the_sleep(void **state)
 
 /* ---- who is woken and leaves ----
  *
- * As exit() does in a signal handler: the wake was for that one only. */
+ * As exit() does in a signal handler: the wake was for that one only.  That it gives its pulse up wakes a bystander. */
 
 static _Atomic int *left;
 
@@ -135,6 +135,8 @@ static void who_leaves_when_it_was_woken_leaves_nobody_asleep(void **state)
     set_up();
     left = test_shared(sizeof *left);
     MUST(plait_lock_acquire(lock, PLAIT_NOW) == 0);
+    struct member bystander = member_bystander();
+    member_until_sleeps(&bystander);
     struct member leaver = member_start(wait_and_leave);
     member_until_sleeps(&leaver);
     struct member waiter = member_start(wait_behind);
@@ -143,6 +145,8 @@ static void who_leaves_when_it_was_woken_leaves_nobody_asleep(void **state)
     test_soon(has_left, NULL, "who leaves");
     MUST(member_wait(&waiter, "who slept behind") == 0);
     member_kill(&leaver);
+    member_kill(&bystander);
+    member_until_repaired(bystander.slot);
     member_all_leave();
 }
 

@@ -302,7 +302,7 @@ static void who_is_woken_without_the_flag_wakes_the_next(void **state)
     MUST(plait_semaphore_free(plain) == 0);
 }
 
-/* ---- who is woken and leaves, as exit() does in a signal handler ---- */
+/* ---- who is woken and leaves, as exit() does in a signal handler; that it gives its pulse up wakes a bystander ---- */
 
 static plait_semaphore *wanted;
 
@@ -334,6 +334,8 @@ static void who_leaves_when_it_was_woken_leaves_nobody_asleep(void **state)
         set_up(1);
         wanted = is_plain ? plain : semaphore;
         MUST(plait_semaphore_acquire(wanted, PLAIT_NOW) == 0);
+        struct member bystander = member_bystander();
+        member_until_sleeps(&bystander);
         struct member leaver = member_start(wait_and_leave);
         member_until_sleeps(&leaver);
         struct member waiter = member_start(wait_behind);
@@ -342,6 +344,8 @@ static void who_leaves_when_it_was_woken_leaves_nobody_asleep(void **state)
         test_soon(ended, NULL, "who leaves");
         MUST(member_wait(&waiter, "who slept behind") == 0);
         member_kill(&leaver);
+        member_kill(&bystander);
+        member_until_repaired(bystander.slot);
         member_all_leave();
     }
     MUST(plait_semaphore_free(plain) == 0);
