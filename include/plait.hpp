@@ -38,7 +38,7 @@
  * This is all of it.  Each part can be included alone, and opens with a program that uses it: error.hpp (outcomes and errors),
  * deadline.hpp, arena.hpp (shared<T>, the memory as a whole), block.hpp (arrays that are handed over without a copy), lock.hpp,
  * rlock.hpp, rwlock.hpp, condition.hpp, semaphore.hpp, event.hpp, barrier.hpp, queue.hpp, message.hpp, lease.hpp, process.hpp
- * (processes, threads, at_exit), pool.hpp (map, map_results, map_reduce, maps in tasks). */
+ * (processes, threads, at_exit), pool.hpp (map, map_results, map_reduce, maps in tasks), join.hpp (doors, names). */
 #ifndef PLAIT_HPP
 #define PLAIT_HPP
 
@@ -62,5 +62,6 @@
 #include <plait/process.hpp>
 #include <plait/task.hpp>
 #include <plait/pool.hpp>
+#include <plait/join.hpp>
 
 #endif
