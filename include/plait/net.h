@@ -74,8 +74,9 @@ PLAIT_BEGIN
 PLAIT_API plait_listener *plait_listener_new(const char *address, const plait_listener_options *options);
 
 /* Wait for somebody to connect, and to prove that it has the key.  The connection is the caller's.
- * Many may be in the middle of their proof at once (64; others wait in the backlog): nobody who connects and is silent, slow, or talks
- * nonsense keeps the others waiting.  Such proofs go on in the calls of accept only.  Several threads may accept at once.
+ * Who is silent, slow, or talks nonsense keeps the others waiting for 10 ms each at most: up to 64 may be in the middle of their proof at
+ * once, others wait in the backlog.  Such proofs go on only in calls of accept, of the process that began them.  Several threads
+ * may accept at once, and forked children: each gets some of those who come.
  * NULL: errno ETIMEDOUT (nobody has come so far); PLAIT_EAUTH: one who connected does not have the key, says something else, has gone
  * again, or took too long: the detail tells who and why, the connection is closed, and the listener is as good as before: call again;
  * PLAIT_ECLOSED; EINVAL; EMFILE, ENFILE, ENOMEM (whoever waits goes on waiting); EIO (no random numbers).

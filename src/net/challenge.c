@@ -21,7 +21,9 @@ static int take_next(struct plait__auth *auth, plait_connection *connection, pla
 
 static int say(struct plait__auth *auth, plait_connection *connection, plait_deadline deadline)
 {
-    return auth->out.size ? plait_connection_send_bytes(connection, auth->out.bytes, auth->out.size, deadline) : 0;
+    const uint32_t size = auth->out.size;
+    auth->out.size = 0;
+    return size ? plait_connection_send_bytes(connection, auth->out.bytes, size, deadline) : 0;
 }
 
 /* Who is refused is told so, and the caller is told why. */

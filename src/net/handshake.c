@@ -22,9 +22,9 @@ static void pack(struct plait__handshake *handshake)
     message->size = 0;
 }
 
-static int broken_off(const struct plait__handshake *handshake, const char *how)
+static int broken_off(const struct plait__handshake *handshake)
 {
-    return plait__fail(PLAIT_EAUTH, "the other side %s in the middle of the handshake: there was %s", how, plait__auth_missing(&handshake->auth));
+    return plait__fail(PLAIT_EAUTH, "the other side has gone in the middle of the handshake: there was %s", plait__auth_missing(&handshake->auth));
 }
 
 /* 1: all has gone, 0: wait. */
@@ -35,7 +35,7 @@ static int flush(struct plait__handshake *handshake)
         const ssize_t gone = send(handshake->fd, rest, handshake->out_size - handshake->out_gone, MSG_DONTWAIT | MSG_NOSIGNAL);
         if (gone < 0 && errno == EINTR) continue;
         if (gone < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return 0;
-        if (gone < 0) return broken_off(handshake, "vanished");
+        if (gone < 0) return broken_off(handshake);
         handshake->out_gone += (uint32_t)gone;
     }
     return 1;
@@ -78,7 +78,7 @@ static int fill(struct plait__handshake *handshake, uint32_t *head, uint64_t *le
         const ssize_t got = recv(handshake->fd, handshake->in + handshake->in_got, (size_t)until - handshake->in_got, MSG_DONTWAIT);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return 0;
-        if (got <= 0) return broken_off(handshake, got ? "vanished" : "closed the connection");
+        if (got <= 0) return broken_off(handshake);
         handshake->in_got += (uint32_t)got;
     }
 }

@@ -1,8 +1,11 @@
 /* net/listener.c - Listener: who connects, proves to have the key, and becomes a connection.
  *
- * Whoever accepts waits at one epoll descriptor.  In it are the socket, everybody who is in the middle of the handshake, and a bell that
- * rings for ever once the listener is closed.  When it is readable, one of the accepting threads goes on with those who have said
- * something, none of which waits, and returns with the first one who is done with or refused.
+ * Whoever accepts waits at one epoll descriptor.  In it are the socket, everybody who is in the middle of the handshake (the guests), and a
+ * clock, which stands at its end for ever once the listener is closed.  When it is readable, one of the accepting threads goes on with
+ * those who have said something, none of which waits, and returns with the first one who is done with or refused.
+ *
+ * The next guest is let in when there is no other, or the others are slow: what a process has begun is not finished by another one that
+ * accepts at the same socket, so nobody begins more than needed.
  *
  * All that may change is guarded by one lock for all listeners, which is held for moments only, and by those who fork.  A forked child
  * shares the socket with its parent: either accepts who comes first.  Handshakes stay with who began them.
@@ -14,8 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -33,21 +36,24 @@
 
 enum { BACKLOG = 128, GUESTS_MAX = 64, EVENTS = 16 };
 static const double handshake_seconds = 10;
+static const int64_t patience = 10 * PLAIT__MILLISECOND;   /* with a guest, before the next one is let in */
 
 /* Who is in the middle of the handshake. */
 struct guest {
     struct guest *next;
+    int64_t since;
     plait_deadline until;
     struct plait__address address;
     struct plait__handshake handshake;
 };
 
 struct plait_listener {
-    int fd, epoll, bell;                                   /* -1: closed */
-    pid_t owner;                                           /* the process that epoll, bell and guests are of */
+    int fd, epoll, clock;                                  /* -1: closed */
+    pid_t owner;                                           /* the process that epoll, clock and guests are of */
     struct guest *guests;                                  /* the oldest first */
     unsigned count;
-    bool full;                                             /* nobody else is let in for now */
+    bool shut;                                             /* nobody else is let in for now */
+    int64_t rings;                                         /* when the clock does; 0: never */
     char last[PLAIT__ADDRESS_TEXT];
     /* These stay as they are. */
     pid_t maker;
@@ -86,10 +92,45 @@ static int watch(const struct plait_listener *listener, int how, int fd, uint32_
     return epoll_ctl(listener->epoll, how, fd, &event) < 0 ? -errno : 0;
 }
 
-/* Let nobody in, or let them in again. */
-static void set_full(struct plait_listener *listener, bool full)
+static int64_t now(void)
 {
-    if (full != listener->full && watch(listener, EPOLL_CTL_MOD, listener->fd, full ? 0 : EPOLLIN, listener) == 0) listener->full = full;
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (int64_t)time.tv_sec * PLAIT__SECOND + time.tv_nsec;
+}
+
+static void set_clock(struct plait_listener *listener, int64_t at)
+{
+    const struct itimerspec time = { .it_value = plait__timespec(at) };
+    if (listener->rings != at && timerfd_settime(listener->clock, TFD_TIMER_ABSTIME, &time, NULL) == 0) listener->rings = at;
+}
+
+static void set_shut(struct plait_listener *listener, bool shut)
+{
+    if (shut != listener->shut && watch(listener, EPOLL_CTL_MOD, listener->fd, shut ? 0 : EPOLLIN, listener) == 0) listener->shut = shut;
+}
+
+static struct guest **end_of(struct plait_listener *listener)
+{
+    struct guest **end = &listener->guests;
+    while (*end) end = &(*end)->next;
+    return end;
+}
+
+/* Who is let in, and when to look without being called. */
+static void set_door_and_clock(struct plait_listener *listener)
+{
+    if (!listener->guests) {
+        set_clock(listener, 0);
+        set_shut(listener, false);
+        return;
+    }
+    const struct guest *youngest = listener->guests;
+    while (youngest->next) youngest = youngest->next;
+    const bool full = listener->count >= GUESTS_MAX, waits = !full && now() < youngest->since + patience;
+    const int64_t late = listener->guests->until.at;
+    set_shut(listener, full || waits);
+    set_clock(listener, waits && (!late || late > youngest->since + patience) ? youngest->since + patience : late);
 }
 
 /* It has left the handshake; its descriptor stays. */
@@ -102,7 +143,6 @@ static void forget(struct plait_listener *listener, struct guest *guest)
     OPENSSL_cleanse(guest, sizeof *guest);
     free(guest);
     listener->count--;
-    set_full(listener, false);
 }
 
 /* Another process has its own descriptors of those who are in the middle of the handshake with this one's parent. */
@@ -116,7 +156,6 @@ static void forget_all(struct plait_listener *listener)
     }
     listener->guests = NULL;
     listener->count = 0;
-    listener->full = false;
 }
 
 static int refuse(struct plait_listener *listener, struct guest *guest, int error)
@@ -146,22 +185,16 @@ static int go_on(struct plait_listener *listener, struct guest *guest)
     return fd;
 }
 
-static void add(struct plait_listener *listener, struct guest *guest)
-{
-    struct guest **end = &listener->guests;
-    while (*end) end = &(*end)->next;
-    *end = guest;
-    if (++listener->count == GUESTS_MAX) set_full(listener, true);
-}
-
 static int greet(struct plait_listener *listener, struct guest *guest, int fd)
 {
     int error = plait__handshake_begin(&guest->handshake, fd, PLAIT__DELIVERS_FIRST, listener->key, listener->key_size);
     if (error) return error;
     error = watch(listener, EPOLL_CTL_ADD, fd, EPOLLIN, guest);
     if (error) return plait__fail(error, "epoll_ctl: %s", plait_strerror(error));
+    guest->since = now();
     guest->until = plait_after(listener->timeout);
-    add(listener, guest);
+    *end_of(listener) = guest;
+    listener->count++;
     return 0;
 }
 
@@ -187,13 +220,6 @@ static int let_in(struct plait_listener *listener)
 
 /* ---- accept ---- */
 
-static int64_t now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (int64_t)time.tv_sec * PLAIT__SECOND + time.tv_nsec;
-}
-
 /* All have the same time, so the first one is the first whose time is up. */
 static int refuse_late_one(struct plait_listener *listener)
 {
@@ -210,18 +236,22 @@ static int above_stdio(int fd)
 
 static int make_watch(struct plait_listener *listener)
 {
-    const int epoll = above_stdio(epoll_create1(EPOLL_CLOEXEC)), bell = above_stdio(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    const int old_epoll = listener->epoll, old_bell = listener->bell;
-    int error = epoll < 0 ? epoll : bell < 0 ? bell : 0;
+    const int epoll = above_stdio(epoll_create1(EPOLL_CLOEXEC)), clock = above_stdio(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+    const int old_epoll = listener->epoll, old_clock = listener->clock;
+    int error = epoll < 0 ? epoll : clock < 0 ? clock : 0;
     listener->epoll = epoll;
-    listener->bell = bell;
-    if (!error) error = watch(listener, EPOLL_CTL_ADD, bell, EPOLLIN, NULL);
+    listener->clock = clock;
+    if (!error) error = watch(listener, EPOLL_CTL_ADD, clock, EPOLLIN, NULL);
     if (!error) error = watch(listener, EPOLL_CTL_ADD, listener->fd, EPOLLIN, listener);
     if (error) {
         listener->epoll = old_epoll;
-        listener->bell = old_bell;
+        listener->clock = old_clock;
     }
-    const int gone[2] = { error ? epoll : old_epoll, error ? bell : old_bell };
+    if (!error) {
+        listener->shut = false;
+        listener->rings = 0;
+    }
+    const int gone[2] = { error ? epoll : old_epoll, error ? clock : old_clock };
     for (int i = 0; i < 2; i++)
         if (gone[i] >= 0) close(gone[i]);
     return error ? plait__fail(error, "a descriptor for the listener: %s", plait_strerror(error)) : 0;
@@ -243,42 +273,32 @@ static int handle(struct plait_listener *listener, const struct epoll_event *eve
     return event->data.ptr == listener ? let_in(listener) : event->data.ptr ? go_on(listener, event->data.ptr) : -EAGAIN;
 }
 
-/* One look at all who have something to say: a descriptor; -EAGAIN: wait, until *until at the latest; or an error. */
-static int look(struct plait_listener *listener, plait_deadline *until)
+/* One look at all who have something to say: a descriptor; -EAGAIN: wait; or an error. */
+static int look(struct plait_listener *listener)
 {
     struct epoll_event events[EVENTS];
+    uint64_t times;
     if (listener->fd < 0) return plait__fail(PLAIT_ECLOSED, "the listener is closed");
     int result = adopt(listener);
     if (result) return result;
+    if (listener->rings && read(listener->clock, &times, sizeof times) > 0) listener->rings = 0;
     result = refuse_late_one(listener);
     const int count = result == -EAGAIN ? epoll_wait(listener->epoll, events, EVENTS, 0) : 0;
     for (int i = 0; i < count && result == -EAGAIN; i++) result = handle(listener, &events[i]);
-    until->at = listener->guests ? listener->guests->until.at : 0;
+    set_door_and_clock(listener);
     return result;
-}
-
-static plait_deadline earlier(plait_deadline one, plait_deadline other)
-{
-    return one.at && (!other.at || one.at < other.at) ? one : other;
-}
-
-/* -EAGAIN: look again. */
-static int wait_for_guests(struct plait_listener *listener, plait_deadline deadline, plait_deadline next)
-{
-    const int ready = plait__wait_fd(listener->epoll, POLLIN, earlier(deadline, next));
-    if (ready >= 0 || (ready == -ETIMEDOUT && earlier(deadline, next).at != deadline.at)) return -EAGAIN;
-    return plait__fail(ready, ready == -ETIMEDOUT ? "nobody has connected, or is done with the handshake" : "waiting for somebody to connect");
 }
 
 static int accept_fd(struct plait_listener *listener, plait_deadline deadline)
 {
     for (;;) {
-        plait_deadline next = PLAIT_FOREVER;
         lock();
-        int result = look(listener, &next);
+        const int result = look(listener);
         unlock();
-        if (result == -EAGAIN) result = wait_for_guests(listener, deadline, next);
         if (result != -EAGAIN) return result;
+        const int ready = plait__wait_fd(listener->epoll, POLLIN, deadline);
+        if (ready == -ETIMEDOUT) return plait__fail(ready, "nobody has connected, or is done with the handshake");
+        if (ready < 0) return plait__fail(ready, "waiting for somebody to connect: %s", plait_strerror(ready));
     }
 }
 
@@ -377,7 +397,7 @@ plait_listener *plait_listener_new(const char *address, const plait_listener_opt
     struct plait_listener *listener = error ? NULL : calloc(1, sizeof *listener);
     if (error) return plait__null(error);
     if (!listener) return plait__null(plait__fail(-ENOMEM, "no memory for a listener"));
-    listener->fd = listener->epoll = listener->bell = -1;
+    listener->fd = listener->epoll = listener->clock = -1;
     listener->owner = listener->maker = getpid();
     listener->timeout = options->handshake_timeout > 0 ? options->handshake_timeout : handshake_seconds;
     error = copy_key(listener, options);
@@ -429,7 +449,7 @@ static void close_it(struct plait_listener *listener)
     listener->fd = -1;
     for (struct guest *guest = listener->guests; guest && ours; guest = guest->next) shutdown(guest->handshake.fd, SHUT_RDWR);
     forget_all(listener);
-    if (ours) (void)eventfd_write(listener->bell, 1);
+    if (ours) set_clock(listener, 1);
 }
 
 int plait_listener_close(plait_listener *listener)
@@ -448,7 +468,7 @@ int plait_listener_free(plait_listener *listener)
     plait_listener_close(listener);
     if (listener->folder) rmdir(listener->folder);         /* if it never came to listen */
     if (listener->epoll >= 0) close(listener->epoll);
-    if (listener->bell >= 0) close(listener->bell);
+    if (listener->clock >= 0) close(listener->clock);
     if (listener->key) OPENSSL_cleanse(listener->key, listener->key_size);
     free(listener->key);
     free(listener->path);

@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -41,8 +42,17 @@ enum { MET = 0, NOT_MET = 10, REFUSED = 11, TOO_LATE = 12, OTHERWISE = 13 };
 static inline plait_listener *listen_at(const char *address, const plait_listener_options *options)
 {
     plait_listener *listener = plait_listener_new(address, options);
-    if (!listener) fail_msg("%s: %s (%s)", address, plait_strerrorname(errno), plait_error_detail());
+    if (!listener) fail_msg("%s: %s (%s)", address ? address : "NULL", plait_strerrorname(errno), plait_error_detail());
     return listener;
+}
+
+/* Who came last. */
+static inline const char *last_of(const plait_listener *listener)
+{
+    static char last[PLAIT__ADDRESS_TEXT];
+    const int length = plait_listener_last_accepted(listener, last, sizeof last);
+    assert_int_equal(length, strlen(last));
+    return last;
 }
 
 /* ---- a client with plait's own hands, in a process of its own ---- */
