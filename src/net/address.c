@@ -71,7 +71,8 @@ static bool split(const char *text, char host[NI_MAXHOST], const char **port)
 
 static int unknown_host(const char *host, int problem)
 {
-    const int error = problem == EAI_SYSTEM ? -errno : problem == EAI_MEMORY ? -ENOMEM : problem == EAI_AGAIN ? -EAGAIN : -EADDRNOTAVAIL;
+    const int of_system = problem == EAI_SYSTEM ? -errno : 0;
+    const int error = of_system ? of_system : problem == EAI_MEMORY ? -ENOMEM : problem == EAI_AGAIN ? -EAGAIN : -EADDRNOTAVAIL;
     return plait__fail(error, "the host \"%s\": %s", host, gai_strerror(problem));
 }
 
@@ -103,7 +104,7 @@ int plait__address_parse(const char *text, bool for_listener, struct plait__addr
     if (*text == '@') return (error = of_name(text + 1, for_listener, found)) ? error : 1;
     if (strchr(text, '/') || !strchr(text, ':')) return (error = plait__address_of_path(text, found)) ? error : 1;
     if (!split(text, host, &port))
-        return plait__fail(-EINVAL, "the address \"%s\" is not of the form host:port, [IPv6]:port, @name, or a path with a / in it", text);
+        return plait__fail(-EINVAL, "the address \"%s\" is none of host:port, [IPv6]:port, @name, or a path with a /", text);
     return of_host(host, port, for_listener, found);
 }
 
@@ -125,7 +126,8 @@ void plait__address_text(const struct plait__address *address, char text[PLAIT__
     if (address->size < sizeof address->is.any.sa_family) return;
     if (address->is.any.sa_family == AF_UNIX) {
         text_of_unix(address, text);
-    } else if (getnameinfo(&address->is.any, address->size, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) == 0) {
+    } else if (getnameinfo(&address->is.any, address->size, host, sizeof host, port, sizeof port,
+                           NI_NUMERICHOST | NI_NUMERICSERV) == 0) {
         const bool brackets = address->is.any.sa_family == AF_INET6;
         snprintf(text, PLAIT__ADDRESS_TEXT, "%s%s%s:%s", brackets ? "[" : "", host, brackets ? "]" : "", port);
     }

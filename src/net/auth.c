@@ -66,8 +66,8 @@ static const struct digest *named(const void *message, size_t size)
 
 /* ---- digests ---- */
 
-/* The bytes of the HMAC; 0: libcrypto does not have that digest, or must not use it, and PLAIT_EAUTH says so.  Whatever it notes about
- * that stays out of the program's queue of errors. */
+/* The bytes of the HMAC; 0: libcrypto does not have that digest, or must not use it, and the detail says so.  Whatever it notes
+ * about that stays out of the program's queue of errors. */
 static unsigned digest_of(const struct plait__auth *auth, const struct digest *digest, const void *data, size_t size,
                           unsigned char result[EVP_MAX_MD_SIZE])
 {
@@ -104,8 +104,8 @@ static int check(const struct plait__auth *auth, const void *response, size_t si
     unsigned char expected[EVP_MAX_MD_SIZE];
     const struct digest *digest = size == LEGACY_RESPONSE ? legacy : named(response, size);
     if (!digest)
-        return plait__fail(PLAIT_EAUTH, "digest received was wrong: it is none at all (%zu bytes), so the other side has probably no authkey",
-                           size);
+        return plait__fail(PLAIT_EAUTH, "digest received was wrong: it is none at all (%zu bytes), so the other side has probably "
+                           "no authkey", size);
     const unsigned length = digest_of(auth, digest, auth->challenge, sizeof auth->challenge, expected);
     if (!length) return PLAIT_EAUTH;
     const size_t prefix = strlen(digest->prefix);
@@ -142,7 +142,8 @@ static int take_challenge(struct plait__auth *auth, const void *message, size_t 
         return plait__fail(PLAIT_EAUTH, "what came is no challenge (%zu bytes), so the other side has probably no authkey", size);
     const void *challenge = (const char *)message + WORD;
     const struct digest *digest = asked_for(challenge, size - WORD);
-    if (!digest) return plait__fail(PLAIT_EAUTH, "the challenge (%zu bytes) is too short, or names no digest that is known", size - WORD);
+    if (!digest)
+        return plait__fail(PLAIT_EAUTH, "the challenge (%zu bytes) is too short, or names no digest that is known", size - WORD);
     const unsigned length = digest_of(auth, digest, challenge, size - WORD, answer);
     if (!length) return PLAIT_EAUTH;
     say(&auth->out, digest->prefix);
@@ -155,8 +156,8 @@ static int take_verdict(struct plait__auth *auth, const void *verdict, size_t si
 {
     auth->wants = PLAIT__WANTS_NOTHING;
     if (!is_word(verdict, size, WELCOME))
-        return plait__fail(PLAIT_EAUTH, "digest sent was rejected%s",
-                           is_word(verdict, size, FAILURE) ? ": the other side has another authkey" : ", or the other side is something else");
+        return plait__fail(PLAIT_EAUTH, "digest sent was rejected%s", is_word(verdict, size, FAILURE)
+                           ? ": the other side has another authkey" : ", or the other side is something else");
     if (!auth->mirror) return 1;
     auth->mirror = false;
     return deliver(auth);
@@ -200,7 +201,7 @@ const char *plait__auth_missing(const struct plait__auth *auth)
 int plait__auth_check_key(const void *key, size_t size)
 {
     if (!key && size) return plait__fail(-EINVAL, "the authkey is NULL, of %zu bytes", size);
-    if (key && !size) return plait__fail(-EINVAL, "the authkey is empty: NULL is for none (Python's versions differ about an empty one)");
-    if (size > PLAIT__AUTHKEY_LONGEST) return plait__fail(-EINVAL, "the authkey has %zu bytes, the limit is %u", size, PLAIT__AUTHKEY_LONGEST);
-    return 0;
+    if (key && !size) return plait__fail(-EINVAL, "the authkey is empty: NULL is for none (Pythons differ about an empty one)");
+    if (size <= PLAIT__AUTHKEY_LONGEST) return 0;
+    return plait__fail(-EINVAL, "the authkey has %zu bytes, the limit is %u", size, PLAIT__AUTHKEY_LONGEST);
 }

@@ -14,7 +14,8 @@ static int take_next(struct plait__auth *auth, plait_connection *connection, pla
 {
     unsigned char message[PLAIT__AUTH_LONGEST];
     const ssize_t got = plait_connection_recv_bytes(connection, message, sizeof message, deadline);
-    if (got == -EMSGSIZE) return plait__fail(PLAIT_EAUTH, "a message came that is none of a handshake: there was %s", plait__auth_missing(auth));
+    if (got == -EMSGSIZE)
+        return plait__fail(PLAIT_EAUTH, "a message came that is none of a handshake: there was %s", plait__auth_missing(auth));
     if (got == -ETIMEDOUT) return plait__fail(-ETIMEDOUT, "there was %s", plait__auth_missing(auth));
     return got < 0 ? (int)got : plait__auth_take(auth, message, (size_t)got);
 }

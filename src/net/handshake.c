@@ -24,7 +24,8 @@ static void pack(struct plait__handshake *handshake)
 
 static int broken_off(const struct plait__handshake *handshake)
 {
-    return plait__fail(PLAIT_EAUTH, "the other side has gone in the middle of the handshake: there was %s", plait__auth_missing(&handshake->auth));
+    return plait__fail(PLAIT_EAUTH, "the other side has gone in the middle of the handshake: there was %s",
+                       plait__auth_missing(&handshake->auth));
 }
 
 /* 1: all has gone, 0: wait. */
@@ -72,8 +73,8 @@ static int fill(struct plait__handshake *handshake, uint32_t *head, uint64_t *le
     for (;;) {
         const uint64_t until = wanted(handshake, head, length);
         if (until == UINT64_MAX)
-            return plait__fail(PLAIT_EAUTH, "a message of %llu bytes came, which is none of a handshake: the other side has probably no "
-                               "authkey, or is no multiprocessing at all", (unsigned long long)*length);
+            return plait__fail(PLAIT_EAUTH, "a message of %llu bytes came, which is none of a handshake: the other side has "
+                               "probably no authkey, or is no multiprocessing at all", (unsigned long long)*length);
         if (handshake->in_got == until) return 1;
         const ssize_t got = recv(handshake->fd, handshake->in + handshake->in_got, (size_t)until - handshake->in_got, MSG_DONTWAIT);
         if (got < 0 && errno == EINTR) continue;

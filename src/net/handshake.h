@@ -1,5 +1,5 @@
-/* net/handshake.h - the six messages of net/auth.h over a socket, in frames, never waiting: whoever has it waits for the socket, and
- * goes on with it.  It reads no byte behind its last frame. */
+/* net/handshake.h - the six messages of net/auth.h over a socket, in frames, never waiting: whoever has it waits for the socket,
+ * and goes on with it.  It reads no byte behind its last frame. */
 #ifndef PLAIT_NET_HANDSHAKE_H
 #define PLAIT_NET_HANDSHAKE_H
 
@@ -20,10 +20,11 @@ struct plait__handshake {
 };
 
 /* 0; -EIO. */
-int plait__handshake_begin(struct plait__handshake *handshake, int fd, enum plait__auth_role role, const void *key, size_t key_size);
+int plait__handshake_begin(struct plait__handshake *handshake, int fd, enum plait__auth_role role, const void *key,
+                           size_t key_size);
 
-/* As far as it goes at once.  1: both sides have the key; 0: wait for what plait__handshake_waits_for says; PLAIT_EAUTH: the other side
- * was refused, refuses, or has broken off; -EIO. */
+/* As far as it goes at once.  1: both sides have the key; 0: wait for what plait__handshake_waits_for says; PLAIT_EAUTH: the other
+ * side was refused, refuses, or has broken off; -EIO. */
 int plait__handshake_go(struct plait__handshake *handshake);
 
 /* POLLIN or POLLOUT. */

@@ -55,11 +55,13 @@ static int is_taken(int fd, const struct plait__address *address)
 {
     char text[PLAIT__ADDRESS_TEXT];
     const int probe = new_socket(AF_UNIX);
-    const bool is_left = plait__address_is_path(address) && probe >= 0 && connect(probe, &address->is.any, address->size) < 0 && errno == ECONNREFUSED;
+    const bool is_left = plait__address_is_path(address) && probe >= 0
+        && connect(probe, &address->is.any, address->size) < 0 && errno == ECONNREFUSED;
     if (probe >= 0) close(probe);
     close(fd);
     plait__address_text(address, text);
-    return plait__fail(-EADDRINUSE, is_left ? "%s is the socket of a listener that has ended without closing it: remove it" : "%s is in use", text);
+    return plait__fail(-EADDRINUSE, "%s is %s", text,
+                       is_left ? "the socket of a listener that has ended without closing it: remove it" : "in use");
 }
 
 static int bind_it(int fd, const struct plait__address *address, unsigned mode)
@@ -79,7 +81,8 @@ int plait__socket_listen(struct plait__address *address, int backlog, unsigned m
 {
     const int fd = new_socket(address->is.any.sa_family);
     if (fd < 0) return failed(-1, -fd, "a socket for", address);
-    if (bind_it(fd, address, mode) < 0) return errno == EADDRINUSE ? is_taken(fd, address) : failed(fd, errno, "listening at", address);
+    if (bind_it(fd, address, mode) < 0)
+        return errno == EADDRINUSE ? is_taken(fd, address) : failed(fd, errno, "listening at", address);
     const bool is_path = plait__address_is_path(address);
     const struct plait__address asked = *address;
     address->size = sizeof address->is;

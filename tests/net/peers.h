@@ -36,7 +36,8 @@ enum { MET = 0, NOT_MET = 10, REFUSED = 11, TOO_LATE = 12, OTHERWISE = 13 };
 
 #define assert_detail(text)                                                                           \
     do {                                                                                              \
-        if (!strstr(plait_error_detail(), text)) fail_msg("the detail is \"%s\", without \"%s\"", plait_error_detail(), text);      \
+        const char *said = plait_error_detail();                                                      \
+        if (!strstr(said, text)) fail_msg("the detail is \"%s\", without \"%s\"", said, text);        \
     } while (0)
 
 static inline plait_listener *listen_at(const char *address, const plait_listener_options *options)
@@ -66,10 +67,10 @@ struct client {
 static inline int meet(plait_connection *connection)
 {
     char text[16];
-    const int result = plait_connection_send_bytes(connection, "hello", 5, PLAIT_FOREVER) == 0
-        && plait_connection_recv_bytes(connection, text, sizeof text, PLAIT_FOREVER) == 3 && memcmp(text, "bye", 3) == 0 ? MET : NOT_MET;
+    const bool met = plait_connection_send_bytes(connection, "hello", 5, PLAIT_FOREVER) == 0
+        && plait_connection_recv_bytes(connection, text, sizeof text, PLAIT_FOREVER) == 3 && memcmp(text, "bye", 3) == 0;
     CHECK(plait_connection_free(connection) == 0);
-    return result;
+    return met ? MET : NOT_MET;
 }
 
 static inline int run_client(void *argument)

@@ -1,4 +1,4 @@
-/* Several who accept at one listener: threads, forked children; who waits while it is closed; and the two halves of the proof by hand. */
+/* Several who accept at one listener: threads, forked children; who waits while it is closed; and the two halves of the proof. */
 #include "peers.h"
 
 #include <pthread.h>

@@ -72,8 +72,8 @@ static void must_fail(const char *address, bool for_listener, int error)
 static void texts_that_are_none(void **state)
 {
     static const char *const wrong[] = {
-        "host:", "host:x", "host:80x", "host:65536", "host:-1", "host:+1", "host: 80", "host:000080", ":", "::1:80", "::1", "[::1]", "[::1]:",
-        "[::1:80", "::1]:80", "[]::1:80", "[:80", "]:80", "a:b:80", "host:http",
+        "host:", "host:x", "host:80x", "host:65536", "host:-1", "host:+1", "host: 80", "host:000080", ":", "::1:80", "::1",
+        "[::1]", "[::1]:", "[::1:80", "::1]:80", "[]::1:80", "[:80", "]:80", "a:b:80", "host:http",
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) must_fail(wrong[i], true, -EINVAL);
     must_fail(NULL, true, -EINVAL);

@@ -161,7 +161,8 @@ static void every_digest_of_python_is_accepted(void **state)
     accept_response("{md5}", COUNT_40_MD5);
     accept_response("{sha384}", "98030e6b3d09dd7eb5b7cf5f0a8c32b12ddb22d4d698e98b35f0f4690116fa5bcd125f45b2d89a7fc2f902c009a6f961");
     accept_response("{sha3_256}", "4267b9809ac390ef0e6594601ec515dd8b6c2134c01fbdcd90fcc05750ec16ce");
-    accept_response("{sha3_384}", "8f7c0b025ef0a88432bc2c75e9272002839245e5afc9d59271c99679e10afcd3bffa25c63dae3cfdeab6bcf4de17d2ac");
+    accept_response("{sha3_384}",
+                    "8f7c0b025ef0a88432bc2c75e9272002839245e5afc9d59271c99679e10afcd3bffa25c63dae3cfdeab6bcf4de17d2ac");
 }
 
 static void refuse_response(const char *prefix, const char *hex, const char *detail)

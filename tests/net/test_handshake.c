@@ -1,5 +1,5 @@
-/* The other side says nothing, half of what it should, garbage, enormous lengths, or goes in the middle: at each byte of the handshake,
- * in both roles.  Nothing of it hangs, crashes, or lets anybody in. */
+/* The other side says nothing, half of what it should, garbage, enormous lengths, or goes in the middle: at each byte of the
+ * handshake, in both roles.  Nothing of it hangs, crashes, or lets anybody in. */
 #include "peers.h"
 
 #include "net/handshake.h"
@@ -20,7 +20,8 @@ static void begin(bool accepts)
         int pair[2];
         CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
         wire.here[i] = pair[0];
-        CHECK(plait__handshake_begin(&wire.sides[i], pair[1], (i == 0) == accepts ? PLAIT__DELIVERS_FIRST : PLAIT__ANSWERS_FIRST, "secret", 6) == 0);
+        const enum plait__auth_role role = (i == 0) == accepts ? PLAIT__DELIVERS_FIRST : PLAIT__ANSWERS_FIRST;
+        CHECK(plait__handshake_begin(&wire.sides[i], pair[1], role, "secret", 6) == 0);
         wire.results[i] = 0;
     }
     wire.passed = 0;
@@ -119,7 +120,8 @@ static void change_each_byte(bool accepts)
     for (size_t at = 0; at < length; at++)
         for (unsigned bit = 0; bit < 9; bit++) {
             begin(accepts);
-            assert_int_equal(run_to_the_end(&(struct trouble){ at, never, bit < 8 ? (unsigned char)(1u << bit) : 0xff }), PLAIT_EAUTH);
+            const unsigned char flip = bit < 8 ? (unsigned char)(1u << bit) : 0xff;
+            assert_int_equal(run_to_the_end(&(struct trouble){ at, never, flip }), PLAIT_EAUTH);
             assert_string_not_equal(plait_error_detail(), "");
             end();
         }

@@ -4,7 +4,8 @@
 
 /* ---- meetings ---- */
 
-static void meet_at(const char *address, const char *begin, const plait_listener_options *options, const plait_client_options *client)
+static void meet_at(const char *address, const char *begin, const plait_listener_options *options,
+                    const plait_client_options *client)
 {
     plait_listener *listener = listen_at(address, options);
     assert_memory_equal(plait_listener_address(listener), begin, strlen(begin));
@@ -62,7 +63,8 @@ static void a_key_may_be_of_any_bytes(void **state)
     static char key[5000];
     for (size_t i = 0; i < sizeof key; i++) key[i] = (char)i;
     plait_listener *listener = listen_at("@", &(plait_listener_options){ .authkey = key, .authkey_size = sizeof key });
-    const plait_client_options same = { .authkey = key, .authkey_size = sizeof key }, shorter = { .authkey = key, .authkey_size = sizeof key - 1 };
+    const plait_client_options same = { .authkey = key, .authkey_size = sizeof key };
+    const plait_client_options shorter = { .authkey = key, .authkey_size = sizeof key - 1 };
     const pid_t wrong = start_client(listener, &shorter);
     assert_fails(plait_listener_accept(listener, PLAIT_FOREVER), PLAIT_EAUTH);
     assert_int_equal(test_wait_exit(wrong), REFUSED);
@@ -210,7 +212,8 @@ static void a_port_is_free_again(void **state)
     char text[PLAIT__ADDRESS_TEXT];
     plait_listener *listener = listen_at("127.0.0.1:0", NULL);
     snprintf(text, sizeof text, "%s", plait_listener_address(listener));
-    plait_connection *client = plait_client(text, NULL, PLAIT_FOREVER), *connection = plait_listener_accept(listener, PLAIT_FOREVER);
+    plait_connection *client = plait_client(text, NULL, PLAIT_FOREVER);
+    plait_connection *connection = plait_listener_accept(listener, PLAIT_FOREVER);
     assert_int_equal(plait_connection_free(connection), 0);
     assert_int_equal(plait_connection_free(client), 0);
     assert_int_equal(plait_listener_free(listener), 0);
@@ -316,7 +319,8 @@ static void what_a_killed_listener_leaves(void **state)
 static void options_that_are_none(void **state)
 {
     static const plait_listener_options wrong[] = {
-        { .backlog = -1 }, { .handshake_timeout = -1 }, { .permissions = 01000 }, { .authkey = "" }, { .authkey_size = 1 }, { .reserved = { 1 } },
+        { .backlog = -1 }, { .handshake_timeout = -1 }, { .permissions = 01000 }, { .authkey = "" }, { .authkey_size = 1 },
+        { .reserved = { 1 } },
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         assert_fails(plait_listener_new(NULL, &wrong[i]), EINVAL);
