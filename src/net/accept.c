@@ -115,8 +115,10 @@ static int go_on(struct plait_listener *listener, struct guest *guest)
     const int fd = guest->handshake.fd, result = plait__handshake_go(&guest->handshake);
     if (result < 0) return refuse(listener, guest, result);
     if (!result) {
-        const uint32_t events = plait__handshake_waits_for(&guest->handshake) == POLLIN ? EPOLLIN : EPOLLOUT;
-        const int error = watch(listener, EPOLL_CTL_MOD, fd, events, guest);
+        const short waits_for = plait__handshake_waits_for(&guest->handshake);
+        const uint32_t events = waits_for == POLLIN ? EPOLLIN : EPOLLOUT;
+        const int error = waits_for == guest->waits_for ? 0 : watch(listener, EPOLL_CTL_MOD, fd, events, guest);
+        guest->waits_for = waits_for;
         return error ? refuse(listener, guest, plait__fail(error, "epoll_ctl: %s", plait_strerror(error))) : -EAGAIN;
     }
     plait__address_text(&guest->address, listener->last);
@@ -130,6 +132,7 @@ static int greet(struct plait_listener *listener, struct guest *guest, int fd)
     if (error) return error;
     error = watch(listener, EPOLL_CTL_ADD, fd, EPOLLIN, guest);
     if (error) return plait__fail(error, "epoll_ctl: %s", plait_strerror(error));
+    guest->waits_for = POLLIN;
     guest->since = now();
     guest->until = plait_after(listener->timeout);
     *end_of(listener) = guest;
@@ -229,14 +232,20 @@ static int look(struct plait_listener *listener)
     return result;
 }
 
+static bool is_over(plait_deadline deadline)
+{
+    return deadline.at && deadline.at <= now();
+}
+
+/* Who always has something to do looks once more when the time is up, and no further. */
 static int accept_fd(struct plait_listener *listener, plait_deadline deadline)
 {
-    for (;;) {
+    for (bool is_last = false;; is_last = is_over(deadline)) {
         plait__listener_lock();
         const int result = look(listener);
         plait__listener_unlock();
         if (result != -EAGAIN) return result;
-        const int ready = plait__wait_fd(listener->epoll, POLLIN, deadline);
+        const int ready = is_last ? -ETIMEDOUT : plait__wait_fd(listener->epoll, POLLIN, deadline);
         if (ready == -ETIMEDOUT) return plait__fail(ready, "nobody has connected, or is done with the handshake");
         if (ready < 0) return plait__fail(ready, "waiting for somebody to connect: %s", plait_strerror(ready));
     }

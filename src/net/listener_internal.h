@@ -27,6 +27,7 @@
 /* Who is in the middle of the handshake. */
 struct guest {
     struct guest *next;
+    short waits_for;                                       /* as the epoll descriptor knows it */
     int64_t since;
     plait_deadline until;
     struct plait__address address;

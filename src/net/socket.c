@@ -93,24 +93,23 @@ int plait__socket_listen(struct plait__address *address, int backlog, unsigned m
     return failed(fd, error, "listening at", address);
 }
 
+/* What happened to one who has gone again, and troubles of the net, are not the listener's. */
+static bool is_of_the_guest(int error)
+{
+    return error == ECONNABORTED || error == ENETDOWN || error == EPROTO || error == ENOPROTOOPT || error == EHOSTDOWN
+        || error == ENONET || error == EHOSTUNREACH || error == EOPNOTSUPP || error == ENETUNREACH;
+}
+
 int plait__socket_accept(int fd, struct plait__address *peer)
 {
-    for (;;) {
+    int accepted;
+    do {
         peer->size = sizeof peer->is;
-        const int accepted = accept4(fd, &peer->is.any, &peer->size, SOCK_CLOEXEC);
-        if (accepted >= 0) {
-            tune(accepted, peer);
-            return plait__above_stdio(accepted);
-        }
-        /* What happened to one who has gone again, and troubles of the net, are not the listener's. */
-        switch (errno) {
-        case EINTR: case ECONNABORTED: case ENETDOWN: case EPROTO: case ENOPROTOOPT: case EHOSTDOWN: case ENONET: case EHOSTUNREACH:
-        case ENETUNREACH:
-            continue;
-        default:
-            return -errno;
-        }
-    }
+        accepted = accept4(fd, &peer->is.any, &peer->size, SOCK_CLOEXEC);
+    } while (accepted < 0 && errno == EINTR);
+    if (accepted < 0) return is_of_the_guest(errno) ? -EAGAIN : -errno;
+    tune(accepted, peer);
+    return plait__above_stdio(accepted);
 }
 
 /* ---- to connect ---- */
@@ -155,7 +154,8 @@ static bool is_itself(int fd)
 static int connect_it(int fd, const struct plait__address *address, plait_deadline deadline)
 {
     int error = connect(fd, &address->is.any, address->size) < 0 ? -errno : 0;
-    if (error == -EAGAIN && address->is.any.sa_family == AF_UNIX) error = try_again(fd, address, deadline);
+    const bool is_unix = address->is.any.sa_family == AF_UNIX;
+    if (is_unix && (error == -EAGAIN || error == -EINTR)) error = try_again(fd, address, deadline);
     else if (error == -EINPROGRESS || error == -EINTR) error = wait_until_connected(fd, deadline);
     if (error) return error;
     if (is_itself(fd)) return -ECONNREFUSED;

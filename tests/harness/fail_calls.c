@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -17,6 +18,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 
 #include "arena/heap.h"
 
@@ -48,6 +50,17 @@ const struct fail_call fail_calls[FAIL_KINDS] = {
     [FAIL_PIPE] = { "pipe2", { EMFILE, ENFILE } },
     [FAIL_SOCKETPAIR] = { "socketpair", { EMFILE, ENFILE, ENOMEM } },
     [FAIL_SENDMSG] = { "sendmsg", { EINTR, ENOMEM, ENOBUFS } },
+    [FAIL_SOCKET] = { "socket", { EMFILE, ENFILE, ENOMEM, EAFNOSUPPORT } },
+    [FAIL_BIND] = { "bind", { EACCES, EADDRINUSE, EROFS, ENOMEM } },
+    [FAIL_LISTEN] = { "listen", { EADDRINUSE } },
+    [FAIL_CONNECT] = { "connect", { ECONNREFUSED, EACCES, EINTR } },
+    [FAIL_ACCEPT] = { "accept4", { EMFILE, ENFILE, ENOMEM, EINTR } },
+    [FAIL_EPOLL] = { "epoll_create1", { EMFILE, ENFILE, ENOMEM } },
+    [FAIL_EPOLL_CTL] = { "epoll_ctl", { ENOMEM, ENOSPC } },
+    [FAIL_TIMERFD] = { "timerfd_create", { EMFILE, ENFILE, ENOMEM } },
+    [FAIL_FCHMOD] = { "fchmod", { EPERM, EROFS } },
+    [FAIL_MKDTEMP] = { "mkdtemp", { EACCES, ENOSPC, EROFS } },
+    [FAIL_REALPATH] = { "realpath", { ENOMEM, EACCES } },
     [FAIL_RECV] = { "recv", { EINTR } },
     [FAIL_SHM_OPEN] = { "shm_open", { EMFILE, ENFILE, EACCES, ENOMEM, ENOSPC } },
     [FAIL_LINK] = { "linkat", { ENOENT, EPERM, EEXIST, ENOSPC } },
@@ -239,6 +252,63 @@ REPLACE(int, pipe2, "pipe2", (int ends[2], int flags))
 REPLACE(int, socketpair, "socketpair", (int domain, int type, int protocol, int ends[2]))
 {
     return fails(FAIL_SOCKETPAIR) ? -1 : real_socketpair(domain, type, protocol, ends);
+}
+
+REPLACE(int, socket, "socket", (int domain, int type, int protocol))
+{
+    return fails(FAIL_SOCKET) ? -1 : real_socket(domain, type, protocol);
+}
+
+REPLACE(int, bind, "bind", (int fd, const struct sockaddr *address, socklen_t size))
+{
+    return fails(FAIL_BIND) ? -1 : real_bind(fd, address, size);
+}
+
+REPLACE(int, listen, "listen", (int fd, int backlog))
+{
+    return fails(FAIL_LISTEN) ? -1 : real_listen(fd, backlog);
+}
+
+REPLACE(int, connect, "connect", (int fd, const struct sockaddr *address, socklen_t size))
+{
+    return fails(FAIL_CONNECT) ? -1 : real_connect(fd, address, size);
+}
+
+REPLACE(int, accept4, "accept4", (int fd, struct sockaddr *address, socklen_t *size, int flags))
+{
+    return fails(FAIL_ACCEPT) ? -1 : real_accept4(fd, address, size, flags);
+}
+
+REPLACE(int, epoll_create1, "epoll_create1", (int flags))
+{
+    return fails(FAIL_EPOLL) ? -1 : real_epoll_create1(flags);
+}
+
+REPLACE(int, epoll_ctl, "epoll_ctl", (int epoll, int how, int fd, struct epoll_event *event))
+{
+    return how != EPOLL_CTL_DEL && fails(FAIL_EPOLL_CTL) ? -1 : real_epoll_ctl(epoll, how, fd, event);
+}
+
+REPLACE(int, timerfd_create, "timerfd_create", (int clock, int flags))
+{
+    return fails(FAIL_TIMERFD) ? -1 : real_timerfd_create(clock, flags);
+}
+
+REPLACE(int, fchmod, "fchmod", (int fd, mode_t mode))
+{
+    return fails(FAIL_FCHMOD) ? -1 : real_fchmod(fd, mode);
+}
+
+REPLACE(char *, mkdtemp, "mkdtemp", (char *template))
+{
+    return fails(FAIL_MKDTEMP) ? NULL : real_mkdtemp(template);
+}
+
+REPLACE(char *, realpath, "realpath", (const char *path, char *resolved))
+{
+    char *memory = fails(FAIL_REALPATH) ? NULL : real_realpath(path, resolved);
+    failing.allocated += memory && !resolved;
+    return memory;
 }
 
 REPLACE(ssize_t, sendmsg, "sendmsg", (int fd, const struct msghdr *message, int flags))
