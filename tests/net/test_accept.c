@@ -49,8 +49,8 @@ static void threads_accept_at_once(void **state)
     struct hall hall = { .listener = listen_at("127.0.0.1:0", &with_key) };
     pthread_t threads[THREADS];
     pid_t clients[CLIENTS];
-    for (int i = 0; i < THREADS; i++) assert_int_equal(pthread_create(&threads[i], NULL, serve_until_closed, &hall), 0);
     for (int i = 0; i < CLIENTS; i++) clients[i] = start_client(hall.listener, i % 2 ? &client_with_key : &client_with_another);
+    for (int i = 0; i < THREADS; i++) assert_int_equal(pthread_create(&threads[i], NULL, serve_until_closed, &hall), 0);
     for (int i = 0; i < CLIENTS; i++) assert_int_equal(test_wait_exit(clients[i]), i % 2 ? MET : REFUSED);
     test_until(all_refused, &hall);
     assert_int_equal(plait_listener_close(hall.listener), 0);
