@@ -58,6 +58,23 @@ def stream(make, size, pairs, n):
     return n * pairs / together([produce, consume] * pairs)
 
 
+def tasks(n):
+    queue = SPAWNING.JoinableQueue()
+    message = bytes(8)
+
+    def produce():
+        for _ in range(n):
+            queue.put(message)
+        queue.join()
+
+    def consume():
+        for _ in range(n):
+            queue.get()
+            queue.task_done()
+
+    return n / together([produce, consume])
+
+
 def pingpong(one_core):
     there, back = SPAWNING.Pipe(), SPAWNING.Pipe()
     trips = 5000
@@ -297,6 +314,7 @@ BENCHES = [
     ("queue-1MiB-handover", "python", "msg/s", lambda: stream(SPAWNING.Queue, MIB, 1, 200)),
     ("queue-8B-unbounded", "python", "msg/s", lambda: stream(SPAWNING.Queue, 8, 1, 20000)),
     ("queue-8B-batches", "python", "msg/s", lambda: stream(SPAWNING.Queue, 8, 1, 20000)),
+    ("joinable-queue", "python", "tasks/s", lambda: tasks(10000)),
     ("queue-1MiB-copy", "python", "msg/s", lambda: stream(SPAWNING.Queue, MIB, 1, 200)),
     ("pingpong-64B-one-core", "python", "us", lambda: pingpong(True)),
     ("pingpong-64B-two-cores", "python", "us", lambda: pingpong(False)),

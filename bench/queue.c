@@ -138,6 +138,31 @@ static void close_round_trip(void *of)
     plait_queue_free(((struct round_trip *)of)->empty);
 }
 
+/* Tasks: each is told to be done, and the producer joins when it has put them all. */
+static void *open_joinable(size_t size)
+{
+    (void)size;
+    plait_queue *queue = plait_queue_new(&(plait_queue_options){ .joinable = 1 });
+    NEED(queue);
+    return queue;
+}
+
+static void put_all_and_join(void *queue, size_t size, long n)
+{
+    put_all(queue, size, n);
+    NEED(plait_queue_join(queue, PLAIT_FOREVER) == 0);
+}
+
+static void do_all(void *queue, size_t size, long n)
+{
+    char *message = malloc(size);
+    for (long i = 0; i < n; i++) {
+        NEED(plait_queue_get(queue, message, size, PLAIT_FOREVER) == (ssize_t)size);
+        NEED(plait_queue_task_done(queue) == 0);
+    }
+}
+
+static const struct stream by_tasks = { open_joinable, put_all_and_join, do_all, close_queue };
 static const struct stream by_segments = { open_unbounded, put_all, get_all, close_queue };
 static const struct stream by_batches = { open_queue, put_batches, get_batches, close_queue };
 static const struct stream by_blocks = { open_for_blocks, give_all, take_all, close_queue };
@@ -212,6 +237,7 @@ static double plait_64(void) { return stream_rate(&by_plait, 1, 64, 6000000); }
 static double plait_64_2(void) { return stream_rate(&by_plait, 2, 64, 3000000); }
 static double plait_mib(void) { return stream_rate(&by_plait, 1, MIB, 600); }
 static double unbounded_8(void) { return stream_rate(&by_segments, 1, 8, 6000000); }
+static double joinable_8(void) { return stream_rate(&by_tasks, 1, 8, 2000000); }
 static double batches_8(void) { return stream_rate(&by_batches, 1, 8, 64 * 80000); }
 static double given_mib(void) { return stream_rate(&by_blocks, 1, MIB, 100000); }
 static double given_again_mib(void) { return stream_rate(&by_same_blocks, 1, MIB, 300000); }
@@ -245,6 +271,7 @@ static const struct bench benches[] = {
     { "queue-8B-unbounded", "pipe", "msg/s", pipe_8 },
     { "queue-8B-unbounded", "socketpair", "msg/s", packets_8 },
     { "queue-8B-batches", "plait", "msg/s", batches_8 },
+    { "joinable-queue", "plait", "tasks/s", joinable_8 },
 };
 
 int main(int argc, char **argv)

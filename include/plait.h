@@ -27,6 +27,8 @@
 #include <plait/event.h>
 #include <plait/deadlock.h>
 #include <plait/log.h>
+#include <plait/value.h>
+#include <plait/object.h>
 #include <plait/queue.h>
 #include <plait/connection.h>
 #include <plait/shared_value.h>
@@ -39,6 +41,7 @@
 #include <plait/start_method.h>
 #include <plait/thread.h>
 #include <plait/program.h>
+#include <plait/join.h>
 #include <plait/pool.h>
 
 #endif

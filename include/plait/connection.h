@@ -85,16 +85,16 @@ PLAIT_API PLAIT_MUST_CHECK int plait_connection_send_bytes(plait_connection *con
  * its size); -ETIMEDOUT (what had come of a message is kept, and the next call goes on with it); PLAIT_ECLOSED (the other side is
  * gone, and everything has been received); PLAIT_EBROKEN (it is gone in the middle of a message); -EBADMSG (what came is no
  * message: no more can be received); -EPROTO (a descriptor comes next: plait_connection_recv_fd); -ENOMEM (with a deadline, a
- * message that has not wholly come yet is kept in the family's memory, which has no room for it; the message stays); -EBADF (write-only,
- * or not open in this process); -EINVAL; PLAIT_ENOARENA, PLAIT_ETOOMANY.  Signals do not end the wait.
+ * message that has not wholly come yet is kept in the family's memory, which has no room for it; the message stays); -EBADF
+ * (write-only, or not open in this process); -EINVAL; PLAIT_ENOARENA, PLAIT_ETOOMANY.  Signals do not end the wait.
  * Python: connection.recv_bytes_into(buffer). */
 PLAIT_API PLAIT_MUST_CHECK ssize_t plait_connection_recv_bytes(plait_connection *connection, void *buffer, size_t size,
                                                                plait_deadline deadline);
 
 /* Receive a message into new memory, which the caller frees by free(): *data is set when the call returns >= 0.  Behind its last
  * byte stands a 0.
- * Its size; -EMSGSIZE (it has more than `maximum` bytes, and stays the next; Python would give the connection up); -ENOMEM (it stays);
- * otherwise as plait_connection_recv_bytes.  Python: connection.recv_bytes(maxlength). */
+ * Its size; -EMSGSIZE (it has more than `maximum` bytes, and stays the next; Python would give the connection up); -ENOMEM (it
+ * stays); otherwise as plait_connection_recv_bytes.  Python: connection.recv_bytes(maxlength). */
 PLAIT_API PLAIT_MUST_CHECK ssize_t plait_connection_recv_alloc(plait_connection *connection, void **data, size_t maximum,
                                                                plait_deadline deadline);
 
@@ -104,6 +104,21 @@ PLAIT_API PLAIT_MUST_CHECK ssize_t plait_connection_next_size(plait_connection *
 /* Wait until there is something to receive: a message, or the begin of one, or news of the end.  1, 0 (the deadline has passed), or
  * an error: -EBADF, -EINVAL, PLAIT_ENOARENA, PLAIT_ETOOMANY.  Python: connection.poll(timeout). */
 PLAIT_API PLAIT_MUST_CHECK int plait_connection_poll(plait_connection *connection, plait_deadline deadline);
+
+/* ---- descriptors ---- */
+
+/* Send a copy of `fd`, which stays the caller's; the other side receives it by plait_connection_recv_fd at the same place between
+ * the messages.  Only over local sockets: a plait_pipe, or AF_UNIX.
+ * 0; -ETIMEDOUT; -EPIPE; PLAIT_EBROKEN; -EINVAL (fd is not open); -EOPNOTSUPP (not such a connection); -ETOOMANYREFS (too many are
+ * under way); -EBADF; PLAIT_ENOARENA, PLAIT_ETOOMANY.
+ * Python: multiprocessing.reduction.send_handle(connection, fd, pid). */
+PLAIT_API PLAIT_MUST_CHECK int plait_connection_send_fd(plait_connection *connection, int fd, plait_deadline deadline);
+
+/* Receive a descriptor, which is the caller's to close (closed on exec).
+ * It (>= 0); -EPROTO (a message comes next, or several descriptors at once: it stays the next); -EMFILE (no room for one more: it
+ * stays the next); -EOPNOTSUPP; otherwise as plait_connection_recv_bytes.
+ * Python: multiprocessing.reduction.recv_handle(connection). */
+PLAIT_API PLAIT_MUST_CHECK int plait_connection_recv_fd(plait_connection *connection, plait_deadline deadline);
 
 /* ---- what it is ---- */
 

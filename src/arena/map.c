@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <plait/arena.h>
+#include <plait/version.h>
 
 #include "arena/limit.h"
 #include "base/atomics.h"
@@ -35,6 +36,12 @@ static struct stat made;                                   /* what plait__arena_
 #define BASE UINT64_C(0x6a0000000000)
 #define BASE_UNDER_SANITIZER UINT64_C(0x7e9000000000)
 
+#ifdef __GLIBC__
+#define LIBC PLAIT__GLIBC
+#else
+#define LIBC PLAIT__OTHER_LIBC
+#endif
+
 extern void __msan_init(void) __attribute__((weak));
 
 static uint64_t choose_base(void)
@@ -49,14 +56,9 @@ static bool file_may_have(uint64_t size)
     return getrlimit(RLIMIT_FSIZE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= size;
 }
 
-/* Size the file, map it at `base`, seal it.  NULL with errno. */
+/* NULL with errno. */
 static void *map(int fd, uint64_t base, uint64_t size)
 {
-    if (!file_may_have(size)) {
-        errno = EFBIG;
-        return NULL;
-    }
-    if (ftruncate(fd, (off_t)size) < 0) return NULL;
     /* In a program that has locked its future memory (mlockall), a mapping that could be read would be filled at once. */
     void *got = mmap((void *)base, size, PROT_NONE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED_NOREPLACE, fd, 0);
     if (got == MAP_FAILED) return NULL;
@@ -72,8 +74,20 @@ static void *map(int fd, uint64_t base, uint64_t size)
         errno = error;
         return NULL;
     }
-    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
     madvise(got, size, MADV_DONTDUMP);                     /* a core dump of 64 GiB helps nobody */
+    return got;
+}
+
+/* Size the file, map it at `base`, seal it.  NULL with errno. */
+static void *size_and_map(int fd, uint64_t base, uint64_t size)
+{
+    if (!file_may_have(size)) {
+        errno = EFBIG;
+        return NULL;
+    }
+    if (ftruncate(fd, (off_t)size) < 0) return NULL;
+    void *got = map(fd, base, size);
+    if (got) fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
     return got;
 }
 
@@ -107,6 +121,8 @@ static void lay_out(char *start, uint64_t size, uint64_t limit)
     uint64_t spans = (size - fixed) / per_span;
 
     arena->version = PLAIT__ARENA_VERSION;
+    arena->library = PLAIT_VERSION;
+    arena->libc = LIBC;
     arena->base = (uintptr_t)start;
     arena->size = size;
     arena->spans = (uint32_t)spans;
@@ -132,7 +148,7 @@ int plait__arena_make(void)
     if (fd < 0) return plait__fail(PLAIT_ENOARENA, "memfd_create: %s", plait_strerror(fd));
     void *start = NULL;
     uint64_t size = 0, smaller;
-    for (unsigned i = 0; !start && (smaller = choose_size(i)); i++) start = map(fd, choose_base(), size = smaller);
+    for (unsigned i = 0; !start && (smaller = choose_size(i)); i++) start = size_and_map(fd, choose_base(), size = smaller);
     if (!start) {
         error = errno;
         close(fd);
@@ -146,34 +162,77 @@ int plait__arena_make(void)
     return 0;
 }
 
-/* Written by this library, or by an older or newer one that is installed at the same time. */
+/* A magic number that is right, and a version that is not. */
+static int another_version(const struct plait__arena *header)
+{
+    unsigned version = header->library;
+    if (header->version == PLAIT__ARENA_VERSION && header->libc != LIBC)
+        return plait__fail(-EPROTONOSUPPORT, "the family's programs have another C library: their mutexes are others");
+    return plait__fail(-EPROTONOSUPPORT, "the family is one of plait %u.%u.%u, this is plait %s", version / 1000000,
+                       version / 1000 % 1000, version % 1000, PLAIT_VERSION_STRING);
+}
+
+static bool is_our_version(const struct plait__arena *header)
+{
+    return header->version == PLAIT__ARENA_VERSION && header->library == PLAIT_VERSION && header->libc == LIBC;
+}
+
+/* Written by this library, or by an older or newer one that is installed at the same time; or something else altogether. */
 static int check_header(const struct plait__arena *header, int fd, struct stat *status)
 {
-    if (pread(fd, (void *)(uintptr_t)header, sizeof *header, 0) != sizeof *header || fstat(fd, status) < 0)
-        return plait__fail(PLAIT_ENOARENA, "descriptor %d can't be read", fd);
-    if (header->magic != PLAIT__ARENA_MAGIC || header->version != PLAIT__ARENA_VERSION || header->size != (uint64_t)status->st_size)
-        return plait__fail(PLAIT_ENOARENA, "descriptor %d is not the shared memory of a family of this version", fd);
+    bool is_file = fstat(fd, status) == 0 && S_ISREG(status->st_mode);
+    ssize_t got = is_file ? pread(fd, (void *)(uintptr_t)header, sizeof *header, 0) : 0;
+    if (got != sizeof *header)
+        return plait__fail(PLAIT_ENOARENA, "descriptor %d can't be read: %s", fd,
+                           got < 0 ? plait_strerror(-errno) : "it is not the shared memory of a family");
+    if (header->magic != PLAIT__ARENA_MAGIC)
+        return plait__fail(PLAIT_ENOARENA, "descriptor %d is not the shared memory of a family", fd);
+    if (!is_our_version(header)) return another_version(header);
+    if (header->size != (uint64_t)status->st_size)
+        return plait__fail(PLAIT_ENOARENA, "descriptor %d is not the shared memory of a family: its size is another", fd);
+    if (choose_base() != BASE && header->base != choose_base())
+        return plait__fail(PLAIT_ENOARENA, "the family's memory lies at %#llx, where a sanitizer of this program has its own",
+                           (unsigned long long)header->base);
     return 0;
 }
 
 int plait__arena_attach(int fd)
 {
+    struct stat status;
     struct plait__arena *header = malloc(sizeof *header);
-    int error = header ? check_header(header, fd, &made) : plait__fail(-ENOMEM, "no private memory for a page");
-    void *base = error ? NULL : (void *)header->base, *got = MAP_FAILED;
-    size_t size = error ? 0 : header->size;
+    int error = header ? check_header(header, fd, &status) : plait__fail(-ENOMEM, "no private memory for a page");
+    uint64_t base = error ? 0 : header->base, size = error ? 0 : header->size;
     free(header);
     if (error) return error;
-    got = mmap(base, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED_NOREPLACE, fd, 0);
-    if (got != base) {
-        error = got == MAP_FAILED ? -errno : -EEXIST;
-        if (got != MAP_FAILED) munmap(got, size);
-        return plait__fail(PLAIT_ENOARENA, "mapping %zu MiB at %p: %s", size >> 20, base, plait_strerror(error));
-    }
-    madvise(got, size, MADV_DONTDUMP);
+    void *got = map(fd, base, size);
+    if (!got)
+        return plait__fail(PLAIT_ENOARENA, "mapping %llu MiB at %#llx: %s", (unsigned long long)(size >> 20),
+                           (unsigned long long)base, errno == EEXIST ? "something else lies there" : plait_strerror(errno));
     plait__arena = got;
     plait__arena_fd = fd;
+    made = status;
     return 0;
+}
+
+/* The host may have closed the descriptor, and opened something else there. */
+void plait__arena_detach(void)
+{
+    struct plait__arena *arena = plait__arena;
+    if (plait__is_arena_fd(plait__arena_fd)) close(plait__arena_fd);
+    plait__arena = NULL;
+    plait__arena_fd = -1;
+    munmap(arena, arena->size);
+}
+
+bool plait__is_arena_fd(int fd)
+{
+    struct stat now;
+    return plait__arena && fstat(fd, &now) == 0 && now.st_dev == made.st_dev && now.st_ino == made.st_ino;
+}
+
+bool plait__arena_is_empty(void)
+{
+    return atomic_load(&plait__arena->used) == 0;
 }
 
 /* The program may have closed all descriptors, and opened something else. */

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #define PLAIT__ARENA_MAGIC UINT64_C(0x746961706c613131)
-#define PLAIT__ARENA_VERSION 1
+#define PLAIT__ARENA_VERSION 2
 #define PLAIT__SPAN_SIZE 65536u
 #define PLAIT__SPAN_BLOCKS 4096u                           /* most blocks in a span: of 16 bytes */
 #define PLAIT__ROSTER_SIZE (8u << 20)
@@ -33,7 +33,8 @@ struct plait__span {
 /* The first page.  Everything up to the counters is written before the arena is used and never again. */
 struct plait__arena {
     uint64_t magic;
-    uint32_t version;
+    uint32_t version;                                      /* these three stay here in every version, for who is to join */
+    uint32_t library, libc;                                /* whose objects are in it: plait_version(); enum plait__libc */
     uint32_t spans;                                        /* how many there is address space for */
     uint64_t base, size;                                   /* where it is mapped, bytes */
     void *roster;
@@ -54,6 +55,9 @@ struct plait__arena {
     _Alignas(64) _Atomic uint32_t reserving[PLAIT__OWNERS];      /* see limit.c */
 };
 
+/* Whose mutexes the pulses are. */
+enum plait__libc { PLAIT__GLIBC = 1, PLAIT__OTHER_LIBC };
+
 extern struct plait__arena *plait__arena;                  /* NULL before the family is made */
 extern int plait__arena_fd;                                /* the memfd, -1 without an arena; the host may have closed it */
 
@@ -66,8 +70,18 @@ static inline bool plait__in_arena(const void *address)
 /* Make and map the arena.  0, or PLAIT_ENOARENA with a detail.  The caller sees to it that this runs once per process. */
 int plait__arena_make(void);
 
-/* Map the arena of a family that is there, by its memfd, which becomes plait__arena_fd.  As above. */
+/* Map the arena of a family that is there, by its memfd, which becomes plait__arena_fd.  As above; -EPROTONOSUPPORT: another
+ * version of plait has made it, or a program with another C library. */
 int plait__arena_attach(int fd);
+
+/* Let go of it: there is none then.  Nobody in this process may have a pointer into it. */
+void plait__arena_detach(void);
+
+/* Whether fd is the memfd of this process's arena. */
+bool plait__is_arena_fd(int fd);
+
+/* Whether the memory of no span is in use: nothing was ever made, or all was freed. */
+bool plait__arena_is_empty(void);
 
 /* How many bytes of the memfd exist; 0 if it is not open any more. */
 uint64_t plait__arena_resident(void);

@@ -65,8 +65,12 @@ static void at_thread_end(void *unused)
 
 #define MARK_SIZE ((PLAIT__MEMBERS_MAX + 1) * sizeof *places)
 
+static void *kept_mark;                                    /* of a family that this process has left for another */
+
 static int make_mark(void **mark)
 {
+    *mark = kept_mark;
+    if (*mark) return 0;
     *mark = mmap(NULL, MARK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (*mark == MAP_FAILED) return plait__fail(PLAIT_ENOARENA, "mmap of %zu bytes: %s", MARK_SIZE, plait_strerror(errno));
     kernel_wipes = !plait__without(PLAIT__WITHOUT_WIPE) && madvise(*mark, MARK_SIZE, MADV_WIPEONFORK) == 0;
@@ -113,11 +117,12 @@ static int make_all(int fd)
     if (error) return error;
     error = fd < 0 ? plait__arena_make() : plait__arena_attach(fd);
     if (error) {
-        munmap(mark, MARK_SIZE);
+        if (mark != kept_mark) munmap(mark, MARK_SIZE);
         return error;
     }
     if (fd < 0) plait__roster_make();
     else plait__roster = plait__arena->roster;
+    kept_mark = NULL;
     places = mark;
     atomic_store(&plait__fork_mark, (_Atomic uint32_t *)mark);
     return 0;
@@ -138,6 +143,48 @@ int plait__family_attach(int fd)
     int error = is_made() ? plait__fail(-EALREADY, "there is a family already") : make_all(fd);
     pthread_mutex_unlock(&making);
     return error;
+}
+
+/* With `making` locked: there is no family then, as before the first call.  The place of the mark stays: a thread may be just about
+ * to look at it, and finds a number under which nobody has joined. */
+static void unmake(void)
+{
+    _Atomic uint32_t *mark = atomic_load(&plait__fork_mark);
+    plait_leave();
+    atomic_store(mark, 0);
+    atomic_store(&plait__fork_mark, &no_mark);
+    kept_mark = (void *)mark;
+    plait__roster = NULL;
+    plait__arena_detach();
+}
+
+/* Nobody else is a member of it, and nothing was made in it. */
+static bool is_unused(void)
+{
+    return plait_member_count() == plait__is_member() && plait__arena_is_empty();
+}
+
+static int change(int fd)
+{
+    if (is_made() && !is_unused())
+        return plait__fail(-EALREADY, "this process has a family already, and has shared something there: join another one first");
+    if (is_made()) unmake();
+    return make_all(fd);
+}
+
+int plait__family_change(int fd)
+{
+    pthread_mutex_lock(&making);
+    int result = plait__is_arena_fd(fd) ? 1 : change(fd);
+    pthread_mutex_unlock(&making);
+    return result;
+}
+
+void plait__family_forget(void)
+{
+    pthread_mutex_lock(&making);
+    unmake();
+    pthread_mutex_unlock(&making);
 }
 
 uint32_t plait__begin_incarnation(void)

@@ -190,6 +190,12 @@ static bool read_numbers(uint32_t number, pid_t *pid, pid_t *tid)
     return *pid && here && atomic_load(&slot->pid_namespace) == here;
 }
 
+pid_t plait__pid_here(uint32_t number)
+{
+    pid_t pid, tid;
+    return read_numbers(number, &pid, &tid) ? pid : 0;
+}
+
 /* About the thread that has the pulse: who lives there, or a repairer, of which we know the thread id only. */
 static void ask_about(uint32_t number)
 {

@@ -22,6 +22,7 @@
 #define PLAIT__NAME_SIZE 32u                               /* of a name in a slot, which may be cut */
 #define PLAIT__PROCESS_NAME_SIZE 64u
 #define PLAIT__LOG_SIZE 64u
+#define PLAIT__NAMES_SIZE 65536u
 #define PLAIT__DEATHS_KEPT 22u
 #define PLAIT__HANDOVERS 3u
 #define PLAIT__NOBODY 0xffffu                              /* as an owner: locked, but by no member */
@@ -75,7 +76,9 @@ struct plait__roster {
     _Alignas(64) plait__word epoch;                        /* counted up when everybody has to look again */
     _Atomic uint32_t endings;                              /* lives that ended and may be missed: the dead, who owed something */
     _Alignas(64) unsigned char log[PLAIT__LOG_SIZE];       /* zero at first; what is in it only the room of logs knows */
+    _Atomic uint32_t joined;                               /* how many processes have come from outside */
     _Alignas(256) struct plait__slot slots[PLAIT__MEMBERS_MAX + 1];      /* number 0 is nobody's */
+    unsigned char names[PLAIT__NAMES_SIZE];                /* zero at first; what is in it only the room `join` knows */
 };
 
 /* What a thread remembers of the cursor that it used last; see message/stream.h. */
@@ -99,6 +102,7 @@ struct plait__self {
     uint32_t spin_limit, parks, try_after;                 /* see wait.c */
     struct plait__stream stream;
     uint32_t leases;                                       /* leases not yet acknowledged */
+    struct plait__tasks *tasks;                            /* those of plain gets from joinable queues, see message/joinable.c */
     uint32_t parties;                                      /* of so many barriers, or waits for a condition: who waits there has to
                                                               learn of its end */
     uint32_t permits;                                      /* of owned semaphores, not yet released */
@@ -212,9 +216,20 @@ const char *plait__process_name(void);
 /* "NAME (pid N)" of a member, for details. */
 void plait__describe_member(uint32_t slot, char *text, size_t size);
 
+/* The process of a slot, as a number that means something to this one; 0: nobody's, or of another pid namespace. */
+pid_t plait__pid_here(uint32_t slot);
+
 /* In fork.c */
 int plait__family_make(void);                              /* arena, roster and fork mark of this process; once */
 int plait__family_attach(int fd);                          /* instead, of a process that begins anew, by its family's descriptor */
+
+/* For who joins a family that is there, by its descriptor: instead of this process's own, if that was not used yet (no other thread
+ * may be inside a call of plait meanwhile).  0: the descriptor is the family's now; 1: this process has that family already;
+ * -EALREADY: it has used its own; or as plait__family_attach, and then it has none. */
+int plait__family_change(int fd);
+
+/* It has none any more.  For who alone has just changed to it. */
+void plait__family_forget(void);
 uint32_t plait__begin_incarnation(void);                   /* the mark to join under, made anew after a fork */
 void plait__keep_thread_key(void);                         /* have plait_leave called at the end of this thread */
 uint32_t plait__pid_namespace(void);

@@ -47,8 +47,8 @@ static bool is_here(const plait_connection *connection)
 
 static int not_here(const plait_connection *connection)
 {
-    return plait__fail(-EBADF, "this process does not have the connection's descriptor, %d: it has closed it, or was started without "
-                       "it (.fds of its options)", connection->fd);
+    return plait__fail(-EBADF, "this process does not have the connection's descriptor, %d: it has closed it, or was started "
+                       "without it (.fds of its options)", connection->fd);
 }
 
 int plait__connection_check(plait_connection *connection)
@@ -96,7 +96,7 @@ static struct pair *new_pair(unsigned count)
     for (unsigned i = 0; i < count; i++) {
         pair->ends[i].ends = &pair->left;
         pair->ends[i].other = count == 2 ? &pair->ends[!i] : NULL;
-        pair->ends[i].is_socket = true;
+        pair->ends[i].is_socket = pair->ends[i].is_local = true;
     }
     return pair;
 }
@@ -133,13 +133,17 @@ int plait_pipe(int duplex, plait_connection *ends[2])
 }
 
 /* Of a descriptor from elsewhere.  0, -EBADF, -EINVAL. */
+static int option_of(int fd, int option)
+{
+    int value = 0;
+    socklen_t size = sizeof value;
+    return getsockopt(fd, SOL_SOCKET, option, &value, &size) < 0 ? -errno : value;
+}
+
 static int check_socket(int fd)
 {
-    int type = 0, listens = 0;
-    socklen_t size = sizeof type;
-    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0) return -errno;
-    size = sizeof listens;
-    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size);
+    int type = option_of(fd, SO_TYPE), listens = option_of(fd, SO_ACCEPTCONN);
+    if (type < 0) return plait__fail(type, "descriptor %d", fd);
     if (type == SOCK_STREAM && !listens) return 0;
     return plait__fail(-EINVAL, "descriptor %d is %s", fd, listens ? "a socket that listens" : "a socket, but not of a stream");
 }
@@ -174,6 +178,7 @@ plait_connection *plait_connection_from_fd(int fd, int readable, int writable)
     if (!pair) return NULL;
     fcntl(fd, F_SETFD, FD_CLOEXEC);
     pair->ends[0].is_socket = is_socket;
+    pair->ends[0].is_local = is_socket && option_of(fd, SO_DOMAIN) == AF_UNIX;
     set_up(&pair->ends[0], fd, readable, writable);
     return &pair->ends[0];
 }
@@ -183,6 +188,7 @@ plait_connection *plait_connection_from_fd(int fd, int readable, int writable)
 static void close_here(plait_connection *connection)
 {
     uint64_t mine = connection->identity;
+    if (plait__member() == 0) plait__drop_held(connection);
     atomic_compare_exchange_strong(place_of(connection), &mine, 0);
     close(connection->fd);
 }
@@ -204,7 +210,8 @@ int plait_connection_free(plait_connection *connection)
     if (error) return error;
     if (is_here(connection)) close_here(connection);
     connection->stamp = 0;
-    plait_free(plait__record_of(&connection->in)->kept);
+    void *kept = plait__record_of(&connection->in)->kept;
+    if (kept != connection->in.small) plait_free(kept);
     _Atomic uint32_t *ends = connection->ends;
     if (atomic_fetch_sub(ends, 1) > 1) return 0;
     return plait_free((char *)ends - offsetof(struct pair, left));

@@ -26,31 +26,36 @@
 
 #define PLAIT__CONNECTION_STAMP 0x636e6e63u
 
-/* Of the direction that receives; the other one is always at BORDER. */
+/* What the step is about.  To send: always IN_HEADER, for header and bytes together. */
 enum plait__stage {
-    PLAIT__AT_BORDER,                                      /* of two messages */
-    PLAIT__IN_HEADER,                                      /* its bytes so far are in `header` */
-    PLAIT__IN_KEPT,                                        /* the header is complete; the bytes behind it so far are in `kept` */
-    PLAIT__IN_PRIVATE,                                     /* they are, or were, in the memory of a member: who finds that has to
-                                                              skip the rest */
+    PLAIT__IN_HEADER,                                      /* what came of it is in `header`; with 0 bytes: between two messages */
+    PLAIT__IN_KEPT,                                        /* the header is complete; what came of the rest is in `kept` */
+    PLAIT__IN_PRIVATE,                                     /* the same, in the memory of a member: who finds that has to skip the
+                                                              rest, unless that has not yet begun to come */
+    PLAIT__HOLDS_FD,                                       /* the holder's process has a descriptor that nobody has asked for */
 };
 
 struct plait__record {
     uint64_t before;                                       /* bytes that went in the calls before this one */
     uint64_t total;                                        /* so many make the step complete */
-    void *kept;
-    uint32_t stage;                                        /* enum plait__stage */
+    void *kept;                                            /* a block, or `small` */
+    uint64_t holder;
+    int32_t fd;
+    uint16_t stage;                                        /* enum plait__stage */
     bool is_unsure;                                        /* a call is under way that does not tell how far it came */
-    bool has_header;                                       /* IN_PRIVATE: the header was taken by a step before */
-    struct mmsghdr call;                                   /* msg_len: by the kernel */
+    struct mmsghdr call;                                   /* by the kernel: msg_len, and what came beside the bytes */
 };
+
+#define PLAIT__SMALL 512u                                  /* bytes of a message that are always received into shared memory */
 
 struct plait__direction {
     _Alignas(64) _Atomic uint64_t owner;                   /* see sync/owner.h */
     _Atomic uint32_t turn;                                 /* which record is valid: its low bit.  By the owner */
-    plait__word news;                                      /* messages sent so far, for who spins.  By the owner */
+    plait__word news;                                      /* so many messages were sent, or received.  By the owner */
     struct plait__record records[2];                       /* by the owner: the one that is not valid */
     unsigned char header[PLAIT__FRAME_LONG];
+    _Alignas(16) char control[64];                         /* what came beside the header's first byte: see connection_fd.c */
+    unsigned char small[PLAIT__SMALL];
 };
 
 struct plait_connection {
@@ -60,7 +65,7 @@ struct plait_connection {
     uint64_t identity;                                     /* of fd and file, never 0 */
     plait_connection *other;                               /* the other end, if this family made it; it may be freed */
     _Atomic uint32_t *ends;                                /* how many of both are not freed yet */
-    bool readable, writable, is_socket;
+    bool readable, writable, is_socket, is_local;           /* local: AF_UNIX */
     struct plait__direction out, in;
 };
 
@@ -75,6 +80,24 @@ static inline bool plait__is_connection(const plait_connection *connection)
 int plait__connection_check(plait_connection *connection);
 int plait__not_readable(void);
 int plait__not_writable(void);
+
+/* ---- connection_fd.c ---- */
+
+/* Of the call that brought the first byte: whether a descriptor came with it.  1, with the first of them; 0; -EMFILE: it is lost,
+ * as there was no room; -EPROTO: there were several, which are closed now. */
+int plait__came_with(const struct plait__record *record, int *fd);
+
+/* The first byte of a message, or of a descriptor: that, or 0 if it is a message; an error as of plait__recv_step, or -EMFILE. */
+int plait__take_descriptor(plait_connection *connection, int *fd);
+
+/* The same of a record that a dead one has left: whether its process got a descriptor. */
+bool plait__brought_descriptor(const struct plait__record *record);
+
+/* This process holds a descriptor that nobody has asked for; and before it closes the connection, it closes that. */
+bool plait__holds_here(const struct plait__record *record);
+void plait__drop_held(plait_connection *connection);
+
+int plait__not_local(void);
 
 /* ---- connection_step.c ---- */
 
@@ -101,10 +124,13 @@ static inline bool plait__is_whole(const struct plait__record *record)
 /* From now on the direction is at this stage, with so many bytes before. */
 void plait__begin(struct plait__direction *direction, const struct plait__record *as);
 
-/* The valid record's next call: send or receive what the parts name.  How many bytes; 0: end of file; -EAGAIN: it would block;
- * -errno.  Never blocks. */
-ssize_t plait__send_step(plait_connection *connection, struct iovec *parts, unsigned count);
-ssize_t plait__recv_step(plait_connection *connection, struct iovec *parts, unsigned count);
+/* The valid record's next call: send what the parts name, or receive up to `size` bytes.  How many bytes; 0: end of file;
+ * -EAGAIN: it would block; -errno.  Never blocks. */
+ssize_t plait__send_step(plait_connection *connection, struct iovec *parts, unsigned count, void *control, size_t control_size);
+ssize_t plait__recv_step(plait_connection *connection, void *place, size_t size);
+
+/* The same for the first bytes of a header, with room for what comes beside them. */
+ssize_t plait__recv_first(plait_connection *connection, size_t size);
 
 /* A message was cut off in this direction, and nobody goes on with it. */
 bool plait__is_torn(struct plait__direction *direction);
@@ -114,6 +140,12 @@ int plait__wait_to_send(plait_connection *connection, plait_deadline deadline);
 int plait__wait_to_recv(plait_connection *connection, struct plait__wait *wait, uint32_t news);
 
 /* In the middle of a message: 0, -ETIMEDOUT; PLAIT_EBROKEN: who was sending it is dead. */
-int plait__wait_for_rest(plait_connection *connection, plait_deadline deadline);
+int plait__wait_for_rest(plait_connection *connection, struct plait__wait *wait, uint32_t news);
+
+/* How many messages the other end has sent, if it is the family's.  They may have come a moment before they are counted. */
+static inline uint32_t plait__news_of_other(const plait_connection *connection)
+{
+    return connection->other ? atomic_load_explicit(&connection->other->out.news, memory_order_relaxed) : 0;
+}
 
 #endif

@@ -1,10 +1,9 @@
 /* message/connection_recv.c - receiving messages.
  *
- * The usual way, on a socket: look at the header without taking it (MSG_PEEK), so that a message that does not fit, or is a
- * descriptor, stays where it is; then take header and message by one call, straight into the caller's memory.
- *
- * What has not wholly come by then must not get lost if the deadline passes.  So it is gathered in shared memory, first the header
- * and then the rest, where any later call goes on with it, by whomever.  Only who waits for ever takes it into its own memory.
+ * First the header, then the rest, and not one byte of what comes behind.  The header, and the rest of small messages, are gathered
+ * in shared memory: what has not wholly come when the deadline passes, or who received it is killed, is there for the next.  The
+ * rest of larger ones is taken straight into the caller's memory if it has come already, or if the caller waits for ever; else it
+ * is gathered in a block of shared memory.
  */
 #include <errno.h>
 #include <limits.h>
@@ -12,44 +11,68 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #include <plait/arena.h>
 
 #include "base/error.h"
+#include "family/roster.h"
 #include "message/connection_internal.h"
+#include "sync/owner.h"
 
-#define LOOK 256u                                          /* bytes at the begin: a message as short as that is seen to be whole */
-
-enum purpose { INTO_BUFFER, INTO_NEW, ONLY_SIZE };
+enum purpose { INTO_BUFFER, INTO_NEW, ONLY_SIZE, DESCRIPTOR };
 
 struct taking {
     enum purpose purpose;
     void *buffer;                                          /* INTO_NEW: made when the size is known */
     size_t room;                                           /* or the maximum */
     size_t made;                                           /* so much new memory; another message may come instead */
-    plait_deadline deadline;
+    struct plait__wait wait;
 };
 
-/* ---- ends and errors ---- */
-
-static int ended(const struct plait__record *record)
+/* Between two messages, and nobody has left anything. */
+static bool is_at_border(const struct plait__record *record)
 {
-    if (record->stage != PLAIT__AT_BORDER && (record->stage != PLAIT__IN_HEADER || plait__done(record)))
-        return plait__fail(PLAIT_EBROKEN, "got end of file during message");
+    return record->stage == PLAIT__IN_HEADER && plait__done(record) == 0 && !record->is_unsure;
+}
+
+static bool is_in_the_middle(struct plait__direction *in)
+{
+    const struct plait__record *record = plait__record_of(in);
+    return record->stage != PLAIT__HOLDS_FD && (record->stage != PLAIT__IN_HEADER || plait__done(record) != 0);
+}
+
+/* ---- what a call says that brought nothing, or something else ---- */
+
+static ssize_t stopped(struct plait__direction *in, ssize_t result)
+{
+    if (result == -EAGAIN) return result;
+    if (result != 0 && result != -ECONNRESET) return plait__fail((int)result, "receiving: %s", plait_strerror((int)result));
+    if (is_in_the_middle(in)) return plait__fail(PLAIT_EBROKEN, "got end of file during message");
     return plait__fail(PLAIT_ECLOSED, "the other side of the connection is gone");
 }
 
-/* What a call said that brought nothing. */
-static ssize_t stopped(const struct plait__record *record, ssize_t result)
+static int message_is_next(void)
 {
-    if (result == 0 || result == -ECONNRESET) return ended(record);
-    return result == -EAGAIN ? result : plait__fail((int)result, "receiving: %s", plait_strerror((int)result));
+    return plait__fail(-EPROTO, "what comes next is a message, not a descriptor");
+}
+
+static int descriptor_is_next(void)
+{
+    return plait__fail(-EPROTO, "what comes next is a descriptor, not a message");
+}
+
+/* The next message has come, all of it. */
+static void taken(struct plait__direction *in)
+{
+    plait__begin(in, &(struct plait__record){ 0 });
+    atomic_fetch_add_explicit(&in->news, 1, memory_order_relaxed);
 }
 
 /* Whether the caller takes a message of that size; new memory for it.  0, -EMSGSIZE, -ENOMEM. */
 static int make_room(struct taking *taking, uint64_t size)
 {
-    if (size > taking->room)
+    if (PLAIT__UNLIKELY(size > taking->room))
         return plait__fail(-EMSGSIZE, "the message has %llu bytes, the buffer %zu", (unsigned long long)size, taking->room);
     if (taking->purpose != INTO_NEW) return 0;
     if (taking->made <= size) {
@@ -62,47 +85,33 @@ static int make_room(struct taking *taking, uint64_t size)
     return 0;
 }
 
-/* ---- into private memory ---- */
+/* ---- the rest, into private memory ---- */
 
-/* The bytes from `done` on of a header, unless it was taken before, and the data. */
-static unsigned parts_from(const struct plait__record *record, unsigned char *header, char *data, uint64_t size,
-                           struct iovec parts[2])
-{
-    uint64_t done = plait__done(record), to_data = record->total - size, of_data = done < to_data ? 0 : done - to_data;
-    unsigned count = 0;
-    if (done < to_data) parts[count++] = (struct iovec){ header, to_data - done };
-    if (of_data < size) parts[count++] = (struct iovec){ data + of_data, size - of_data };
-    return count;
-}
-
-/* The header, unless it was taken before (header_size 0), and the data, with the direction in hand. */
-static ssize_t take_private(plait_connection *connection, struct taking *taking, unsigned header_size, uint64_t size)
+/* With the direction in hand to the end. */
+static ssize_t take_private(plait_connection *connection, struct taking *taking, uint64_t size)
 {
     struct plait__direction *in = &connection->in;
-    unsigned char header[PLAIT__FRAME_LONG];
-    struct iovec parts[2];
-    plait__begin(in, &(struct plait__record){ .stage = PLAIT__IN_PRIVATE, .total = header_size + size,
-                                              .has_header = !header_size });
+    plait__begin(in, &(struct plait__record){ .stage = PLAIT__IN_PRIVATE, .total = size });
     for (;;) {
-        const struct plait__record *record = plait__record_of(in);
-        if (plait__is_whole(record)) break;
-        ssize_t got = plait__recv_step(connection, parts, parts_from(record, header, taking->buffer, size, parts));
+        uint32_t news = plait__news_of_other(connection);
+        uint64_t done = plait__done(plait__record_of(in));
+        if (done == size) break;
+        ssize_t got = plait__recv_step(connection, (char *)taking->buffer + done, size - done);
         if (got > 0) continue;
-        if (got != -EAGAIN) return stopped(plait__record_of(in), got);
-        int error = plait__wait_for_rest(connection, taking->deadline);
+        if (got != -EAGAIN) return stopped(in, got);
+        int error = plait__wait_for_rest(connection, &taking->wait, news);
         if (error == PLAIT_EBROKEN) return plait__fail(error, "who was sending the message died, or gave up");
         if (error) return plait__fail(PLAIT_EBROKEN, "somebody else reads from the connection's descriptor");
     }
-    plait__begin(in, &(struct plait__record){ 0 });
+    taken(in);
     return (ssize_t)size;
 }
 
-/* Somebody was about to take a message, and has not. */
+/* Somebody was about to take the rest, and has not. */
 static void take_back(struct plait__direction *in)
 {
-    if (!plait__record_of(in)->has_header) plait__begin(in, &(struct plait__record){ 0 });
-    else plait__begin(in, &(struct plait__record){ .stage = PLAIT__IN_HEADER, .total = PLAIT__FRAME_LONG,
-                                                   .before = plait__frame_header_size(in->header, PLAIT__FRAME_SHORT) });
+    plait__begin(in, &(struct plait__record){ .stage = PLAIT__IN_HEADER, .total = PLAIT__FRAME_LONG,
+                                              .before = plait__frame_header_size(in->header, PLAIT__FRAME_SHORT) });
 }
 
 /* Somebody was killed while it took a message: the rest of that belongs to nobody. */
@@ -114,34 +123,81 @@ static ssize_t skip(plait_connection *connection)
         const struct plait__record *record = plait__record_of(in);
         uint64_t left = record->total - plait__done(record);
         if (left == 0) break;
-        struct iovec part = { nothing, left < sizeof nothing ? left : sizeof nothing };
-        ssize_t got = plait__recv_step(connection, &part, 1);
-        if (got <= 0) return stopped(plait__record_of(in), got);
+        ssize_t got = plait__recv_step(connection, nothing, left < sizeof nothing ? left : sizeof nothing);
+        if (got <= 0) return stopped(in, got);
     }
-    plait__begin(in, &(struct plait__record){ 0 });
+    taken(in);
     return 0;
 }
 
-/* ---- by way of shared memory ---- */
+/* ---- the rest, into shared memory ---- */
 
-/* Take what there is of a step whose bytes lie in shared memory.  0: it is whole. */
+/* Take what there is of a step.  0: there are as many bytes as wanted. */
 static ssize_t gather(plait_connection *connection, unsigned char *place, uint64_t wanted)
 {
     for (;;) {
-        const struct plait__record *record = plait__record_of(&connection->in);
-        uint64_t done = plait__done(record);
+        uint64_t done = plait__done(plait__record_of(&connection->in));
         if (done >= wanted) return 0;
-        struct iovec part = { place + done, wanted - done };
-        ssize_t got = plait__recv_step(connection, &part, 1);
-        if (got <= 0) return stopped(plait__record_of(&connection->in), got);
+        ssize_t got = plait__recv_step(connection, place + done, wanted - done);
+        if (got <= 0) return stopped(&connection->in, got);
     }
+}
+
+/* A block that nobody knows yet dies with us. */
+static void *new_block(uint64_t size)
+{
+    void *block = plait_message_alloc(size);
+    if (block) plait_block_share(block);
+    else plait__add_detail("to keep a message of %llu bytes that has not wholly come yet", (unsigned long long)size);
+    return block;
+}
+
+static ssize_t begin_kept(plait_connection *connection, uint64_t size)
+{
+    struct plait__direction *in = &connection->in;
+    void *kept = size <= PLAIT__SMALL ? in->small : new_block(size);
+    if (!kept) return -errno;
+    plait__begin(in, &(struct plait__record){ .stage = PLAIT__IN_KEPT, .total = size, .kept = kept });
+    return 0;
+}
+
+static ssize_t take_kept(plait_connection *connection, struct taking *taking)
+{
+    struct plait__direction *in = &connection->in;
+    uint64_t size = plait__record_of(in)->total;
+    void *kept = plait__record_of(in)->kept;
+    ssize_t error = gather(connection, kept, size);
+    if (!error) error = make_room(taking, size);
+    if (PLAIT__UNLIKELY(error)) return error;
+    if (size) memcpy(taking->buffer, kept, size);
+    taken(in);
+    if (kept != in->small) plait_free(kept);
+    return (ssize_t)size;
+}
+
+/* ---- the header ---- */
+
+/* A descriptor came instead of a message: this process keeps it for who asks for it. */
+static int hold_descriptor(struct plait__direction *in, int came, int fd)
+{
+    const struct plait__record held = { .stage = PLAIT__HOLDS_FD, .fd = fd, .holder = plait__self.owner };
+    if (came > 0) plait__begin(in, &held);
+    else taken(in);
+    if (came == -EMFILE) return plait__fail(came, "a descriptor has come, for which this process has no room: it is lost");
+    return came < 0 ? came : descriptor_is_next();
 }
 
 static ssize_t gather_header(plait_connection *connection, uint64_t *size)
 {
     struct plait__direction *in = &connection->in;
+    if (PLAIT__LIKELY(plait__done(plait__record_of(in)) == 0)) {
+        ssize_t got = plait__recv_first(connection, PLAIT__FRAME_SHORT);
+        if (got <= 0) return stopped(in, got);
+        int fd, came = plait__came_with(plait__record_of(in), &fd);
+        if (PLAIT__UNLIKELY(came)) return hold_descriptor(in, came, fd);
+    }
     ssize_t error = gather(connection, in->header, PLAIT__FRAME_SHORT);
-    if (!error && plait__frame_header_size(in->header, PLAIT__FRAME_SHORT) == PLAIT__FRAME_LONG)
+    if (!error && PLAIT__UNLIKELY(plait__frame_header_size(in->header, PLAIT__FRAME_SHORT) == PLAIT__FRAME_LONG))
         error = gather(connection, in->header, PLAIT__FRAME_LONG);
     return error ? error : plait__frame_size(in->header, size);
 }
@@ -153,122 +209,78 @@ static bool has_come(const plait_connection *connection, uint64_t size)
     return ioctl(connection->fd, FIONREAD, &bytes) == 0 && bytes >= 0 && (uint64_t)bytes >= size;
 }
 
-static bool may_be_private(const plait_connection *connection, const struct taking *taking, uint64_t size)
+static ssize_t take_message(plait_connection *connection, struct taking *taking)
 {
-    return plait__is_forever(taking->deadline) || has_come(connection, size);
-}
-
-/* A block that nobody knows yet dies with us. */
-static ssize_t begin_kept(plait_connection *connection, uint64_t size)
-{
-    void *kept = plait_message_alloc(size);
-    if (!kept) {
-        plait__add_detail("to keep a message of %llu bytes that has not wholly come yet", (unsigned long long)size);
-        return -errno;
-    }
-    plait_block_share(kept);
-    plait__begin(&connection->in, &(struct plait__record){ .stage = PLAIT__IN_KEPT, .total = size, .kept = kept });
-    return 0;
-}
-
-static ssize_t take_kept(plait_connection *connection, struct taking *taking)
-{
-    struct plait__record *record = plait__record_of(&connection->in);
-    uint64_t size = record->total;
-    void *kept = record->kept;
-    ssize_t error = gather(connection, kept, size);
-    if (!error) error = make_room(taking, size);
-    if (error) return error;
-    memcpy(taking->buffer, kept, size);
-    plait__begin(&connection->in, &(struct plait__record){ 0 });
-    plait_free(kept);
-    return (ssize_t)size;
-}
-
-static ssize_t take_gathered(plait_connection *connection, struct taking *taking)
-{
-    uint64_t size;
+    uint64_t size = 0;
     ssize_t error = gather_header(connection, &size);
-    if (error) return error;
-    if (taking->purpose == ONLY_SIZE) return (ssize_t)size;
+    if (PLAIT__UNLIKELY(error)) return error;
+    if (PLAIT__UNLIKELY(taking->purpose == ONLY_SIZE)) return (ssize_t)size;
     error = make_room(taking, size);
-    if (error) return error;
-    if (may_be_private(connection, taking, size)) return take_private(connection, taking, 0, size);
+    if (PLAIT__UNLIKELY(error)) return error;
+    if (size > PLAIT__SMALL && (plait__is_forever(taking->wait.deadline) || has_come(connection, size)))
+        return take_private(connection, taking, size);
     error = begin_kept(connection, size);
-    return error ? error : take_kept(connection, taking);
+    return PLAIT__UNLIKELY(error) ? error : take_kept(connection, taking);
 }
 
-/* ---- at a border ---- */
+/* ---- descriptors ---- */
 
-static ssize_t begin_header(plait_connection *connection, struct taking *taking)
+static ssize_t take_descriptor(plait_connection *connection)
 {
-    plait__begin(&connection->in, &(struct plait__record){ .stage = PLAIT__IN_HEADER, .total = PLAIT__FRAME_LONG });
-    return take_gathered(connection, taking);
+    struct plait__direction *in = &connection->in;
+    int fd, came = plait__take_descriptor(connection, &fd);
+    if (came == 0) return message_is_next();
+    if (came == -EAGAIN || came == -EMFILE) return came;
+    if (came != 1 && came != -EPROTO) return stopped(in, came == -ENODATA ? 0 : came);
+    taken(in);
+    return came == 1 ? fd : came;
 }
 
-static int descriptor_is_next(void)
+/* It came to a process whose thread `holder` is, or was. */
+static ssize_t take_held(struct plait__direction *in, const struct taking *taking)
 {
-    return plait__fail(-EPROTO, "what comes next is a descriptor, not a message");
-}
-
-/* See what comes next, without taking it.  How many bytes of it are there, at most `room`; an error. */
-static ssize_t look(plait_connection *connection, unsigned char *bytes, size_t room)
-{
-    struct iovec part = { bytes, room };
-    for (int tries = 0;;) {
-        struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
-        ssize_t seen = recvmsg(connection->fd, &message, MSG_PEEK | MSG_DONTWAIT);
-        if (seen > 0 && (message.msg_flags & MSG_CTRUNC)) return descriptor_is_next();
-        if (seen > 0) return seen;
-        if (seen == 0) return ended(plait__record_of(&connection->in));
-        if (errno == ECONNRESET && tries++ == 0) continue;
-        if (errno == ECONNRESET) return ended(plait__record_of(&connection->in));
-        if (errno != EINTR) return errno == EAGAIN ? -EAGAIN : stopped(plait__record_of(&connection->in), -errno);
+    const struct plait__record *record = plait__record_of(in);
+    uint32_t slot = plait__owner_slot(record->holder);
+    int fd = record->fd;
+    if (taking->purpose != DESCRIPTOR) return descriptor_is_next();
+    if (!plait__holds_here(record)) {
+        char name[64];
+        plait__describe_member(slot, name, sizeof name);
+        return plait__fail(-EPROTO, "the descriptor came to %s, which has asked for a message", name);
     }
-}
-
-static ssize_t take_next(plait_connection *connection, struct taking *taking)
-{
-    unsigned char bytes[LOOK];
-    uint64_t size;
-    if (PLAIT__UNLIKELY(!connection->is_socket)) return begin_header(connection, taking);
-    ssize_t seen = look(connection, bytes, sizeof bytes);
-    if (seen < 0) return seen;
-    unsigned header_size = plait__frame_header_size(bytes, (size_t)seen);
-    if (PLAIT__UNLIKELY(seen < (ssize_t)header_size)) return begin_header(connection, taking);
-    ssize_t error = plait__frame_size(bytes, &size);
-    if (PLAIT__UNLIKELY(error)) return error;
-    if (taking->purpose == ONLY_SIZE) return (ssize_t)size;
-    error = make_room(taking, size);
-    if (PLAIT__UNLIKELY(error)) return error;
-    if ((uint64_t)seen >= header_size + size || may_be_private(connection, taking, header_size + size))
-        return take_private(connection, taking, header_size, size);
-    return begin_header(connection, taking);
+    taken(in);
+    return fd;
 }
 
 /* ---- all of it ---- */
 
+/* What a dead one has left. */
+static ssize_t clear_up(plait_connection *connection)
+{
+    struct plait__direction *in = &connection->in;
+    const struct plait__record *record = plait__record_of(in);
+    if (record->is_unsure) return plait__fail(PLAIT_EBROKEN, "somebody died while it read from the pipe");
+    if (record->stage == PLAIT__IN_PRIVATE && plait__done(record) != 0) return skip(connection);
+    if (record->stage == PLAIT__IN_PRIVATE) take_back(in);
+    else if (record->stage == PLAIT__HOLDS_FD && plait__fate(record->holder) != PLAIT__LIVES) taken(in);
+    else if (record->stage == PLAIT__IN_HEADER && plait__brought_descriptor(record)) taken(in);
+    return 0;
+}
+
 /* With the direction ours.  -EAGAIN: not yet. */
 static ssize_t recv_now(plait_connection *connection, struct taking *taking)
 {
-    const struct plait__record *record = plait__record_of(&connection->in);
-    if (PLAIT__UNLIKELY(record->is_unsure)) return plait__fail(PLAIT_EBROKEN, "somebody died while it read from the pipe");
-    if (PLAIT__UNLIKELY(record->stage == PLAIT__IN_PRIVATE) && plait__done(record) == 0) {
-        take_back(&connection->in);
-    } else if (PLAIT__UNLIKELY(record->stage == PLAIT__IN_PRIVATE)) {
-        ssize_t error = skip(connection);
+    struct plait__direction *in = &connection->in;
+    if (PLAIT__UNLIKELY(!is_at_border(plait__record_of(in)))) {
+        ssize_t error = clear_up(connection);
         if (error) return error;
     }
-    record = plait__record_of(&connection->in);
-    if (PLAIT__LIKELY(record->stage == PLAIT__AT_BORDER)) return take_next(connection, taking);
-    if (record->stage == PLAIT__IN_HEADER) return take_gathered(connection, taking);
-    return taking->purpose == ONLY_SIZE ? (ssize_t)record->total : take_kept(connection, taking);
-}
-
-static bool is_in_the_middle(struct plait__direction *in)
-{
     const struct plait__record *record = plait__record_of(in);
-    return record->stage != PLAIT__AT_BORDER && (record->stage != PLAIT__IN_HEADER || plait__done(record));
+    if (PLAIT__UNLIKELY(record->stage == PLAIT__HOLDS_FD)) return take_held(in, taking);
+    if (PLAIT__UNLIKELY(taking->purpose == DESCRIPTOR))
+        return is_in_the_middle(in) ? message_is_next() : take_descriptor(connection);
+    if (PLAIT__LIKELY(record->stage == PLAIT__IN_HEADER)) return take_message(connection, taking);
+    return taking->purpose == ONLY_SIZE ? (ssize_t)record->total : take_kept(connection, taking);
 }
 
 static int timed_out(bool in_the_middle)
@@ -282,29 +294,47 @@ static int no_rest(int error)
     return error == -ETIMEDOUT ? timed_out(true) : plait__fail(error, "who was sending the message died, or gave up");
 }
 
+/* As many messages were received as were sent: to ask the kernel for another would be in vain.  If one has come that is not counted
+ * yet, or that somebody has sent who does not count, the wait ends at once. */
+static bool seems_empty(plait_connection *connection, const struct taking *taking, uint32_t news)
+{
+    if (!connection->other || plait__is_now(taking->wait.deadline)) return false;
+    struct plait__direction *in = &connection->in;
+    return atomic_load_explicit(&in->news, memory_order_relaxed) == news && is_at_border(plait__record_of(in));
+}
+
+/* With the direction ours for a moment; *in_the_middle: of a message, with -EAGAIN. */
+static ssize_t try_once(plait_connection *connection, struct taking *taking, bool may_skip, uint32_t news, bool *in_the_middle)
+{
+    int error = plait__direction_own(&connection->in, connection, taking->wait.deadline);
+    if (error) return error;
+    ssize_t result = may_skip && seems_empty(connection, taking, news) ? -EAGAIN : recv_now(connection, taking);
+    *in_the_middle = PLAIT__UNLIKELY(result == -EAGAIN) && is_in_the_middle(&connection->in);
+    plait__direction_disown(&connection->in);
+    return result;
+}
+
 /* Nobody waits with the direction in hand, unless what it has of a message lies in its own memory. */
 static ssize_t receive(plait_connection *connection, struct taking *taking)
 {
-    struct plait__wait wait = plait__wait_for(PLAIT__FOR_MESSAGE, connection, taking->deadline);
-    const plait_connection *other = connection->other;
+    bool may_skip = true, in_the_middle = false;
     for (;;) {
-        uint32_t news = other ? atomic_load_explicit(&other->out.news, memory_order_relaxed) : 0;
-        int error = plait__direction_own(&connection->in, connection, taking->deadline);
-        if (error) return error;
-        ssize_t result = recv_now(connection, taking);
-        bool in_the_middle = PLAIT__UNLIKELY(result == -EAGAIN) && is_in_the_middle(&connection->in);
-        plait__direction_disown(&connection->in);
+        uint32_t news = plait__news_of_other(connection);
+        ssize_t result = try_once(connection, taking, may_skip, news, &in_the_middle);
         if (PLAIT__LIKELY(result != -EAGAIN)) {
-            plait__wait_end(&wait);
+            plait__wait_end(&taking->wait);
             return result;
         }
-        error = in_the_middle ? plait__wait_for_rest(connection, taking->deadline) : plait__wait_to_recv(connection, &wait, news);
+        may_skip = false;
+        int error = in_the_middle ? plait__wait_for_rest(connection, &taking->wait, news)
+                                  : plait__wait_to_recv(connection, &taking->wait, news);
         if (error) return in_the_middle ? no_rest(error) : timed_out(false);
     }
 }
 
-static ssize_t begin(plait_connection *connection, struct taking *taking)
+static ssize_t begin(plait_connection *connection, struct taking *taking, plait_deadline deadline)
 {
+    taking->wait = plait__wait_for(PLAIT__FOR_MESSAGE, connection, deadline);
     int error = plait__connection_check(connection);
     if (PLAIT__UNLIKELY(error)) return error;
     if (PLAIT__UNLIKELY(!connection->readable)) return plait__not_readable();
@@ -316,7 +346,7 @@ static ssize_t begin(plait_connection *connection, struct taking *taking)
 ssize_t plait_connection_recv_bytes(plait_connection *connection, void *buffer, size_t size, plait_deadline deadline)
 {
     if (PLAIT__UNLIKELY(!buffer && size)) return plait__fail(-EINVAL, "the buffer is NULL, its size %zu", size);
-    return begin(connection, &(struct taking){ .purpose = INTO_BUFFER, .buffer = buffer, .room = size, .deadline = deadline });
+    return begin(connection, &(struct taking){ .purpose = INTO_BUFFER, .buffer = buffer, .room = size }, deadline);
 }
 
 ssize_t plait_connection_recv_alloc(plait_connection *connection, void **data, size_t maximum, plait_deadline deadline)
@@ -324,8 +354,8 @@ ssize_t plait_connection_recv_alloc(plait_connection *connection, void **data, s
     if (!data) return plait__fail(-EINVAL, "there is no place for the data");
     *data = NULL;
     if (maximum >= SSIZE_MAX) maximum = SSIZE_MAX - 1;
-    struct taking taking = { .purpose = INTO_NEW, .room = maximum, .deadline = deadline };
-    ssize_t size = begin(connection, &taking);
+    struct taking taking = { .purpose = INTO_NEW, .room = maximum };
+    ssize_t size = begin(connection, &taking, deadline);
     if (size >= 0) *data = taking.buffer;
     else free(taking.buffer);
     return size;
@@ -333,7 +363,13 @@ ssize_t plait_connection_recv_alloc(plait_connection *connection, void **data, s
 
 ssize_t plait_connection_next_size(plait_connection *connection, plait_deadline deadline)
 {
-    return begin(connection, &(struct taking){ .purpose = ONLY_SIZE, .deadline = deadline });
+    return begin(connection, &(struct taking){ .purpose = ONLY_SIZE }, deadline);
+}
+
+int plait_connection_recv_fd(plait_connection *connection, plait_deadline deadline)
+{
+    if (plait__is_connection(connection) && !connection->is_local) return plait__not_local();
+    return (int)begin(connection, &(struct taking){ .purpose = DESCRIPTOR }, deadline);
 }
 
 /* ---- poll ---- */
@@ -345,8 +381,9 @@ static bool can_receive(plait_connection *connection, bool *in_the_middle)
     *in_the_middle = false;
     if (plait__direction_own(in, connection, PLAIT_NOW) < 0) return false;
     const struct plait__record *record = plait__record_of(in);
-    bool result = record->is_unsure || (record->stage == PLAIT__IN_KEPT && plait__is_whole(record));
-    if (record->stage == PLAIT__IN_HEADER) {
+    bool result = record->is_unsure || record->stage == PLAIT__HOLDS_FD;
+    if (record->stage == PLAIT__IN_KEPT) result = plait__is_whole(record);
+    if (record->stage == PLAIT__IN_HEADER && plait__done(record)) {
         uint64_t done = plait__done(record), size;
         result = done >= plait__frame_header_size(in->header, done) && (plait__frame_size(in->header, &size) < 0 || size == 0);
     }
@@ -361,12 +398,11 @@ int plait_connection_poll(plait_connection *connection, plait_deadline deadline)
     if (error) return error;
     if (!connection->readable) return plait__not_readable();
     struct plait__wait wait = plait__wait_for(PLAIT__FOR_MESSAGE, connection, deadline);
-    const plait_connection *other = connection->other;
     for (;;) {
         bool in_the_middle;
-        uint32_t news = other ? atomic_load_explicit(&other->out.news, memory_order_relaxed) : 0;
+        uint32_t news = plait__news_of_other(connection);
         if (can_receive(connection, &in_the_middle) || plait__wait_fd(connection->fd, POLLIN, PLAIT_NOW) != -ETIMEDOUT) break;
-        error = in_the_middle ? plait__wait_for_rest(connection, deadline) : plait__wait_to_recv(connection, &wait, news);
+        error = in_the_middle ? plait__wait_for_rest(connection, &wait, news) : plait__wait_to_recv(connection, &wait, news);
         if (error == -ETIMEDOUT) return 0;
         if (error) break;
     }

@@ -1,6 +1,8 @@
 /* message/connection_send.c - sending messages. */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "message/connection_internal.h"
@@ -10,6 +12,8 @@ struct sending {
     unsigned header_size;
     const void *data;
     uint64_t total;                                        /* of header and data */
+    void *control;                                         /* what goes beside the first byte; NULL: nothing */
+    size_t control_size;
     plait_deadline deadline;
 };
 
@@ -57,7 +61,8 @@ static int send_now(plait_connection *connection, const struct sending *sending)
         struct iovec parts[2];
         uint64_t sent = plait__done(plait__record_of(out));
         if (sent == sending->total) break;
-        ssize_t result = plait__send_step(connection, parts, parts_from(sending, sent, parts));
+        ssize_t result = plait__send_step(connection, parts, parts_from(sending, sent, parts), sending->control,
+                                          sending->control_size);
         if (result == -EAGAIN) {
             if (sent == 0) return -EAGAIN;
             result = plait__wait_to_send(connection, sending->deadline);
@@ -86,16 +91,45 @@ static int send_frame(plait_connection *connection, const struct sending *sendin
     }
 }
 
-int plait_connection_send_bytes(plait_connection *connection, const void *data, size_t size, plait_deadline deadline)
+static int check(plait_connection *connection)
 {
     int error = plait__connection_check(connection);
     if (PLAIT__UNLIKELY(error)) return error;
-    if (PLAIT__UNLIKELY(!connection->writable)) return plait__not_writable();
+    return PLAIT__LIKELY(connection->writable) ? 0 : plait__not_writable();
+}
+
+int plait_connection_send_bytes(plait_connection *connection, const void *data, size_t size, plait_deadline deadline)
+{
+    int error = check(connection);
+    if (PLAIT__UNLIKELY(error)) return error;
     if (PLAIT__UNLIKELY((!data && size) || size > SSIZE_MAX))
         return plait__fail(-EINVAL, "the data is %p, its size %zu", data, size);
     struct sending sending = { .data = data, .deadline = deadline };
     sending.header_size = plait__frame_begin(sending.header, size);
     sending.total = sending.header_size + (uint64_t)size;
     plait__tsan_release(&connection->out);
+    return send_frame(connection, &sending);
+}
+
+/* ---- descriptors ---- */
+
+int plait__not_local(void)
+{
+    return plait__fail(-EOPNOTSUPP, "descriptors go over local sockets only (plait_pipe, AF_UNIX)");
+}
+
+int plait_connection_send_fd(plait_connection *connection, int fd, plait_deadline deadline)
+{
+    int error = check(connection);
+    if (error) return error;
+    if (!connection->is_local) return plait__not_local();
+    if (fcntl(fd, F_GETFD) < 0) return plait__fail(-EINVAL, "the descriptor to be sent, %d, is not open", fd);
+    union {
+        struct cmsghdr header;                             /* aligned as it wants to be */
+        char room[CMSG_SPACE(sizeof fd)];
+    } control = { .header = { .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof fd) } };
+    memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
+    struct sending sending = { .header = { 1 }, .header_size = 1, .total = 1, .deadline = deadline, .control = &control,
+                               .control_size = CMSG_SPACE(sizeof fd) };
     return send_frame(connection, &sending);
 }

@@ -55,13 +55,12 @@ void plait__begin(struct plait__direction *direction, const struct plait__record
 }
 
 /* Only what differs from the call before. */
-static struct plait__record *begin_call(struct plait__direction *direction, struct iovec *parts, unsigned count, bool is_unsure)
+static struct plait__record *begin_call(struct plait__direction *direction, const struct msghdr *message, bool is_unsure)
 {
     const struct plait__record *now = plait__record_of(direction);
     struct plait__record next = { .before = plait__done(now), .total = now->total, .kept = now->kept, .stage = now->stage,
-                                  .is_unsure = is_unsure, .has_header = now->has_header };
-    next.call.msg_hdr.msg_iov = parts;
-    next.call.msg_hdr.msg_iovlen = count;
+                                  .is_unsure = is_unsure };
+    next.call.msg_hdr = *message;
     plait__begin(direction, &next);
     return plait__record_of(direction);
 }
@@ -69,11 +68,12 @@ static struct plait__record *begin_call(struct plait__direction *direction, stru
 /* ---- calls ---- */
 
 static ssize_t call_socket(long number, const plait_connection *connection, struct plait__direction *direction,
-                           struct iovec *parts, unsigned count)
+                           const struct msghdr *message)
 {
-    struct plait__record *record = begin_call(direction, parts, count, false);
+    struct plait__record *record = begin_call(direction, message, false);
     for (;;) {
-        long result = syscall(number, connection->fd, &record->call, 1, MSG_DONTWAIT | MSG_NOSIGNAL, NULL);
+        int flags = MSG_DONTWAIT | (number == SYS_sendmmsg ? MSG_NOSIGNAL : MSG_CMSG_CLOEXEC);
+        long result = syscall(number, connection->fd, &record->call, 1, flags, NULL);
         if (result > 0) return (ssize_t)record->call.msg_len;
         if (errno != EINTR) return -errno;
     }
@@ -116,7 +116,7 @@ static ssize_t call_pipe(const plait_connection *connection, struct plait__direc
     int error = is_ready(connection, sends ? POLLOUT : POLLIN);
     if (error) return error;
     if (sends) cut_parts(parts, count, PIPE_BUF);
-    begin_call(direction, parts, count, true);
+    begin_call(direction, &(struct msghdr){ 0 }, true);
     ssize_t done = sends ? write_quietly(connection->fd, parts, (int)count) : readv(connection->fd, parts, (int)count);
     if (done < 0 && !sends) done = -errno;
     struct plait__record after = *plait__record_of(direction);
@@ -126,19 +126,35 @@ static ssize_t call_pipe(const plait_connection *connection, struct plait__direc
     return done == -EINTR ? -EAGAIN : done;
 }
 
-ssize_t plait__send_step(plait_connection *connection, struct iovec *parts, unsigned count)
+ssize_t plait__send_step(plait_connection *connection, struct iovec *parts, unsigned count, void *control, size_t control_size)
 {
     if (PLAIT__UNLIKELY(!connection->is_socket)) return call_pipe(connection, &connection->out, parts, count);
-    ssize_t sent = call_socket(SYS_sendmmsg, connection, &connection->out, parts, count);
+    struct msghdr message = { .msg_iov = parts, .msg_iovlen = count, .msg_control = control, .msg_controllen = control_size };
+    ssize_t sent = call_socket(SYS_sendmmsg, connection, &connection->out, &message);
     return sent == -ECONNRESET ? -EPIPE : sent;
 }
 
 /* That the other side had not read all before it went is no reason not to read what it has sent: the kernel says so once. */
-ssize_t plait__recv_step(plait_connection *connection, struct iovec *parts, unsigned count)
+static ssize_t recv_socket(plait_connection *connection, const struct msghdr *message)
 {
-    if (PLAIT__UNLIKELY(!connection->is_socket)) return call_pipe(connection, &connection->in, parts, count);
-    ssize_t got = call_socket(SYS_recvmmsg, connection, &connection->in, parts, count);
-    return got == -ECONNRESET ? call_socket(SYS_recvmmsg, connection, &connection->in, parts, count) : got;
+    ssize_t got = call_socket(SYS_recvmmsg, connection, &connection->in, message);
+    return got == -ECONNRESET ? call_socket(SYS_recvmmsg, connection, &connection->in, message) : got;
+}
+
+ssize_t plait__recv_step(plait_connection *connection, void *place, size_t size)
+{
+    struct iovec part = { place, size };
+    if (PLAIT__UNLIKELY(!connection->is_socket)) return call_pipe(connection, &connection->in, &part, 1);
+    return recv_socket(connection, &(struct msghdr){ .msg_iov = &part, .msg_iovlen = 1 });
+}
+
+ssize_t plait__recv_first(plait_connection *connection, size_t size)
+{
+    struct plait__direction *in = &connection->in;
+    struct iovec part = { in->header, size };
+    if (PLAIT__UNLIKELY(!connection->is_local)) return plait__recv_step(connection, in->header, size);
+    return recv_socket(connection, &(struct msghdr){ .msg_iov = &part, .msg_iovlen = 1, .msg_control = in->control,
+                                                     .msg_controllen = sizeof in->control });
 }
 
 /* ---- waiting ---- */
@@ -152,16 +168,21 @@ int plait__wait_to_send(plait_connection *connection, plait_deadline deadline)
     return ready == -ETIMEDOUT ? ready : 0;
 }
 
-/* First spin, if who sends is in the family: it tells of each message in memory. */
+/* Who sends from within the family tells of each message in memory.  True: there is one more. */
+static bool spin_for_news(const plait_connection *connection, struct plait__wait *wait, uint32_t news)
+{
+    if (!connection->other || plait__is_now(wait->deadline)) return false;
+    do {
+        if (plait__news_of_other(connection) != news) return true;
+    } while (plait__spin(wait));
+    if (!wait->slept) plait__spinning_failed();
+    wait->slept = true;
+    return false;
+}
+
 int plait__wait_to_recv(plait_connection *connection, struct plait__wait *wait, uint32_t news)
 {
-    const plait_connection *other = connection->other;
-    if (other && !plait__is_now(wait->deadline)) {
-        while (plait__spin(wait))
-            if (atomic_load_explicit(&other->out.news, memory_order_relaxed) != news) return 0;
-        if (!wait->slept) plait__spinning_failed();
-    }
-    wait->slept = true;
+    if (spin_for_news(connection, wait, news)) return 0;
     plait__announce(wait, &connection->in.news);
     int ready = plait__wait_fd(connection->fd, POLLIN, wait->deadline);
     plait__announce_end();
@@ -195,21 +216,25 @@ static bool has_input(const plait_connection *connection)
 #define LOOK_FIRST (5 * PLAIT__MILLISECOND)
 #define LOOK_LAST (160 * PLAIT__MILLISECOND)
 
-int plait__wait_for_rest(plait_connection *connection, plait_deadline deadline)
+static int watchful_sleep(plait_connection *connection, const struct plait__wait *wait)
 {
-    struct plait__wait wait = plait__wait_for(PLAIT__FOR_MESSAGE, connection, deadline);
-    int result = -ETIMEDOUT;
-    plait__announce(&wait, &connection->in.news);
-    for (int64_t slice = LOOK_FIRST; result == -ETIMEDOUT; slice = slice < LOOK_LAST ? slice * 2 : slice) {
-        if (is_given_up(connection->other)) {
-            result = has_input(connection) ? 0 : PLAIT_EBROKEN;
-            break;
-        }
-        plait_deadline until = { connection->other ? plait__earlier(deadline, plait__now() + slice) : deadline.at };
-        result = plait__wait_fd(connection->fd, POLLIN, until);
-        if (result == -ETIMEDOUT && until.at == deadline.at) break;
+    int64_t slice = LOOK_FIRST;
+    for (;;) {
+        if (is_given_up(connection->other)) return has_input(connection) ? 0 : PLAIT_EBROKEN;
+        plait_deadline until = { connection->other ? plait__earlier(wait->deadline, plait__now() + slice) : wait->deadline.at };
+        int ready = plait__wait_fd(connection->fd, POLLIN, until);
+        if (ready != -ETIMEDOUT) return 0;
+        if (until.at == wait->deadline.at) return ready;
         plait__reap_all();
+        if (slice < LOOK_LAST) slice *= 2;
     }
+}
+
+int plait__wait_for_rest(plait_connection *connection, struct plait__wait *wait, uint32_t news)
+{
+    if (spin_for_news(connection, wait, news)) return 0;
+    plait__announce(wait, &connection->in.news);
+    int result = watchful_sleep(connection, wait);
     plait__announce_end();
-    return result > 0 ? 0 : result;
+    return result;
 }

@@ -85,7 +85,7 @@ static inline struct plait__wait wait_at(const struct plait__cursor *cursor, boo
 
 /* ---- room ---- */
 
-static inline _Atomic uint64_t *room_word(plait_queue *queue)
+static inline const _Atomic uint64_t *room_word(const plait_queue *queue)
 {
     return queue->leases ? &queue->done.word : &queue->head.word;
 }
@@ -123,6 +123,12 @@ static inline bool has_room(plait_queue *queue, uint64_t place, uint32_t number,
     return noted_room(queue, place, number, units);
 }
 
+bool plait__fifo_has_room(const plait_queue *queue)
+{
+    uint64_t freed = atomic_load(room_word(queue));        /* first: it never overtakes a later tail */
+    return !queue->units || plait__units_between(freed, atomic_load(&queue->tail.word)) < queue->units;
+}
+
 /* There may be room that somebody else can use who sleeps. */
 static void pass_room_on(plait_queue *queue)
 {
@@ -136,10 +142,7 @@ static int wait_for_room(plait_queue *queue, uint32_t units, struct plait__wait 
     uint64_t freed_before = 0, taken_before = 0;
     for (bool looked = false;; looked = true) {
         uint32_t head_bell = atomic_load(&queue->head.move_bell), done_bell = atomic_load(&queue->done.move_bell);
-        if (queue->leases) {                               /* who acknowledged may have died before it set AGAIN */
-            atomic_fetch_or(&queue->done.word, PLAIT__AGAIN);
-            plait__reclaim(queue);
-        }
+        if (queue->leases) plait__reclaim_all(queue);      /* who acknowledged may have died before it could */
         uint64_t taken, tail;
         uint32_t first = plait__look_at_number(&queue->head, &taken);
         uint64_t freed = queue->leases ? atomic_load(&queue->done.word) : taken;         /* as it is slept on */
@@ -194,7 +197,8 @@ static inline int own_tail(plait_queue *queue, uint32_t units, uint64_t *tail, s
         if ((error = wait_for_room(queue, units, wait))) return error;
     }
     PLAIT__POINT(QUEUE_OWNED);
-    plait__tsan_acquire(room_word(queue));
+    plait__tsan_acquire((void *)room_word(queue));
+    plait__tell_joiners(queue);                            /* that a rest ends */
     return 0;
 }
 

@@ -16,7 +16,7 @@
 #include "family/claim.h"
 #include "family/handover.h"
 #include "family/repair.h"
-#include "message/place.h"
+#include "message/quick.h"
 
 enum state { WAITING, HELD, RETURNED, SETTLED };
 
@@ -95,33 +95,33 @@ static void pass_settled(plait_queue *queue, uint64_t done)
     if (stopped_early) atomic_fetch_or(&queue->done.word, PLAIT__AGAIN);
     if (block.data) plait__take(PLAIT__NOTE_MESSAGE, block.data);
     plait__commit_walk(queue, &queue->done, done, &walk, messages, true);
+    plait__tell_joiners(queue);
     if (!block.data) return;
     plait__taken(PLAIT__NOTE_MESSAGE, block.data);
     plait_free(block.data);
+}
+
+/* The last message of a closed queue: those who wait for more must learn that there is none. */
+static void tell_of_the_last(plait_queue *queue)
+{
+    if (PLAIT__LIKELY(!atomic_load(&queue->closing))) return;            /* without a look at the putters' line */
+    if ((atomic_load(&queue->tail.word) & PLAIT__CLOSED) && plait__all_settled(queue)) plait__cursor_ring_all(&queue->tail);
 }
 
 void plait__reclaim(plait_queue *queue)
 {
     uint64_t done;
     while (own_for_reclaiming(&queue->done, &done)) pass_settled(queue, done);
-    /* The last message of a closed queue: those who wait for more must learn that there is none. */
-    uint64_t tail = atomic_load(&queue->tail.word);
-    if ((tail & PLAIT__CLOSED) && plait__all_settled(queue)) plait__cursor_ring_all(&queue->tail);
+    tell_of_the_last(queue);
+}
+
+void plait__reclaim_all(plait_queue *queue)
+{
+    atomic_fetch_or(&queue->done.word, PLAIT__AGAIN);
+    plait__reclaim(queue);
 }
 
 /* ---- taking over ---- */
-
-/* What would have to change for a lease to become free to take. */
-static uint64_t changes(const plait_queue *queue)
-{
-    uint32_t endings = atomic_load(&plait__roster->endings);
-    return (uint64_t)endings << 32 | atomic_load(&queue->givebacks);
-}
-
-bool plait__may_have_returned(const plait_queue *queue)
-{
-    return atomic_load(&queue->settled) != changes(queue);
-}
 
 static bool is_free_to_take(uint64_t holder)
 {
@@ -174,7 +174,7 @@ static int own_to_look(struct plait__cursor *done, bool must, uint64_t *word, st
 ssize_t plait__take_returned(plait_queue *queue, const struct plait__taking *taking, struct plait__wait *wait)
 {
     for (;;) {
-        uint64_t before = changes(queue), done = 0;
+        uint64_t before = plait__lease_changes(queue), done = 0;
         bool told = atomic_load_explicit(&queue->settled, memory_order_relaxed) != before;
         if (PLAIT__LIKELY(!told && !wait->watching)) return -ENOENT;
         int error = own_to_look(&queue->done, told, &done, wait);
@@ -191,6 +191,27 @@ ssize_t plait__take_returned(plait_queue *queue, const struct plait__taking *tak
         plait__reclaim(queue);
         if (result != -EAGAIN) return result;
     }
+}
+
+unsigned plait__open_leases(plait_queue *queue, uint32_t holders[], unsigned most, uint32_t *settled)
+{
+    struct plait__wait wait = plait__wait_until(PLAIT_NOW);
+    uint64_t done, head = atomic_load(&queue->head.word);
+    unsigned count = 0;
+    *settled = 0;
+    if (own_to_look(&queue->done, false, &done, &wait)) return 0;
+    struct plait__walk walk = plait__walk_from(queue, &queue->done, done);
+    while (count < most && !plait__same_place(plait__place_of(&walk), head)) {
+        const struct plait__record *record = plait__record_at(queue, &walk);
+        uint64_t holder = atomic_load(&record->holder);
+        bool is_open = plait__claim_state(holder) != SETTLED;
+        if (is_open) holders[count++] = is_free_to_take(holder) ? 0 : (uint32_t)holder & 0xffff;
+        else *settled += 1;
+        plait__step(queue, &walk, plait__units_for(queue, plait__size_there(record)));
+    }
+    plait__cursor_disown(&queue->done);
+    plait__reclaim_all(queue);                             /* whoever found it owned has left it to us */
+    return count;
 }
 
 /* ---- settling ---- */
@@ -219,13 +240,52 @@ static struct plait__record *find_lease(plait_queue *queue, plait_lease lease, u
     return ours ? record : NULL;
 }
 
+/* With `done` ours, at a message of so many units: that one alone can be passed, as it lies in one piece, and the next is not
+ * settled, or has not been taken. */
+static bool is_alone(plait_queue *queue, uint64_t done, char *base, uint32_t units)
+{
+    uint64_t next = done + ((uint64_t)units << PLAIT__PLACE_SHIFT);
+    if (!plait__quick_fits(queue, done, units)) return false;
+    if (plait__same_place(next, atomic_load(&queue->head.word))) return true;
+    return plait__quick_fits(queue, next, 1) && !is_settled((struct plait__record *)plait__quick_at(queue, base, next, 0));
+}
+
+/* The short way, if our record is the one at `done` and nobody else has to do with that: own it, settle, go on from there.  As long
+ * as we live nobody else changes the claim.  Who dies before the commit leaves what it has settled to the next. */
+static bool settle_the_first(plait_queue *queue, struct plait__record *record, uint64_t settled)
+{
+    struct plait__cursor *done = &queue->done;
+    uint64_t seen = atomic_load_explicit(&done->word, memory_order_relaxed), ours = plait__owned_by_us(seen);
+    char *base = plait__quick_base(queue, done, seen);
+    if ((seen & (PLAIT__AGAIN | 0xffff)) || plait__quick_at(queue, base, seen, 0) != (char *)record) return false;
+    if (record->size == PLAIT__IN_BLOCK || !atomic_compare_exchange_strong(&done->word, &seen, ours)) return false;
+    PLAIT__POINT(QUEUE_OWNED);
+    atomic_store_explicit(&record->holder, settled, memory_order_relaxed);
+    uint32_t units = plait__units_for(queue, record->size);
+    if (PLAIT__LIKELY(is_alone(queue, ours, base, units))) {
+        uint64_t flags = plait__cursor_commit(done, ours, plait__position_in(ours) + units, 1);
+        plait__tell_joiners(queue);
+        if (PLAIT__LIKELY(!(flags & PLAIT__AGAIN))) {
+            tell_of_the_last(queue);
+            return true;
+        }
+    } else {
+        pass_settled(queue, ours);
+    }
+    plait__reclaim(queue);
+    return true;
+}
+
 static int settle(plait_queue *queue, plait_lease lease, enum state state)
 {
     uint64_t holder;
     struct plait__record *record = find_lease(queue, lease, &holder);
-    if (!record || !atomic_compare_exchange_strong(&record->holder, &holder, plait__claim(state, plait__claim_attempts(holder))))
-        return plait__fail(PLAIT_ENOLEASE, "the calling thread holds no such lease");
+    plait__tsan_release(&queue->done.word);                /* for those who join */
+    if (!record) return plait__fail(PLAIT_ENOLEASE, "the calling thread holds no such lease");
+    uint64_t claim = plait__claim(state, plait__claim_attempts(holder));
     plait__self.leases--;
+    if (PLAIT__LIKELY(state == SETTLED && settle_the_first(queue, record, claim))) return 0;
+    atomic_store(&record->holder, claim);
     if (state == SETTLED) {
         atomic_fetch_or(&queue->done.word, PLAIT__AGAIN);
         plait__reclaim(queue);

@@ -25,8 +25,8 @@ static int check_order(const plait_queue_options *options)
 {
     if (options->order < PLAIT_FIFO || options->order > PLAIT_PRIORITY)
         return plait__fail(-EINVAL, "there is no order %d", options->order);
-    if (options->order != PLAIT_FIFO && options->leases)
-        return plait__fail(-EINVAL, "leases are for queues that are first in, first out");
+    if (options->order != PLAIT_FIFO && (options->leases || options->joinable))
+        return plait__fail(-EINVAL, "leases are for queues that are first in, first out, and so is joining");
     if (options->capacity && (options->unbounded || options->order != PLAIT_FIFO))
         return plait__fail(-EINVAL, "a queue without a ring has no capacity; maxsize limits it");
     return 0;
@@ -38,7 +38,7 @@ static int check(const plait_queue_options *options)
         return plait__fail(-EINVAL, "capacity %zu is above the most, %u bytes", options->capacity, UNITS_MAX * PLAIT__UNIT);
     if (options->maxsize > INT32_MAX)
         return plait__fail(-EINVAL, "maxsize %zu is above the most, %d messages", options->maxsize, INT32_MAX);
-    int error = PLAIT__CHECK_RESERVED(options->reserved, options->reserved_int);
+    int error = PLAIT__CHECK_RESERVED(options->reserved, 0);
     return error ? error : check_order(options);
 }
 
@@ -46,6 +46,7 @@ static uint32_t ring_units(const plait_queue_options *options)
 {
     uint32_t units = UNITS_MIN;
     if (options->unbounded || options->order != PLAIT_FIFO) return 0;
+    if (options->joinable && !options->capacity) return 0;
     while ((size_t)units * PLAIT__UNIT < (options->capacity ? options->capacity : CAPACITY_DEFAULT)) units *= 2;
     return units;
 }
@@ -63,10 +64,11 @@ plait_queue *plait_queue_new(const plait_queue_options *options)
     queue->order = (uint32_t)options->order;
     queue->units = units;
     queue->maxsize = options->maxsize ? (uint32_t)options->maxsize : UINT32_MAX;
-    queue->leases = options->leases != 0;
+    queue->joinable = options->joinable != 0;
+    queue->leases = options->leases || queue->joinable;
     queue->header = queue->leases ? 16 : 8;
     queue->inline_max = units ? units * PLAIT__UNIT - queue->header : options->order == PLAIT_FIFO ? SEGMENT_INLINE_MAX : 0;
-    queue->quick_below = options->order == PLAIT_FIFO && !queue->leases ? queue->inline_max + 1 : 0;
+    queue->quick_below = options->order == PLAIT_FIFO ? queue->inline_max + 1 : 0;
     queue->mask = units ? units - 1 : PLAIT__SEGMENT_UNITS - 1;
     queue->linger_most = plait__linger_most(units, queue->maxsize);
     queue->owned.words = 3;
@@ -84,6 +86,7 @@ int plait_queue_free(plait_queue *queue)
     int error = plait__member();
     if (error) return error;
     plait__reap_all();                                     /* the repair of who died in it needs it */
+    plait__forget(queue);
     struct plait__cursor *const cursors[] = { &queue->tail, &queue->head, &queue->done };
     for (int i = 0; i < 3; i++) plait__cursor_end(cursors[i]);           /* or may be under way, by somebody who was stopped */
     queue->owned.stamp = 0;
@@ -213,27 +216,45 @@ static ssize_t take_inside(plait_queue *queue, const struct plait__taking *takin
     return result;
 }
 
-/* In a queue with leases every taking is one. */
-static ssize_t take_and_ack(plait_queue *queue, struct plait__taking *taking, plait_deadline deadline)
+static ssize_t take_with_lease(plait_queue *queue, const struct plait__taking *taking, plait_deadline deadline)
+{
+    if (PLAIT__LIKELY(taking->buffer && plait__is_member())) {
+        ssize_t result = plait__quick_get(queue, taking->buffer, taking->size, taking->lease);
+        if (PLAIT__LIKELY(result >= 0)) return result;
+    }
+    return take_inside(queue, taking, deadline);
+}
+
+/* In a queue with leases every taking is one.  It is settled at once, or in a joinable one by task_done. */
+static ssize_t take_leased(plait_queue *queue, struct plait__taking *taking, plait_deadline deadline)
 {
     plait_lease lease;
-    if (PLAIT__LIKELY(!queue->leases)) return take_inside(queue, taking, deadline);
+    int error = plait__member();
+    if (!error && queue->joinable) error = plait__room_to_remember();
+    if (error) return error;
     taking->lease = &lease;
-    ssize_t result = take_inside(queue, taking, deadline);
-    if (result >= 0) plait_queue_ack(queue, lease);
+    ssize_t result = take_with_lease(queue, taking, deadline);
+    if (result < 0) return result;
+    if (queue->joinable) plait__remember(queue, lease);
+    else plait_queue_ack(queue, lease);
     return result;
+}
+
+static ssize_t take_plainly(plait_queue *queue, struct plait__taking *taking, plait_deadline deadline)
+{
+    return PLAIT__LIKELY(!queue->leases) ? take_inside(queue, taking, deadline) : take_leased(queue, taking, deadline);
 }
 
 ssize_t plait_queue_get(plait_queue *queue, void *buffer, size_t size, plait_deadline deadline)
 {
-    if (PLAIT__LIKELY(plait__is_queue(queue) && queue->quick_below && buffer && plait__is_member())) {
-        ssize_t result = plait__quick_get(queue, buffer, size);
+    if (PLAIT__LIKELY(plait__is_queue(queue) && queue->quick_below && !queue->leases && buffer && plait__is_member())) {
+        ssize_t result = plait__quick_get(queue, buffer, size, NULL);
         if (PLAIT__LIKELY(result >= 0)) return result;
     }
     if (PLAIT__UNLIKELY(!plait__is_queue(queue))) return plait__not_a_queue(queue);
     if (PLAIT__UNLIKELY(!buffer && size)) return plait__fail(-EINVAL, "the buffer is NULL, its size %zu", size);
     struct plait__taking taking = { .buffer = buffer, .size = size };
-    return take_and_ack(queue, &taking, deadline);
+    return take_plainly(queue, &taking, deadline);
 }
 
 ssize_t plait_queue_take(plait_queue *queue, void **block, plait_deadline deadline)
@@ -242,7 +263,7 @@ ssize_t plait_queue_take(plait_queue *queue, void **block, plait_deadline deadli
     if (!block) return plait__fail(-EINVAL, "there is no place for the block's address");
     void *taken = NULL;
     struct plait__taking taking = { .block = &taken };
-    ssize_t result = take_and_ack(queue, &taking, deadline);
+    ssize_t result = take_plainly(queue, &taking, deadline);
     if (result >= 0) *block = taken;
     return result;
 }
@@ -282,8 +303,8 @@ ssize_t plait_queue_lease(plait_queue *queue, void *buffer, size_t size, plait_l
     if (!plait__is_queue(queue)) return plait__not_a_queue(queue);
     if ((!buffer && size) || !lease) return plait__fail(-EINVAL, "the buffer or the lease is NULL");
     if (!queue->leases) return plait__fail(-EINVAL, "the queue was made without leases");
-    struct plait__taking taking = { .buffer = buffer, .size = size, .lease = lease };
-    return take_inside(queue, &taking, deadline);
+    const struct plait__taking taking = { .buffer = buffer, .size = size, .lease = lease };
+    return take_with_lease(queue, &taking, deadline);
 }
 
 ssize_t plait_queue_next_size(plait_queue *queue, plait_deadline deadline)
@@ -302,6 +323,19 @@ ssize_t plait_queue_qsize(const plait_queue *queue)
     return plait__look_at_number(&queue->tail, &tail) - first;
 }
 
+int plait_queue_empty(const plait_queue *queue)
+{
+    ssize_t count = plait_queue_qsize(queue);
+    return count < 0 ? (int)count : count == 0;
+}
+
+int plait_queue_full(const plait_queue *queue)
+{
+    ssize_t count = plait_queue_qsize(queue);
+    if (count < 0) return (int)count;
+    return (uint32_t)count >= queue->maxsize || (queue->order == PLAIT_FIFO && !plait__fifo_has_room(queue));
+}
+
 /* ---- closing ---- */
 
 int plait_queue_close(plait_queue *queue)
@@ -309,6 +343,7 @@ int plait_queue_close(plait_queue *queue)
     if (!plait__is_queue(queue)) return plait__not_a_queue(queue);
     int error = plait__member();
     if (error) return error;
+    atomic_store(&queue->closing, 1);
     atomic_fetch_or(&queue->tail.word, PLAIT__CLOSED);
     plait__cursor_ring_all(&queue->tail);
     plait__cursor_ring_all(&queue->head);

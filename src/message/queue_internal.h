@@ -34,6 +34,13 @@ struct plait__segment {
 /* Which of the notes of family/handover.h are about what. */
 enum { PLAIT__NOTE_MESSAGE, PLAIT__NOTE_SEGMENT, PLAIT__NOTE_DIRECTORY };
 
+/* For those who join, see joinable.c. */
+struct plait__rest {
+    _Alignas(128) _Atomic uint32_t joiners;                /* how many there are; more, if some died */
+    plait__word bell;
+    _Atomic uint64_t place;                                /* where the last rest was that anybody noted */
+};
+
 /* The first words of every queue.  In one that is first in, first out, messages lie in [done, tail); those in [head, tail) wait to
  * be taken.  Without leases done is not used: head frees the room.  In the others (ordered.c) tail only counts the messages, head
  * is where putters wait for room, and done is not used. */
@@ -44,13 +51,16 @@ struct plait_queue {
     uint32_t maxsize;                                      /* messages; UINT32_MAX: as many as there is room for */
     uint32_t header;                                       /* bytes before a message: 8, or 16 with leases */
     uint32_t leases;
+    uint32_t joinable;                                     /* a get takes a lease, which the thread remembers: see joinable.c */
     uint32_t quick_below;                                  /* bytes: smaller messages may take the road of quick.h */
     uint32_t mask;                                         /* how many units the ring or a segment has, less one */
     uint32_t linger_most;                                  /* pauses, see stream.h */
     uint32_t inline_max;                                   /* bytes; larger messages lie in blocks */
+    _Atomic uint32_t closing;                              /* raised before the tail is closed: settlers have to look at that */
     _Atomic uint32_t givebacks;                            /* how many messages were given back */
     _Atomic uint64_t settled;                              /* lease.c: no lease was open to take over when this was the state */
     struct plait__cursor tail, head, done;
+    struct plait__rest rest;
     struct plait__segment before;                          /* what the first segment follows */
     _Alignas(128) char ring[];                             /* in ordered.c a struct plait__tree */
 };
@@ -105,6 +115,9 @@ void plait__ordered_free(plait_queue *queue);
 int plait__ordered_put(plait_queue *queue, struct plait__message *message, plait_deadline deadline);
 ssize_t plait__ordered_take(plait_queue *queue, const struct plait__taking *taking, plait_deadline deadline);
 
+/* Room in the ring for the shortest message; without a ring there is always. */
+bool plait__fifo_has_room(const plait_queue *queue);
+
 /* Many of them of one size each, side by side, with one commit for as many as fit at a time; only where they need no blocks. */
 ssize_t plait__fifo_put_many(plait_queue *queue, const char *data, size_t size, size_t n, plait_deadline deadline);
 ssize_t plait__fifo_get_many(plait_queue *queue, char *buffer, size_t size, size_t *sizes, size_t n, plait_deadline deadline);
@@ -117,8 +130,18 @@ void plait__pass_message_on(plait_queue *queue);
 
 /* ---- lease.c ---- */
 
+/* What would have to change for a lease to become free to take. */
+static inline uint64_t plait__lease_changes(const plait_queue *queue)
+{
+    uint32_t endings = atomic_load(&plait__roster->endings);
+    return (uint64_t)endings << 32 | atomic_load(&queue->givebacks);
+}
+
 /* Worth a call of the next function: something has changed since a look found nothing. */
-bool plait__may_have_returned(const plait_queue *queue);
+static inline bool plait__may_have_returned(const plait_queue *queue)
+{
+    return atomic_load(&queue->settled) != plait__lease_changes(queue);
+}
 
 /* Take over a message whose holder died, left, or gave it back.  Its size; -ENOENT: there is none; -EMSGSIZE; -ETIMEDOUT. */
 ssize_t plait__take_returned(plait_queue *queue, const struct plait__taking *taking, struct plait__wait *wait);
@@ -129,7 +152,31 @@ void plait__lease_begin(plait_queue *queue, struct plait__record *record, plait_
 /* Free the room of the messages at `done` that are acknowledged. */
 void plait__reclaim(plait_queue *queue);
 
+/* The same, also for acknowledgers that died before they could. */
+void plait__reclaim_all(plait_queue *queue);
+
 /* Is everything that was taken acknowledged?  Always, without leases. */
 bool plait__all_settled(const plait_queue *queue);
+
+/* For whoever asks why nothing goes on: by whom the oldest leases are held, `most` of them; 0: it came back.  How many there are;
+ * *settled: how many messages between them are done with.  Only a picture, and none if somebody else looks at them right now. */
+unsigned plait__open_leases(plait_queue *queue, uint32_t holders[], unsigned most, uint32_t *settled);
+
+/* ---- joinable.c ---- */
+
+/* Whoever moved `done`, or is about to move the tail, tells those who join if everything is done. */
+void plait__note_rest(plait_queue *queue);
+
+static inline void plait__tell_joiners(plait_queue *queue)
+{
+    if (PLAIT__UNLIKELY(atomic_load(&queue->rest.joiners))) plait__note_rest(queue);
+}
+
+/* The thread remembers leases of joinable queues, in their order.  There must be room before it takes one: 0, -ENOMEM. */
+int plait__room_to_remember(void);
+void plait__remember(plait_queue *queue, plait_lease lease);
+
+/* The queue is freed: nothing of it is to be remembered. */
+void plait__forget(const plait_queue *queue);
 
 #endif

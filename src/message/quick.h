@@ -1,8 +1,8 @@
 /* message/quick.h - the quick road: one message while nobody is in the way.
  *
- * It takes the steps of fifo.c, in their order, for a queue without leases and a message that lies in one piece in the ring, or in
- * the present segment.  When the cursor is owned, or there is no room, or no message, or anything else is out of the ordinary, it
- * has done nothing, and fifo.c has to do it.
+ * It takes the steps of fifo.c, in their order, for a message that lies in one piece in the ring, or in the present segment.  When
+ * the cursor is owned, or there is no room, or no message, or anything else is out of the ordinary, it has done nothing, and fifo.c
+ * has to do it.
  *
  * What it costs is two atomic operations on the cursor, to own it and to commit.  To read the cursor right after one of them takes
  * as long as another half; so a thread remembers what it left there, and owns it if that is still true.
@@ -100,7 +100,13 @@ static inline void plait__quick_write(plait_queue *queue, uint64_t word, const v
     char *base = plait__quick_base(queue, &queue->tail, word), *at = plait__quick_at(queue, base, word, 0);
     plait__will_write(plait__quick_at(queue, base, word, PLAIT__AHEAD));
     plait__tsan_acquire(&queue->head.word);
-    ((struct plait__record *)at)->size = (uint32_t)size;
+    struct plait__record *record = (struct plait__record *)at;
+    record->size = (uint32_t)size;
+    if (queue->leases) {
+        record->number = plait__number_at(&queue->tail, word);
+        atomic_store_explicit(&record->holder, 0, memory_order_relaxed);
+        plait__tell_joiners(queue);
+    }
     plait__copy_few(at + queue->header, data, size);
 }
 
@@ -134,20 +140,22 @@ static inline bool plait__quick_ready(const plait_queue *queue, uint64_t word)
     return plait__units_between(word, seen) - 1 < PLAIT__POSITIONS / 2;
 }
 
-/* The size of the message that was taken; -1: none was. */
-static inline ssize_t plait__quick_get(plait_queue *queue, void *buffer, size_t size)
+/* The size of the message that was taken; -1: none was.  With leases, *lease is that of it; what came back goes another way. */
+static inline ssize_t plait__quick_get(plait_queue *queue, void *buffer, size_t size, plait_lease *lease)
 {
     struct plait__cursor *head = &queue->head;
     uint64_t word = plait__quick_word(head);
     ssize_t result = -1;
     struct plait__owned *before = plait__enter_object(&queue->owned);
-    if (PLAIT__LIKELY(!(word & 0xffff) && plait__quick_ready(queue, word) && plait__quick_own(head, &word))) {
+    bool may = !(word & 0xffff) && plait__quick_ready(queue, word) && !(lease && plait__may_have_returned(queue));
+    if (PLAIT__LIKELY(may && plait__quick_own(head, &word))) {
         plait__tsan_acquire(&queue->tail.word);
         char *base = plait__quick_base(queue, head, word), *at = plait__quick_at(queue, base, word, 0);
         __builtin_prefetch(plait__quick_at(queue, base, word, PLAIT__AHEAD));
         uint32_t has = ((struct plait__record *)at)->size, units = plait__units_for(queue, has);
         if (PLAIT__LIKELY(has <= size && has < queue->quick_below && plait__quick_fits(queue, word, units))) {
             plait__copy_few(buffer, at + queue->header, has);
+            if (lease) plait__lease_begin(queue, (struct plait__record *)at, lease);
             plait__quick_commit(head, word, units);
             result = has;
         } else {

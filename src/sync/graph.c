@@ -28,8 +28,8 @@ static const char *const names[PLAIT__FOR_COUNT] = {
     [PLAIT__FOR_RWLOCK_READ] = "rwlock", [PLAIT__FOR_RWLOCK_WRITE] = "rwlock", [PLAIT__FOR_SEMAPHORE] = "semaphore",
     [PLAIT__FOR_CONDITION] = "condition", [PLAIT__FOR_EVENT] = "event", [PLAIT__FOR_BARRIER] = "barrier",
     [PLAIT__FOR_QUEUE] = "queue", [PLAIT__FOR_POOL] = "workers of a pool", [PLAIT__FOR_TASK] = "next task",
-    [PLAIT__FOR_END] = "end of another", [PLAIT__FOR_CONNECTION] = "connection",
-    [PLAIT__FOR_MESSAGE] = "other end of the connection",
+    [PLAIT__FOR_END] = "end of another", [PLAIT__FOR_NAME] = "publishing of a name",
+    [PLAIT__FOR_CONNECTION] = "connection", [PLAIT__FOR_MESSAGE] = "other end of the connection",
 };
 
 const char *plait__kind_name(enum plait__waits_for kind)
@@ -47,7 +47,8 @@ static bool read_word(uint32_t slot, const _Atomic uint64_t *word, uint64_t *val
         return true;
     }
     struct iovec here = { value, sizeof *value }, there = { (void *)(uintptr_t)word, sizeof *value };
-    return process_vm_readv(atomic_load(&plait__slot(slot)->pid), &here, 1, &there, 1, 0) == (ssize_t)sizeof *value;
+    pid_t pid = plait__pid_here(slot);
+    return pid && process_vm_readv(pid, &here, 1, &there, 1, 0) == (ssize_t)sizeof *value;
 }
 
 /* The life that the word names must be the one that lives in the slot now, or it names somebody who has gone. */
@@ -59,12 +60,16 @@ static uint32_t holder_of(const struct edge *edge)
     return plait__owner_slot(value) && plait__fate(plait__owner_in(value)) == PLAIT__LIVES ? plait__owner_slot(value) : 0;
 }
 
-/* The slot of a thread that is a member; 0: none is. */
-static uint32_t slot_of_thread(int32_t tid)
+/* The slot of a thread that is a member; 0: none is.  The number is one of the pid namespace of slot `from`: in another one the
+ * same number is somebody else's. */
+static uint32_t slot_of_thread(int32_t tid, uint32_t from)
 {
-    uint32_t made = atomic_load(&plait__roster->made);
-    for (uint32_t i = 1; i <= made; i++)
-        if (atomic_load(&plait__slot(i)->tid) == tid && !plait__pulse_stopped(i)) return i;
+    uint32_t made = atomic_load(&plait__roster->made), namespace = atomic_load(&plait__slot(from)->pid_namespace);
+    for (uint32_t i = 1; i <= made && namespace; i++) {
+        const struct plait__slot *slot = plait__slot(i);
+        if (atomic_load(&slot->tid) != tid || atomic_load(&slot->pid_namespace) != namespace) continue;
+        if (!plait__pulse_stopped(i)) return i;
+    }
     return 0;
 }
 
@@ -78,7 +83,7 @@ static bool read_edge(uint32_t slot, struct edge *edge)
     edge->kind = joining ? PLAIT__FOR_END : atomic_load(&of->waiting_kind);
     edge->object = joining ? NULL : atomic_load(&of->waiting_object);
     if (!edge->word && !joining) return false;
-    edge->holder = joining ? slot_of_thread(joining) : holder_of(edge);
+    edge->holder = joining ? slot_of_thread(joining, slot) : holder_of(edge);
     return atomic_load(&of->sleeps) == edge->sleeps && !plait__pulse_stopped(slot);
 }
 
@@ -175,7 +180,8 @@ void plait__blame_deadlock(enum plait__waits_for kind, const void *object, const
 void plait__blame_join(int32_t tid)
 {
     if (!plait__is_member()) return;
-    struct edge mine = { .slot = plait__self.slot, .holder = slot_of_thread(tid), .kind = PLAIT__FOR_END };
+    struct edge mine = { .slot = plait__self.slot, .kind = PLAIT__FOR_END };
+    mine.holder = slot_of_thread(tid, mine.slot);
     blame(mine, &(struct blamed){ 0 });
 }
 

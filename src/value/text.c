@@ -182,6 +182,16 @@ void plait__put_bytes_repr(struct plait__text *text, const void *bytes, size_t s
     plait__put_bytes(text, &quote, 1);
 }
 
+/* Python's own way: there a ' is escaped, whichever quotes are around it. */
+void plait__put_bytearray_repr(struct plait__text *text, const void *bytes, size_t size)
+{
+    const unsigned char *at = bytes;
+    const char quote = quote_for(size && memchr(bytes, '\'', size), size && memchr(bytes, '"', size));
+    plait__put_formatted(text, "bytearray(b%c", quote);
+    for (size_t i = 0; i < size; i++) put_escaped(text, at[i], '\'');
+    plait__put_formatted(text, "%c)", quote);
+}
+
 static void put_utf8(struct plait__text *text, uint32_t point)
 {
     char bytes[4];
@@ -222,8 +232,8 @@ void plait__put_points_repr(struct plait__text *text, const uint32_t *points, si
     plait__put_bytes(text, &quote, 1);
 }
 
-/* The code point that begins here, and how many bytes it takes; 0 bytes: this is no UTF-8. */
-static size_t read_point(const unsigned char *at, size_t size, uint32_t *point)
+/* The code point that begins here, surrogates too, and how many bytes it takes; 0 bytes: there is none. */
+static size_t read_any_point(const unsigned char *at, size_t size, uint32_t *point)
 {
     static const uint32_t least[] = { 0, 0x80, 0x800, 0x10000 };
     size_t more = at[0] < 0x80 ? 0 : at[0] < 0xe0 ? 1 : at[0] < 0xf0 ? 2 : 3;
@@ -233,8 +243,14 @@ static size_t read_point(const unsigned char *at, size_t size, uint32_t *point)
         if ((at[i] & 0xc0) != 0x80) return 0;
         *point = *point << 6 | (at[i] & 0x3f);
     }
-    if (*point < least[more] || *point > 0x10ffff || (*point >= 0xd800 && *point <= 0xdfff)) return 0;
-    return more + 1;
+    return *point < least[more] || *point > 0x10ffff ? 0 : more + 1;
+}
+
+/* The same of UTF-8, which has no surrogates. */
+static size_t read_point(const unsigned char *at, size_t size, uint32_t *point)
+{
+    const size_t length = read_any_point(at, size, point);
+    return length && *point >= 0xd800 && *point <= 0xdfff ? 0 : length;
 }
 
 bool plait__is_utf8(const char *string, size_t size)
@@ -245,6 +261,25 @@ bool plait__is_utf8(const char *string, size_t size)
     return true;
 }
 
+bool plait__is_text(const char *string, size_t size)
+{
+    uint32_t point;
+    for (size_t i = 0, length; i < size; i += length)
+        if (!(length = read_any_point((const unsigned char *)string + i, size - i, &point))) return false;
+    return true;
+}
+
+size_t plait__ascii_prefix(const char *string, size_t size)
+{
+    size_t i = 0;
+    for (uint64_t eight; i + sizeof eight <= size; i += sizeof eight) {
+        memcpy(&eight, string + i, sizeof eight);
+        if (eight & UINT64_C(0x8080808080808080)) return i;
+    }
+    while (i < size && !(string[i] & 0x80)) i++;
+    return i;
+}
+
 void plait__put_str_repr(struct plait__text *text, const char *string, size_t size)
 {
     const unsigned char *at = (const unsigned char *)string;
@@ -252,7 +287,7 @@ void plait__put_str_repr(struct plait__text *text, const char *string, size_t si
     plait__put_bytes(text, &quote, 1);
     for (size_t i = 0, length; i < size; i += length) {
         uint32_t point = at[i];
-        length = read_point(at + i, size - i, &point);
+        length = read_any_point(at + i, size - i, &point);
         if (length) put_point(text, point, quote);
         else put_escaped(text, at[i], 0);
         length += !length;

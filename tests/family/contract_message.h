@@ -47,6 +47,17 @@ static void put_and_get_many(void)
     CHECK(plait_queue_put(queues.plain, "hello", 5, PLAIT_NOW) == 0);
 }
 
+/* Joined in vain, and at rest. */
+static void do_a_task(void)
+{
+    plait_queue *tasks = plait_queue_new(&(plait_queue_options){ .joinable = 1 });
+    CHECK(plait_queue_put(tasks, "hello", 5, PLAIT_NOW) == 0);
+    CHECK(plait_queue_get(tasks, buffer, sizeof buffer, PLAIT_NOW) == 5);
+    CHECK(plait_queue_join(tasks, plait_after(0.02)) == -ETIMEDOUT);
+    CHECK(plait_queue_task_done(tasks) == 0 && plait_queue_join(tasks, PLAIT_FOREVER) == 0);
+    CHECK(plait_queue_free(tasks) == 0);
+}
+
 static void use_priorities(void)
 {
     plait_queue *queue = plait_queue_new(&(plait_queue_options){ .unbounded = 1, .order = PLAIT_PRIORITY });
@@ -94,6 +105,10 @@ static void get_in_vain(void)
     X(plait_queue_ack, 0, lease_and(plait_queue_ack))                                                 \
     X(plait_queue_giveback, 0, lease_and(plait_queue_giveback))                                       \
     X(plait_queue_next_size, 0, CHECK(plait_queue_next_size(queues.plain, PLAIT_NOW) == 5))           \
+    X(plait_queue_task_done, ANY_TIME, do_a_task())                                                   \
+    X(plait_queue_join, ANY_TIME, do_a_task())                                                        \
+    X(plait_queue_empty, 0, CHECK(plait_queue_empty(queues.plain) == 0))                              \
+    X(plait_queue_full, 0, CHECK(plait_queue_full(queues.plain) == 0))                                \
     X(plait_queue_qsize, 0, CHECK(plait_queue_qsize(queues.plain) == 1))                              \
     X(plait_queue_close, ANY_TIME, close_one())
 

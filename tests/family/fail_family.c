@@ -389,7 +389,8 @@ static const char can_not_fail[] =
     " pthread_mutexattr_setpshared pthread_mutexattr_setrobust pthread_mutex_init pthread_mutex_destroy pthread_mutex_lock"
     " pthread_mutex_trylock pthread_mutex_unlock pthread_mutex_consistent pthread_setspecific pthread_sigmask"
     " ftrylockfile funlockfile fflush stdout stderr __errno_location __libc_single_threaded"
-    " close munmap munlock exit _exit on_exit free getpid getppid getenv sysconf clock_gettime getrlimit getrlimit64 prctl read"
+    " close shutdown unlink lstat lstat64 fchmod geteuid"
+    " munmap munlock exit _exit on_exit free getpid getppid getenv sysconf clock_gettime getrlimit getrlimit64 prctl read"
     " kill waitid waitpid fstat fstat64 __register_atfork memcmp strcmp strcat strchr strcspn strcpy strerror sscanf"
     " __isoc99_sscanf __isoc23_sscanf pthread_tryjoin_np pthread_detach pthread_self"
     " pthread_join pthread_once pthread_setcancelstate __pthread_register_cancel __pthread_unregister_cancel"
@@ -397,7 +398,7 @@ static const char can_not_fail[] =
     " shm_unlink strtod strtoul strtoull strtol __isoc23_strtoul __isoc23_strtoull __isoc23_strtol memchr strspn strnlen memmove"
     " getauxval environ __environ stdin write __fpurge vfork _dl_find_object dladdr dlinfo dlclose dlerror"
     " fprintf process_vm_readv"
-    " signalfd recvmsg send sbrk dl_iterate_phdr ";        /* the last five: in forkservers, which are processes of their own */
+    " signalfd send sbrk dl_iterate_phdr ";                /* the last four: in forkservers, which are processes of their own */
 
 static bool is_the_tools(const char *name)
 {

@@ -1,6 +1,7 @@
 /* The library is a guest: no public function changes anything of the program that calls it.  Each is called in the way that it
  * is for, in a host with signal handlers, blocked signals, timers, children and files of its own; at first in a process that knows
  * nothing of plait yet, then with objects that are in use. */
+#include "contract_join.h"
 #include "contract_log.h"
 #include "contract_message.h"
 #include "contract_net.h"
@@ -75,6 +76,7 @@ enum { ANY_TIME = 1 };                                     /* it needs no object
     SYNC_FUNCTIONS(X)                                                                                 \
     MESSAGE_FUNCTIONS(X)                                                                              \
     PROCESS_FUNCTIONS(X)                                                                              \
+    JOIN_FUNCTIONS(X)                                                                                 \
     POOL_FUNCTIONS(X)                                                                                 \
     NET_FUNCTIONS(X)                                                                                  \
     VALUE_FUNCTIONS(X)

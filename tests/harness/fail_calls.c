@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -50,11 +51,6 @@ const struct fail_call fail_calls[FAIL_KINDS] = {
     [FAIL_PIPE] = { "pipe2", { EMFILE, ENFILE } },
     [FAIL_SOCKETPAIR] = { "socketpair", { EMFILE, ENFILE, ENOMEM } },
     [FAIL_SENDMSG] = { "sendmsg", { EINTR, ENOMEM, ENOBUFS } },
-    [FAIL_SOCKET] = { "socket", { EMFILE, ENFILE, ENOMEM, EAFNOSUPPORT } },
-    [FAIL_BIND] = { "bind", { EACCES, EADDRINUSE, EROFS, ENOMEM } },
-    [FAIL_LISTEN] = { "listen", { EADDRINUSE } },
-    [FAIL_CONNECT] = { "connect", { ECONNREFUSED, EACCES, EINTR } },
-    [FAIL_ACCEPT] = { "accept4", { EMFILE, ENFILE, ENOMEM, EINTR } },
     [FAIL_EPOLL] = { "epoll_create1", { EMFILE, ENFILE, ENOMEM } },
     [FAIL_EPOLL_CTL] = { "epoll_ctl", { ENOMEM, ENOSPC } },
     [FAIL_TIMERFD] = { "timerfd_create", { EMFILE, ENFILE, ENOMEM } },
@@ -62,6 +58,14 @@ const struct fail_call fail_calls[FAIL_KINDS] = {
     [FAIL_MKDTEMP] = { "mkdtemp", { EACCES, ENOSPC, EROFS } },
     [FAIL_REALPATH] = { "realpath", { ENOMEM, EACCES } },
     [FAIL_RECV] = { "recv", { EINTR } },
+    [FAIL_SOCKET] = { "socket", { EMFILE, ENFILE, ENOMEM, ENOBUFS } },
+    [FAIL_CONNECT] = { "connect", { EINTR, ENOMEM, EPERM } },
+    [FAIL_BIND] = { "bind", { ENOMEM, EADDRINUSE, EACCES, EROFS } },
+    [FAIL_LISTEN] = { "listen", { EINVAL } },
+    [FAIL_ACCEPT] = { "accept4", { EINTR, EMFILE, ENFILE, ENOMEM } },
+    [FAIL_SOCKOPT] = { "getsockopt", { ENOPROTOOPT, EMFILE, ENOMEM } },
+    [FAIL_RECVMSG] = { "recvmsg", { EINTR, ENOMEM } },
+    [FAIL_FLOCK] = { "flock", { EWOULDBLOCK, ENOLCK } },
     [FAIL_SHM_OPEN] = { "shm_open", { EMFILE, ENFILE, EACCES, ENOMEM, ENOSPC } },
     [FAIL_LINK] = { "linkat", { ENOENT, EPERM, EEXIST, ENOSPC } },
     [FAIL_FALLOCATE] = { "fallocate", { ENOSPC, ENOMEM, EINTR, EOPNOTSUPP } },
@@ -254,31 +258,6 @@ REPLACE(int, socketpair, "socketpair", (int domain, int type, int protocol, int 
     return fails(FAIL_SOCKETPAIR) ? -1 : real_socketpair(domain, type, protocol, ends);
 }
 
-REPLACE(int, socket, "socket", (int domain, int type, int protocol))
-{
-    return fails(FAIL_SOCKET) ? -1 : real_socket(domain, type, protocol);
-}
-
-REPLACE(int, bind, "bind", (int fd, const struct sockaddr *address, socklen_t size))
-{
-    return fails(FAIL_BIND) ? -1 : real_bind(fd, address, size);
-}
-
-REPLACE(int, listen, "listen", (int fd, int backlog))
-{
-    return fails(FAIL_LISTEN) ? -1 : real_listen(fd, backlog);
-}
-
-REPLACE(int, connect, "connect", (int fd, const struct sockaddr *address, socklen_t size))
-{
-    return fails(FAIL_CONNECT) ? -1 : real_connect(fd, address, size);
-}
-
-REPLACE(int, accept4, "accept4", (int fd, struct sockaddr *address, socklen_t *size, int flags))
-{
-    return fails(FAIL_ACCEPT) ? -1 : real_accept4(fd, address, size, flags);
-}
-
 REPLACE(int, epoll_create1, "epoll_create1", (int flags))
 {
     return fails(FAIL_EPOLL) ? -1 : real_epoll_create1(flags);
@@ -319,6 +298,46 @@ REPLACE(ssize_t, sendmsg, "sendmsg", (int fd, const struct msghdr *message, int 
 REPLACE(ssize_t, recv, "recv", (int fd, void *data, size_t size, int flags))
 {
     return fails(FAIL_RECV) ? -1 : real_recv(fd, data, size, flags);
+}
+
+REPLACE(int, socket, "socket", (int domain, int type, int protocol))
+{
+    return fails(FAIL_SOCKET) ? -1 : real_socket(domain, type, protocol);
+}
+
+REPLACE(int, connect, "connect", (int fd, const struct sockaddr *address, socklen_t size))
+{
+    return fails(FAIL_CONNECT) ? -1 : real_connect(fd, address, size);
+}
+
+REPLACE(int, bind, "bind", (int fd, const struct sockaddr *address, socklen_t size))
+{
+    return fails(FAIL_BIND) ? -1 : real_bind(fd, address, size);
+}
+
+REPLACE(int, listen, "listen", (int fd, int backlog))
+{
+    return fails(FAIL_LISTEN) ? -1 : real_listen(fd, backlog);
+}
+
+REPLACE(int, accept4, "accept4", (int fd, struct sockaddr *address, socklen_t *size, int flags))
+{
+    return fails(FAIL_ACCEPT) ? -1 : real_accept4(fd, address, size, flags);
+}
+
+REPLACE(int, getsockopt, "getsockopt", (int fd, int level, int option, void *value, socklen_t *size))
+{
+    return fails(FAIL_SOCKOPT) ? -1 : real_getsockopt(fd, level, option, value, size);
+}
+
+REPLACE(ssize_t, recvmsg, "recvmsg", (int fd, struct msghdr *message, int flags))
+{
+    return fails(FAIL_RECVMSG) ? -1 : real_recvmsg(fd, message, flags);
+}
+
+REPLACE(int, flock, "flock", (int fd, int operation))
+{
+    return fails(FAIL_FLOCK) ? -1 : real_flock(fd, operation);
 }
 
 REPLACE(int, shm_open, "shm_open", (const char *of, int flags, mode_t mode))

@@ -264,7 +264,7 @@ enum { SPANS = 8, TAGS = 64 };
 const struct step_region *step_family_regions(void)
 {
     static struct step_region regions[2 + SPANS + 1];
-    regions[0] = (struct step_region){ plait__roster, sizeof *plait__roster - sizeof plait__roster->slots +
+    regions[0] = (struct step_region){ plait__roster, offsetof(struct plait__roster, slots) +
                                                           (atomic_load(&plait__roster->made) + 1) * sizeof(struct plait__slot) };
     regions[1] = (struct step_region){ plait__arena->table, (atomic_load(&plait__arena->top) + 4) * sizeof *plait__arena->table };
     for (uint32_t i = 0; i < SPANS; i++)

@@ -198,7 +198,6 @@ static void options_out_of_range_are_refused(void **state)
     check_refused((plait_queue_options){ .capacity = SIZE_MAX }, "capacity");
     check_refused((plait_queue_options){ .maxsize = SIZE_MAX }, "maxsize");
     check_refused((plait_queue_options){ .maxsize = (size_t)INT32_MAX + 1 }, "maxsize");
-    check_refused((plait_queue_options){ .reserved_int = 1 }, "reserved");
     check_refused((plait_queue_options){ .order = 3 }, "order");
     check_refused((plait_queue_options){ .order = -1 }, "order");
     check_refused((plait_queue_options){ .order = PLAIT_LIFO, .leases = 1 }, "leases");

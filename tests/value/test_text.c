@@ -1,4 +1,4 @@
-/* How shared values are printed: as Python does. */
+/* How values are printed, here the shared ones: as Python does. */
 #include "harness.h"
 
 #include <locale.h>

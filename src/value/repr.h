@@ -1,0 +1,14 @@
+/* value/repr.h - how values are printed. */
+#ifndef PLAIT_VALUE_REPR_H
+#define PLAIT_VALUE_REPR_H
+
+#include "value/text.h"
+#include "value/walk.h"
+
+/* What repr() gives. */
+void plait__put_repr(struct plait__text *text, const plait_value *value, struct plait__work *work);
+
+/* "first, second": the items of a list or a tuple. */
+void plait__put_items(struct plait__text *text, const plait_value *list, struct plait__work *work);
+
+#endif
