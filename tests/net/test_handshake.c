@@ -317,6 +317,49 @@ static void garbage(void **state)
     assert_int_equal(plait_listener_free(listener), 0);
 }
 
+/* ---- noise ---- */
+
+/* What the other side might say, and then some of it changed, left out, doubled, or something else. */
+static size_t some_noise(unsigned char *bytes, uint64_t *random)
+{
+    static const struct { const char *text; size_t size; } parts[] = {
+        { "\0\0\0\x3b#CHALLENGE#{sha256}0123456789012345678901234567890123456789", 63 }, { "\0\0\0\x09#WELCOME#", 13 },
+        { "\0\0\0\x1f#CHALLENGE#01234567890123456789", 35 }, { "\0\0\0\x10""0123456789012345", 20 }, { "\0\0\0\x09#FAILURE#", 13 },
+        { "\0\0\0\x28{sha256}01234567890123456789012345678901", 44 }, { "\xff\xff\xff\xff\0\0\0\0\0\0\0\x09#WELCOME#", 21 },
+        { "\0\0\x01\0{sha3_384}", 14 },
+    };
+    size_t size = 0;
+    for (uint64_t i = test_random(random) % 5; i; i--) {
+        const size_t part = test_random(random) % (sizeof parts / sizeof *parts);
+        memcpy(bytes + size, parts[part].text, parts[part].size);
+        size += parts[part].size;
+    }
+    for (uint64_t i = test_random(random) % 4; i && size; i--) bytes[test_random(random) % size] = (unsigned char)test_random(random);
+    return test_random(random) % 4 ? size : test_random(random) % (size + 1);
+}
+
+/* In pieces of any size; then the end.  Nobody comes in, nothing hangs, and no byte of memory is touched that should not be. */
+static void noise(void **state)
+{
+    uint64_t random = test_seed();
+    for (int round = 0; round < 5000; round++) {
+        unsigned char bytes[5 * 64];
+        const size_t size = some_noise(bytes, &random);
+        int result = 0;
+        begin(round & 1);
+        for (size_t gone = 0; gone < size && !result;) {
+            size_t piece = 1 + test_random(&random) % (size - gone);
+            say_bytes(wire.here[0], bytes + gone, piece);
+            gone += piece;
+            result = plait__handshake_go(&wire.sides[0]);
+        }
+        shutdown(wire.here[0], SHUT_WR);
+        if (!result) result = plait__handshake_go(&wire.sides[0]);
+        assert_int_equal(result, PLAIT_EAUTH);
+        end();
+    }
+}
+
 /* It knows the digest and then says something else instead of its own challenge. */
 static void the_mirror_half_counts(void **state)
 {
@@ -342,6 +385,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(the_time_that_is_up_can_be_polled),
     cmocka_unit_test(a_house_full_of_silent_ones),
     cmocka_unit_test(garbage),
+    cmocka_unit_test(noise),
     cmocka_unit_test(the_mirror_half_counts),
 };
 TEST_MAIN(tests)
