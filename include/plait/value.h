@@ -12,12 +12,12 @@
  * Who owns what.  A builder returns a value that belongs to the caller, who frees it, or gives it away: what is put into a list, a
  * tuple, a dict, a set or an object belongs to that from then on, also if the call fails (it is freed then), so builders can be
  * nested.  A builder that is given NULL, because the inner one failed, frees the rest and returns NULL with the inner one's errno.
- * What a getter returns is borrowed: it lives as long as what it was got from holds it.  plait_value_ref makes it the caller's, too:
- * values are counted, and one may be in several places at once, as in Python.  A container that would come to hold itself is
+ * What a getter returns is borrowed: it lives as long as what it was got from holds it.  plait_value_ref makes it the caller's,
+ * too: values are counted, and one may be in several places at once, as in Python.  A container that would come to hold itself is
  * refused (-ELOOP).
  *
- * Values are private memory of the process.  They go to others as messages (plait/queue.h, plait/connection.h), or as bytes
- * (plait/pickle.h).  Threads may read and free the same value at once; who changes one must be alone with it.
+ * Values are private memory of the process.  They go to others as messages, or as bytes.  Threads may read, ref and free the same
+ * value at once; who changes one, or prints it (plait_repr and plait_str keep the text in it), must be alone with it.
  * Nothing here blocks.  Not for signal handlers.
  */
 #ifndef PLAIT_VALUE_H
@@ -50,15 +50,17 @@ PLAIT_API plait_value *plait_bool(int truth);
 PLAIT_API plait_value *plait_int(int64_t number);
 PLAIT_API plait_value *plait_uint(uint64_t number);
 
-/* An int of any size: `size` bytes, the lowest first, in two's complement.  Python: int.from_bytes(bytes, 'little', signed=True). */
+/* An int of any size: `size` bytes, the lowest first, in two's complement.
+ * Python: int.from_bytes(bytes, 'little', signed=True). */
 PLAIT_API plait_value *plait_int_from_bytes(const void *bytes, size_t size);
 
-/* An int of any size from its decimal digits: "-12345678901234567890".  EINVAL: something else.  Python: int(digits). */
+/* An int of any size from its decimal digits: "-12345678901234567890".  EINVAL: something else; ERANGE: more than 4,300 digits, as
+ * in Python.  Python: int(digits). */
 PLAIT_API plait_value *plait_int_parse(const char *digits);
 
 PLAIT_API plait_value *plait_float(double number);
 
-/* A copy of a text in UTF-8.  EILSEQ: it is not UTF-8; EINVAL: NULL. */
+/* A copy of a text in UTF-8, which may have lone surrogates.  EILSEQ: it is not UTF-8; EINVAL: NULL. */
 PLAIT_API plait_value *plait_string(const char *text);
 PLAIT_API plait_value *plait_string_sized(const char *text, size_t size);
 
@@ -67,7 +69,8 @@ PLAIT_API plait_value *plait_bytes(const void *data, size_t size);
 PLAIT_API plait_value *plait_bytearray(const void *data, size_t size);
 
 /* Of n values, which are given away.  plait_dict: of n pairs, a key and its value in turn; a later one of an equal key wins.
- * EINVAL: a key, or a member of a set, that is not hashable (list, dict, set, bytearray, an object of plait's own). */
+ * EINVAL: a key, or a member of a set, that is not hashable (list, dict, set, bytearray, slice, array, a struct of C).
+ * EOVERFLOW: one that is nested more than 400 deep. */
 PLAIT_API plait_value *plait_list(size_t n, ...);
 PLAIT_API plait_value *plait_tuple(size_t n, ...);
 PLAIT_API plait_value *plait_dict(size_t n, ...);
@@ -86,7 +89,8 @@ PLAIT_API plait_value *plait_value_ref(plait_value *value);
 /* One owner less; the last one frees it and what it holds.  NULL is fine.  Thread-safe.  Keeps errno. */
 PLAIT_API void plait_value_free(plait_value *value);
 
-/* One that shares nothing with it.  NULL: errno ENOMEM.  Python: copy.deepcopy(value). */
+/* One that shares nothing with it; what is in several places of the value is one in its copy, too.
+ * NULL: errno EINVAL, ENOMEM, EOVERFLOW (nested more than 400 deep), or encode's error.  Python: copy.deepcopy(value). */
 PLAIT_API plait_value *plait_value_copy(const plait_value *value);
 
 /* enum plait_type; -EINVAL for NULL. */
@@ -104,15 +108,19 @@ PLAIT_API ssize_t plait_value_len(const plait_value *value);
 /* 1: yes, 0: no; -EINVAL for NULL.  Python: bool(value). */
 PLAIT_API int plait_value_truth(const plait_value *value);
 
-/* As Python's ==: 1 == 1.0 == True, lists and tuples item by item, dicts and sets in any order, NaN is not itself.
- * 1, 0; -EINVAL for NULL; -EOVERFLOW: nested too deeply (1,000). */
+/* As Python's ==: 1 == 1.0 == True, lists and tuples item by item, dicts and sets in any order, NaN is not itself.  Objects are
+ * equal if they were made alike and have equal states, as dataclasses are (plain objects of Python are equal to themselves only).
+ * 1, 0; -EINVAL for NULL; -EOVERFLOW: nested more than 400 deep, or a braid of more than 16 million parts; encode's error. */
 PLAIT_API int plait_value_equal(const plait_value *a, const plait_value *b);
 
-/* Equal values have equal hashes; numbers have Python's own.  0; -EINVAL: not hashable. */
+/* Equal values have equal hashes; numbers have Python's own, others another one in each process.  0; -EINVAL: not hashable;
+ * -EOVERFLOW.  Python: hash(value). */
 PLAIT_API int plait_value_hash(const plait_value *value, uint64_t *hash);
 
-/* As Python's repr() and str().  The text belongs to the value: it lives until the value is freed or changed.  Never NULL: where
- * there is no memory it is "<out of memory>".  Not thread-safe for one value. */
+/* As Python's repr() and str(), but that sets are in the order of insertion, ints of more than 4,300 digits hexadecimal, and
+ * objects without an address: <__main__.Task object>.  What is nested more than 400 deep is "...".  The text belongs to the value: it
+ * lives until the value is freed or changed.  Never NULL: where there is no memory it is "<out of memory>".  Not for two threads at
+ * once with one value. */
 PLAIT_API const char *plait_repr(const plait_value *value);
 PLAIT_API const char *plait_str(const plait_value *value);
 
@@ -148,7 +156,7 @@ PLAIT_API int plait_list_append(plait_value *list, plait_value *item);
 PLAIT_API int plait_list_insert(plait_value *list, ssize_t i, plait_value *item);
 PLAIT_API int plait_list_set(plait_value *list, ssize_t i, plait_value *item);
 
-/* Take the i-th item out; it is the caller's.  NULL: errno ERANGE, EINVAL.  Python: list.pop(i). */
+/* Take the i-th item out of a list; it is the caller's.  NULL: errno ERANGE, EINVAL.  Python: list.pop(i). */
 PLAIT_API plait_value *plait_list_pop(plait_value *list, ssize_t i);
 
 /* ---- dicts: keys by Python's equality ---- */

@@ -246,6 +246,7 @@ static int park_thread(struct plait__wait *wait, plait__word *word, uint32_t exp
     if (wait->watching) long_sleep(wait, word, expected, owner);
     else short_sleep(wait, word, expected);
     atomic_store_explicit(&slot->waiting, NULL, memory_order_release);
+    PLAIT__POINT(WOKEN);
     wait->epoch = atomic_load(&plait__roster->epoch);      /* before the caller's next look */
     wait->slept = true;
     return 0;

@@ -143,8 +143,8 @@ static int option_of(int fd, int option)
 static int check_socket(int fd)
 {
     int type = option_of(fd, SO_TYPE), listens = option_of(fd, SO_ACCEPTCONN);
-    if (type < 0 || listens < 0) return plait__fail(type < 0 ? type : listens, "descriptor %d", fd);
-    if (type == SOCK_STREAM && !listens) return 0;
+    if (type < 0) return plait__fail(type, "descriptor %d", fd);
+    if (type == SOCK_STREAM && listens <= 0) return 0;
     return plait__fail(-EINVAL, "descriptor %d is %s", fd, listens ? "a socket that listens" : "a socket, but not of a stream");
 }
 

@@ -123,7 +123,8 @@ int plait_connection_send_fd(plait_connection *connection, int fd, plait_deadlin
     int error = check(connection);
     if (error) return error;
     if (!connection->is_local) return plait__not_local();
-    if (fcntl(fd, F_GETFD) < 0) return plait__fail(-EINVAL, "the descriptor to be sent, %d, is not open", fd);
+    if (fcntl(fd, F_GETFD) < 0)
+        return plait__fail(errno == EBADF ? -EINVAL : -errno, "the descriptor to be sent, %d, is not open", fd);
     union {
         struct cmsghdr header;                             /* aligned as it wants to be */
         char room[CMSG_SPACE(sizeof fd)];

@@ -47,7 +47,8 @@ static struct format format_of(int code)
 static int64_t number_of(struct format format)
 {
     for (int64_t i = 0; i < FORMATS; i++)
-        if (formats[i].size == format.size && formats[i].kind == format.kind && (i < 2 || is_big_endian(i) == BIG_ENDIAN_HERE)) return i;
+        if (formats[i].size == format.size && formats[i].kind == format.kind && (i < 2 || is_big_endian(i) == BIG_ENDIAN_HERE))
+            return i;
     return -1;
 }
 
@@ -90,7 +91,8 @@ static int code_of(const plait_value *value)
 static int take_apart(const plait_value *value, struct array *array)
 {
     const bool sent = plait__called(value)[5] == '.' && plait__called(value)[6] == '_';
-    *array = (struct array){ .code = code_of(plait__argument(value, sent)), .items = plait__argument(value, sent ? 3 : 1), .sent = -1 };
+    *array = (struct array){ .code = code_of(plait__argument(value, sent)), .items = plait__argument(value, sent ? 3 : 1),
+                             .sent = -1 };
     array->format = format_of(array->code);
     if (!array->format.size) return plait__fail(-EINVAL, "an array without a type");
     if (!sent) return array->items && array->items->type != PLAIT_LIST ? plait__fail(-EINVAL, "an array without items") : 0;
@@ -204,7 +206,8 @@ static const plait_value *native_of(const plait_value *value, const struct array
     plait_value *made = plait__bytes_room(PLAIT_BYTES, count_of(array) * array->format.size, &bytes);
     if (!made) return NULL;
     const int error = convert(array, bytes);
-    if (!error && atomic_compare_exchange_strong_explicit(kept, &there, made, memory_order_acq_rel, memory_order_acquire)) return made;
+    if (!error && atomic_compare_exchange_strong_explicit(kept, &there, made, memory_order_acq_rel, memory_order_acquire))
+        return made;
     plait_value_free(made);
     return error ? plait__null(error) : there;
 }

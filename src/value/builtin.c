@@ -195,7 +195,8 @@ static bool ends_in(const char *name, const char *end)
 /* Those of Python itself have names by which they are known; NULL: it is none.  The name without the module. */
 static const char *exception_name(const plait_value *object)
 {
-    static const char *const others[] = { "KeyboardInterrupt", "SystemExit", "StopIteration", "StopAsyncIteration", "GeneratorExit" };
+    static const char *const others[] = { "KeyboardInterrupt", "SystemExit", "StopIteration", "StopAsyncIteration",
+                                          "GeneratorExit" };
     const char *name = plait__called(object);
     if (!name || strncmp(name, "builtins.", 9) != 0) return NULL;
     name += 9;

@@ -167,7 +167,8 @@ static int hash_object(const plait_value *value, uint64_t *hash, struct plait__w
         *hash = mix(*hash);
         return 0;
     }
-    const plait_value *parts[] = { object->callable, object->arguments, object->keywords, object->items, object->pairs, object->state };
+    const plait_value *parts[] = { object->callable, object->arguments, object->keywords, object->items, object->pairs,
+                                   object->state };
     uint64_t all = object->made;
     const bool deep_before = work->deep;
     work->deep = true;

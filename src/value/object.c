@@ -256,7 +256,8 @@ int plait_object_set(plait_value *object, const char *name, plait_value *value)
     int error = is_object(object) ? 0 : plait__is_no(object, "object");
     if (!error && !name) error = plait__fail(-EINVAL, "the name is NULL");
     if (!error && !value) error = -plait__null_given();
-    if (!error && object->as.object->self) error = plait__fail(-EINVAL, "the object is a struct: change that, plait_instance_get has it");
+    if (!error && object->as.object->self)
+        error = plait__fail(-EINVAL, "the object is a struct: change that, plait_instance_get has it");
     if (!error) {
         if (!object->as.object->state) return set_first(object, name, value);
         plait_value *attributes = attributes_for(object->as.object->state, name);

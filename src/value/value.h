@@ -233,6 +233,11 @@ int plait__table_reserve(plait_value *dict, size_t n);
  * then). */
 int plait__table_put(plait_value *dict, plait_value *key, plait_value *value);
 
+/* Several at once, a key and its value in turn: all keys are strings, the dict has room for them and more than PLAIT__AT_ONCE
+ * entries, and nothing in them holds the dict. */
+enum { PLAIT__AT_ONCE = 16 };
+void plait__table_put_strings(plait_value *dict, plait_value *const *pairs, size_t count);
+
 /* The entry of that key: 1, 0: there is none, or an error. */
 int plait__table_find(const plait_value *dict, const plait_value *key, struct plait__entry **found);
 
@@ -286,7 +291,7 @@ int plait__object_push(plait_value *object, plait_value *item);
 int plait__object_put(plait_value *object, plait_value *key, plait_value *value);
 int plait__object_build(plait_value *object, plait_value *state);
 
-/* The state that travels: of an instance its struct encoded, otherwise the state, or NULL (and 0) if there is none.  The caller's. */
+/* The state that travels, the caller's: of an instance its struct encoded, otherwise the state; NULL (and 0) if there is none. */
 int plait__object_state_now(const plait_value *object, plait_value **state);
 
 /* NULL: no such class is registered. */

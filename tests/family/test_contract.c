@@ -5,10 +5,12 @@
 #include "contract_log.h"
 #include "contract_message.h"
 #include "contract_net.h"
+#include "contract_pickle.h"
 #include "contract_pool.h"
 #include "contract_process.h"
 #include "contract_sync.h"
 #include "contract_shared.h"
+#include "contract_value.h"
 #include "guest.h"
 #include "host.h"
 #include "symbols.h"
@@ -75,11 +77,13 @@ enum { ANY_TIME = 1 };                                     /* it needs no object
     LOG_FUNCTIONS(X)                                                                                  \
     SYNC_FUNCTIONS(X)                                                                                 \
     MESSAGE_FUNCTIONS(X)                                                                              \
+    PICKLE_FUNCTIONS(X)                                                                               \
     PROCESS_FUNCTIONS(X)                                                                              \
     JOIN_FUNCTIONS(X)                                                                                 \
     POOL_FUNCTIONS(X)                                                                                 \
     NET_FUNCTIONS(X)                                                                                  \
-    VALUE_FUNCTIONS(X)
+    VALUE_FUNCTIONS(X)                                                                                \
+    VALUES_FUNCTIONS(X)
 
 #define DEFINE(function, when, ...) static void call_##function(void) { __VA_ARGS__; }
 FUNCTIONS(DEFINE)

@@ -66,6 +66,8 @@ const struct fail_call fail_calls[FAIL_KINDS] = {
     [FAIL_SOCKOPT] = { "getsockopt", { ENOPROTOOPT, EMFILE, ENOMEM } },
     [FAIL_RECVMSG] = { "recvmsg", { EINTR, ENOMEM } },
     [FAIL_FLOCK] = { "flock", { EWOULDBLOCK, ENOLCK } },
+    [FAIL_SENDMMSG] = { "sendmmsg", { EINTR, ENOMEM, ENOBUFS } },
+    [FAIL_RECVMMSG] = { "recvmmsg", { EINTR, ENOMEM } },
     [FAIL_SHM_OPEN] = { "shm_open", { EMFILE, ENFILE, EACCES, ENOMEM, ENOSPC } },
     [FAIL_LINK] = { "linkat", { ENOENT, EPERM, EEXIST, ENOSPC } },
     [FAIL_FALLOCATE] = { "fallocate", { ENOSPC, ENOMEM, EINTR, EOPNOTSUPP } },
@@ -441,6 +443,8 @@ static bool system_call_fails(long number, long operation)
     case SYS_pidfd_open: return fails(FAIL_PIDFD);
     case SYS_pidfd_send_signal: return fails(FAIL_PIDFD_SIGNAL);
     case SYS_sched_setaffinity: return fails(FAIL_CPUS);
+    case SYS_sendmmsg: return fails(FAIL_SENDMMSG);
+    case SYS_recvmmsg: return fails(FAIL_RECVMMSG);
     case SYS_close_range: return fails(FAIL_CLOSE_RANGE);
     case SYS_get_robust_list: return fails(FAIL_ROBUST_LIST);
     default: return false;

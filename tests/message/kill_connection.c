@@ -1,5 +1,5 @@
-/* Who uses an end of a pipe is killed after every instruction.  A message is sent wholly or not at all, and received or still there;
- * the others go on, on the same end and on the other one. */
+/* Who uses an end of a pipe is killed after every instruction.  A message is sent wholly or not at all, and received or still
+ * there; the others go on, on the same end and on the other one. */
 #include "kill.h"
 
 #include <string.h>

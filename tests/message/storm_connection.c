@@ -1,5 +1,5 @@
-/* Senders and receivers share the two ends of one pipe, and are killed at random.  Each message has a lane (its sender's place) and a
- * number in it.  Nothing is lost but one message for each receiver killed, nothing comes twice, each lane stays in order, no
+/* Senders and receivers share the two ends of one pipe, and are killed at random.  Each message has a lane (its sender's place) and
+ * a number in it.  Nothing is lost but one message for each receiver killed, nothing comes twice, each lane stays in order, no
  * message is torn; and as each of these messages goes to the kernel at once, no death breaks the pipe. */
 #include "storm.h"
 
@@ -74,8 +74,8 @@ static void receive_all(uint64_t random)
     struct message message;
     uint32_t last[SENDERS] = { 0 };
     for (;;) {
-        const bool briefly = storm_is_over() || test_random(&random) % 2;
-        ssize_t size = plait_connection_recv_bytes(ends[0], &message, sizeof message, briefly ? plait_after(0.005) : plait_after(1));
+        const double seconds = storm_is_over() || test_random(&random) % 2 ? 0.005 : 1;
+        ssize_t size = plait_connection_recv_bytes(ends[0], &message, sizeof message, plait_after(seconds));
         if (size >= 0) note(&message, (size_t)size, last);
         else if (size == -ETIMEDOUT && storm_is_over()) return;
         else CHECK(size == -ETIMEDOUT);
@@ -120,7 +120,8 @@ static void many_on_both_ends(void **state)
     struct message message;
     uint32_t last[SENDERS] = { 0 };
     ssize_t size;
-    while ((size = plait_connection_recv_bytes(ends[0], &message, sizeof message, PLAIT_NOW)) >= 0) note(&message, (size_t)size, last);
+    while ((size = plait_connection_recv_bytes(ends[0], &message, sizeof message, PLAIT_NOW)) >= 0)
+        note(&message, (size_t)size, last);
     assert_int_equal(size, -ETIMEDOUT);
     long kills = 0;
     for (int i = SENDERS; i < SENDERS + RECEIVERS; i++) kills += storm.kills_of[i];

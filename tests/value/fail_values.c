@@ -29,9 +29,11 @@ static void free_made(void)
 static plait_value *all_types(void)
 {
     return plait_list(8, plait_string(LONG_TEXT), plait_tuple(2, plait_float(1), plait_uint(UINT64_MAX)), plait_bytearray("xyz", 3),
-                      plait_dict(2, plait_string("a string of 20 bytes"), plait_list(1, plait_int(1)), plait_tuple(0), plait_global("a.b")),
+                      plait_dict(2, plait_string("a string of 20 bytes"), plait_list(1, plait_int(1)), plait_tuple(0),
+                                 plait_global("a.b")),
                       plait_set(2, plait_int(1), plait_frozenset(0)), plait_range(0, 1, 1),
-                      plait_object("__main__.Task", plait_dict(1, plait_string("a"), plait_int(5))), plait_array('i', (int[]){ 1, 2 }, 2));
+                      plait_object("__main__.Task", plait_dict(1, plait_string("a"), plait_int(5))),
+                          plait_array('i', (int[]){ 1, 2 }, 2));
 }
 
 static int call_build(void) { return keep(all_types()); }
@@ -67,7 +69,8 @@ static int call_copy(void)
     return error;
 }
 
-static const struct fail_operation copy = { .set_up = keep_no_cells, .prepare = make_target, .run = call_copy, .finish = free_both };
+static const struct fail_operation copy = { .set_up = keep_no_cells, .prepare = make_target, .run = call_copy,
+                                            .finish = free_both };
 
 /* Ten appends: those that failed left it as it was. */
 static int call_append(void)
@@ -90,8 +93,10 @@ static int call_insert(void)
     return error;
 }
 
-static const struct fail_operation append = { .set_up = keep_no_cells, .prepare = make_target, .run = call_append, .finish = free_both };
-static const struct fail_operation insert = { .set_up = keep_no_cells, .prepare = make_target, .run = call_insert, .finish = free_both };
+static const struct fail_operation append = { .set_up = keep_no_cells, .prepare = make_target, .run = call_append,
+                                              .finish = free_both };
+static const struct fail_operation insert = { .set_up = keep_no_cells, .prepare = make_target, .run = call_insert,
+                                              .finish = free_both };
 
 static void make_object(void)
 {
@@ -117,7 +122,8 @@ static int call_put(void)
 }
 
 static const struct fail_operation set = { .set_up = keep_no_cells, .prepare = make_object, .run = call_set, .finish = free_both };
-static const struct fail_operation push = { .set_up = keep_no_cells, .prepare = make_object, .run = call_push, .finish = free_both };
+static const struct fail_operation push = { .set_up = keep_no_cells, .prepare = make_object, .run = call_push,
+                                            .finish = free_both };
 static const struct fail_operation put = { .set_up = keep_no_cells, .prepare = make_object, .run = call_put, .finish = free_both };
 
 /* ---- structs ---- */

@@ -120,7 +120,8 @@ static void arrays_of_other_machines(void **state)
     must_print(sent("l", 8, "\1\0\0\0\xff\xff\xff\xff", 8), "array('l', [1, -1])");
     must_print(sent("d", 17, "\x3f\xe0\0\0\0\0\0\0", 8), "array('d', [0.5])");
     must_print(sent("d", 14, "\0\0\0\x3f", 4), "array('d', [0.5])");
-    must_print(call("array.array", plait_tuple(2, plait_string("h"), plait_list(2, plait_int(7), plait_int(-8)))), "array('h', [7, -8])");
+    must_print(call("array.array", plait_tuple(2, plait_string("h"), plait_list(2, plait_int(7), plait_int(-8)))),
+               "array('h', [7, -8])");
     must_print(call("array.array", plait_tuple(1, plait_string("h"))), "array('h')");
     plait_value *array = sent("i", 13, "\0\0\0\1\0\0\0\0", 8);
     assert_fails((void *)plait_array_get(array, NULL, NULL), ERANGE);
@@ -129,10 +130,12 @@ static void arrays_of_other_machines(void **state)
 
 static void odd_arrays_are_errors(void **state)
 {
-    plait_value *odd[] = { sent("i", 99, "", 0), sent("i", 8, "abc", 3), sent("ii", 8, "", 0), sent("i", 16, "12345678", 8), sent("?", 1, "", 0),
+    plait_value *odd[] = { sent("i", 99, "", 0), sent("i", 8, "abc", 3), sent("ii", 8, "", 0), sent("i", 16, "12345678", 8),
+                           sent("?", 1, "", 0),
                            call("array.array", plait_tuple(2, plait_string("h"), plait_list(1, plait_int(70000)))),
                            call("array.array", plait_tuple(2, plait_string("h"), plait_list(1, plait_string("x")))),
-                           call("array.array", plait_tuple(2, plait_string("h"), plait_int(3))), call("array.array", plait_tuple(0)),
+                           call("array.array", plait_tuple(2, plait_string("h"), plait_int(3))),
+                               call("array.array", plait_tuple(0)),
                            call("array._array_reconstructor", plait_tuple(1, plait_int(3))) };
     for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
         size_t n;

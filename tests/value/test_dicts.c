@@ -15,7 +15,8 @@ static void must_have(plait_value *dict, plait_value *key, const char *expected)
 
 static void keys_of_all_kinds(void **state)
 {
-    plait_value *dict = plait_dict(8, plait_none(), plait_int(1), plait_int(1), plait_int(2), plait_string("a"), plait_int(3), plait_bytes("a", 1),
+    plait_value *dict = plait_dict(8, plait_none(), plait_int(1), plait_int(1), plait_int(2), plait_string("a"), plait_int(3),
+                                   plait_bytes("a", 1),
                                    plait_int(4), plait_tuple(2, plait_int(1), plait_string("x")), plait_int(5),
                                    plait_frozenset(2, plait_int(1), plait_int(2)), plait_int(6), plait_global("a.b"), plait_int(7),
                                    plait_range(0, 10, 3), plait_int(8));
@@ -37,7 +38,8 @@ static void keys_of_all_kinds(void **state)
 
 static void what_can_change_is_no_key(void **state)
 {
-    plait_value *bad[] = { plait_list(0), plait_dict(0), plait_set(0), plait_bytearray("x", 1), plait_tuple(1, plait_tuple(1, plait_list(0))),
+    plait_value *bad[] = { plait_list(0), plait_dict(0), plait_set(0), plait_bytearray("x", 1),
+                           plait_tuple(1, plait_tuple(1, plait_list(0))),
                            plait_slice(plait_none(), plait_int(1), plait_none()), plait_array('i', NULL, 0) };
     plait_value *dict = plait_dict(0);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -106,7 +108,8 @@ static void strings_as_keys(void **state)
 
 static void what_cannot_be_put_is_freed(void **state)
 {
-    plait_value *kept = plait_string("kept"), *list = plait_list(0), *dict = plait_dict(0), *set = plait_set(0), *frozen = plait_frozenset(0);
+    plait_value *kept = plait_string("kept"), *list = plait_list(0), *dict = plait_dict(0), *set = plait_set(0),
+        *frozen = plait_frozenset(0);
     assert_int_equal(plait_dict_set(list, plait_value_ref(kept), plait_value_ref(kept)), -EINVAL);
     assert_int_equal(plait_dict_set(NULL, plait_value_ref(kept), plait_value_ref(kept)), -EINVAL);
     errno = 0;
@@ -165,7 +168,8 @@ static void sets_have_each_once(void **state)
 /* One object that is not equal to itself is found all the same, as in Python. */
 static void nan_is_found_by_what_it_is(void **state)
 {
-    plait_value *nan = plait_float(__builtin_nan("")), *other = plait_float(__builtin_nan("")), *set = plait_set(1, plait_value_ref(nan));
+    plait_value *nan = plait_float(__builtin_nan("")), *other = plait_float(__builtin_nan("")),
+        *set = plait_set(1, plait_value_ref(nan));
     assert_int_equal(plait_value_contains(set, nan), 1);
     assert_int_equal(plait_value_contains(set, other), 0);
     assert_int_equal(plait_set_add(set, other), 1);

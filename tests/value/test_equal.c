@@ -28,7 +28,8 @@ static void other_types_are_other_values(void **state)
 
 static void item_by_item(void **state)
 {
-    must_be(plait_list(2, plait_int(1), plait_list(1, plait_float(2))), plait_list(2, plait_float(1), plait_list(1, plait_int(2))), 1);
+    must_be(plait_list(2, plait_int(1), plait_list(1, plait_float(2))), plait_list(2, plait_float(1), plait_list(1, plait_int(2))),
+            1);
     must_be(plait_list(2, plait_int(1), plait_int(2)), plait_list(2, plait_int(2), plait_int(1)), 0);
     must_be(plait_list(1, plait_int(1)), plait_list(2, plait_int(1), plait_int(2)), 0);
     must_be(plait_tuple(1, plait_string("a long string that is in the heap")),
@@ -60,8 +61,10 @@ static void objects_by_how_they_were_made(void **state)
     must_be(task("__main__.Task", 1), task("__main__.Task", 2), 0);
     must_be(task("__main__.Task", 1), task("__main__.Other", 1), 0);
     must_be(task("__main__.Task", 1), plait_object("__main__.Task", plait_none()), 0);
-    must_be(plait_object_of_call("a.B", plait_tuple(1, plait_int(1))), plait_object_of_call("a.B", plait_tuple(1, plait_float(1))), 1);
-    must_be(plait_object_of_call("a.B", plait_tuple(1, plait_list(0))), plait_object_of_call("a.B", plait_tuple(1, plait_list(0))), 1);
+    must_be(plait_object_of_call("a.B", plait_tuple(1, plait_int(1))), plait_object_of_call("a.B", plait_tuple(1, plait_float(1))),
+            1);
+    must_be(plait_object_of_call("a.B", plait_tuple(1, plait_list(0))), plait_object_of_call("a.B", plait_tuple(1, plait_list(0))),
+            1);
     must_be(plait_object_of_call("a.B", plait_tuple(0)), plait_object("a.B", plait_none()), 0);
 }
 

@@ -180,7 +180,8 @@ static const plait_method methods[] = {
     { "move", call_move }, { "fail", call_fail }, { "__str__", call_str }, { "__repr__", call_repr }, { NULL, NULL },
 };
 static const plait_class point_class = {
-    .name = "__main__.Point", .size = sizeof(struct point), .encode = encode_point, .decode = decode_point, .release = release_point,
+    .name = "__main__.Point", .size = sizeof(struct point), .encode = encode_point, .decode = decode_point,
+        .release = release_point,
     .methods = methods,
 };
 
@@ -232,7 +233,8 @@ static void a_struct_is_an_object(void **state)
 
 static void objects_that_came_are_decoded(void **state)
 {
-    plait_value *object = plait_object("__main__.Point", plait_dict(2, plait_string("x"), plait_int(7), plait_string("y"), plait_int(8)));
+    plait_value *object = plait_object("__main__.Point", plait_dict(2, plait_string("x"), plait_int(7), plait_string("y"),
+                                                                    plait_int(8)));
     struct point *point = plait_instance_get(object, &point_class);
     assert_true(point && point->x == 7 && point->y == 8);
     assert_ptr_equal(plait_instance_get(object, &point_class), point);
@@ -252,7 +254,8 @@ static void objects_that_came_are_decoded(void **state)
 static void methods_are_called(void **state)
 {
     assert_int_equal(plait_class_register(&point_class), 0);
-    plait_value *object = plait_object("__main__.Point", plait_dict(2, plait_string("x"), plait_int(7), plait_string("y"), plait_int(8)));
+    plait_value *object = plait_object("__main__.Point", plait_dict(2, plait_string("x"), plait_int(7), plait_string("y"),
+                                                                    plait_int(8)));
     must_print(plait_object_call(object, "move", plait_tuple(1, plait_int(3))), "10");
     assert_fails(plait_object_call(object, "move", plait_tuple(1, plait_string("x"))), EINVAL);
     assert_fails(plait_object_call(object, "move", NULL), EINVAL);

@@ -118,9 +118,11 @@ static void texts_of_any_length_come_back(void **state)
 
 static void strings_are_utf_8_with_surrogates(void **state)
 {
-    static const char *const good[] = { "", "abc", "\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf", "\xed\xa0\x80",
+    static const char *const good[] = { "", "abc", "\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf",
+                                        "\xed\xa0\x80",
                                         "eight...\xc3\xa4", "seven..\xc3\xa4 and so on" };
-    static const char *const bad[] = { "\x80", "\xc3", "\xc0\x80", "\xe0\x80\x80", "\xf4\x90\x80\x80", "\xff", "abc\xe2\x82", "\xf8\x88",
+    static const char *const bad[] = { "\x80", "\xc3", "\xc0\x80", "\xe0\x80\x80", "\xf4\x90\x80\x80", "\xff", "abc\xe2\x82",
+                                       "\xf8\x88",
                                        "eight...\xff", "\xc3\xa4\xc3" };
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         plait_value *value = plait_string(good[i]);
@@ -242,9 +244,12 @@ static void arrays_of_values_are_the_callers(void **state)
 static void copies_share_nothing(void **state)
 {
     plait_value *inner = plait_list(1, plait_int(1));
-    plait_value *value = plait_dict(3, plait_string("a"), plait_list(2, plait_value_ref(inner), inner), plait_tuple(2, plait_float(2), plait_none()),
-                                    plait_set(2, plait_bytes("x", 1), plait_string("a string that is longer than what fits")), plait_uint(UINT64_MAX),
-                                    plait_object("__main__.Task", plait_dict(1, plait_string("b"), plait_frozenset(1, plait_global("a.b")))));
+    plait_value *value = plait_dict(3, plait_string("a"), plait_list(2, plait_value_ref(inner), inner),
+                                    plait_tuple(2, plait_float(2), plait_none()),
+                                    plait_set(2, plait_bytes("x", 1), plait_string("a string that is longer than what fits")),
+                                        plait_uint(UINT64_MAX),
+                                    plait_object("__main__.Task",
+                                                 plait_dict(1, plait_string("b"), plait_frozenset(1, plait_global("a.b")))));
     plait_value *copy = plait_value_copy(value);
     assert_int_equal(plait_value_equal(value, copy), 1);
     assert_string_equal(plait_repr(value), plait_repr(copy));

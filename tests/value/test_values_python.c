@@ -37,7 +37,8 @@ static plait_value *random_float(void)
 /* Characters that Python escapes, and some that it does not. */
 static plait_value *random_string(void)
 {
-    static const char *const pieces[] = { "a", "Z", "0", " ", "'", "\"", "\\", "\n", "\r", "\t", "\x01", "\x7f", "\xc2\x80", "\xc2\xa0",
+    static const char *const pieces[] = { "a", "Z", "0", " ", "'", "\"", "\\", "\n", "\r", "\t", "\x01", "\x7f", "\xc2\x80",
+                                          "\xc2\xa0",
                                           "\xc3\xa9", "\xc2\xad", "\xe2\x82\xac", "\xe2\x80\xa8", "\xe3\x80\x80", "\xef\xbb\xbf",
                                           "\xee\x80\x80", "\xf0\x9f\x98\x80", "\xed\xa0\x80", "\xf4\x8f\xbf\xbf", "\xe4\xb8\xad" };
     char text[256] = "";
@@ -174,7 +175,8 @@ static void hashes_of_numbers_are_pythons(void **state)
         fprintf(file, "%lld %s\n", (long long)hash, plait_repr(value));
         plait_value_free(value);
     }
-    every_python_must_agree(file, path, BEGIN "    h, n = line.split()\n    if hash(eval(n)) != int(h): print(line, hash(eval(n)))\n");
+    every_python_must_agree(file, path, BEGIN "    h, n = line.split()\n"
+                                              "    if hash(eval(n)) != int(h): print(line, hash(eval(n)))\n");
 }
 
 /* Equal among types: a float, and the int that it is. */

@@ -45,7 +45,8 @@ static plait_value *make_shared(void)
 {
     plait_value *dict = plait_dict(1, plait_string("a"), plait_int(1));
     for (int i = 1; i < 20; i++) CHECK(plait_dict_set(dict, plait_int(i), plait_none()) == 0);
-    plait_value *array = plait_object_of_call("array.array", plait_tuple(2, plait_string("i"), plait_list(2, plait_int(1), plait_int(2))));
+    plait_value *array = plait_object_of_call("array.array", plait_tuple(2, plait_string("i"),
+                                                                         plait_list(2, plait_int(1), plait_int(2))));
     return plait_list(3, dict, plait_tuple(2, plait_int(1), plait_tuple(1, plait_string("x"))), array);
 }
 
