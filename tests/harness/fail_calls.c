@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -18,6 +19,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 
 #include "arena/heap.h"
 
@@ -49,6 +51,12 @@ const struct fail_call fail_calls[FAIL_KINDS] = {
     [FAIL_PIPE] = { "pipe2", { EMFILE, ENFILE } },
     [FAIL_SOCKETPAIR] = { "socketpair", { EMFILE, ENFILE, ENOMEM } },
     [FAIL_SENDMSG] = { "sendmsg", { EINTR, ENOMEM, ENOBUFS } },
+    [FAIL_EPOLL] = { "epoll_create1", { EMFILE, ENFILE, ENOMEM } },
+    [FAIL_EPOLL_CTL] = { "epoll_ctl", { ENOMEM, ENOSPC } },
+    [FAIL_TIMERFD] = { "timerfd_create", { EMFILE, ENFILE, ENOMEM } },
+    [FAIL_FCHMOD] = { "fchmod", { EPERM, EROFS } },
+    [FAIL_MKDTEMP] = { "mkdtemp", { EACCES, ENOSPC, EROFS } },
+    [FAIL_REALPATH] = { "realpath", { ENOMEM, EACCES } },
     [FAIL_RECV] = { "recv", { EINTR } },
     [FAIL_SOCKET] = { "socket", { EMFILE, ENFILE, ENOMEM, ENOBUFS } },
     [FAIL_CONNECT] = { "connect", { EINTR, ENOMEM, EPERM } },
@@ -250,6 +258,38 @@ REPLACE(int, pipe2, "pipe2", (int ends[2], int flags))
 REPLACE(int, socketpair, "socketpair", (int domain, int type, int protocol, int ends[2]))
 {
     return fails(FAIL_SOCKETPAIR) ? -1 : real_socketpair(domain, type, protocol, ends);
+}
+
+REPLACE(int, epoll_create1, "epoll_create1", (int flags))
+{
+    return fails(FAIL_EPOLL) ? -1 : real_epoll_create1(flags);
+}
+
+REPLACE(int, epoll_ctl, "epoll_ctl", (int epoll, int how, int fd, struct epoll_event *event))
+{
+    return how != EPOLL_CTL_DEL && fails(FAIL_EPOLL_CTL) ? -1 : real_epoll_ctl(epoll, how, fd, event);
+}
+
+REPLACE(int, timerfd_create, "timerfd_create", (int clock, int flags))
+{
+    return fails(FAIL_TIMERFD) ? -1 : real_timerfd_create(clock, flags);
+}
+
+REPLACE(int, fchmod, "fchmod", (int fd, mode_t mode))
+{
+    return fails(FAIL_FCHMOD) ? -1 : real_fchmod(fd, mode);
+}
+
+REPLACE(char *, mkdtemp, "mkdtemp", (char *template))
+{
+    return fails(FAIL_MKDTEMP) ? NULL : real_mkdtemp(template);
+}
+
+REPLACE(char *, realpath, "realpath", (const char *path, char *resolved))
+{
+    char *memory = fails(FAIL_REALPATH) ? NULL : real_realpath(path, resolved);
+    failing.allocated += memory && !resolved;
+    return memory;
 }
 
 REPLACE(ssize_t, sendmsg, "sendmsg", (int fd, const struct msghdr *message, int flags))
