@@ -84,7 +84,7 @@ static void each_part_of_an_object_survives(void **state)
         }
         for (int protocol = 2; protocol <= 5; protocol++) {
             plait_value *back = there_and_back(value, protocol);
-            assert_string_equal(plait_object_class(back), plait_object_class(value));
+            assert_string_equal(plait_value_type_name(back), plait_value_type_name(value));
             assert_int_equal(plait_value_equal(back, value), 1);
             plait_value_free(back);
         }
