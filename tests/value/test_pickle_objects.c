@@ -23,7 +23,9 @@ static int decode(void *self, const plait_value *state)
     return plait_int_get(plait_list_get(plait_dict_get_string(state, "number"), 0), &((struct fancy *)self)->number);
 }
 
-static const plait_class fancy_class = { .name = "__main__.Fancy", .size = sizeof(struct fancy), .encode = encode, .decode = decode };
+static const plait_class fancy_class = {
+    .name = "__main__.Fancy", .size = sizeof(struct fancy), .encode = encode, .decode = decode,
+};
 
 static void a_struct_travels(void **state)
 {
