@@ -154,16 +154,16 @@ static void use_shareable_list(void)
     X(plait_shared_memory_data, ANY_TIME, use_memory())                                               \
     X(plait_shared_memory_size, ANY_TIME, use_memory())                                               \
     X(plait_shared_memory_name, ANY_TIME, use_memory())                                               \
-    X(plait_shareable_list_create, ANY_TIME, use_shareable_list())                                              \
-    X(plait_shareable_list_attach, ANY_TIME, use_shareable_list())                                              \
-    X(plait_shareable_list_free, ANY_TIME, use_shareable_list())                                                \
-    X(plait_shareable_list_shm, ANY_TIME, use_shareable_list())                                                 \
-    X(plait_shareable_list_len, ANY_TIME, use_shareable_list())                                                 \
-    X(plait_shareable_list_get, ANY_TIME, use_shareable_list())                                                 \
-    X(plait_shareable_list_set, ANY_TIME, use_shareable_list())                                                 \
-    X(plait_shareable_list_count, ANY_TIME, use_shareable_list())                                               \
-    X(plait_shareable_list_index, ANY_TIME, use_shareable_list())                                               \
-    X(plait_shareable_list_format, ANY_TIME, use_shareable_list())                                              \
+    X(plait_shareable_list_create, ANY_TIME, use_shareable_list())                                    \
+    X(plait_shareable_list_attach, ANY_TIME, use_shareable_list())                                    \
+    X(plait_shareable_list_free, ANY_TIME, use_shareable_list())                                      \
+    X(plait_shareable_list_shm, ANY_TIME, use_shareable_list())                                       \
+    X(plait_shareable_list_len, ANY_TIME, use_shareable_list())                                       \
+    X(plait_shareable_list_get, ANY_TIME, use_shareable_list())                                       \
+    X(plait_shareable_list_set, ANY_TIME, use_shareable_list())                                       \
+    X(plait_shareable_list_count, ANY_TIME, use_shareable_list())                                     \
+    X(plait_shareable_list_index, ANY_TIME, use_shareable_list())                                     \
+    X(plait_shareable_list_format, ANY_TIME, use_shareable_list())                                    \
     X(plait_shareable_list_repr, ANY_TIME, use_shareable_list())
 
 #endif
