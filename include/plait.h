@@ -44,5 +44,6 @@
 #include <plait/program.h>
 #include <plait/join.h>
 #include <plait/pool.h>
+#include <plait/wait.h>
 
 #endif

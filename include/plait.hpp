@@ -39,7 +39,7 @@
  * deadline.hpp, arena.hpp (shared<T>, the memory as a whole), block.hpp (arrays that are handed over without a copy), lock.hpp,
  * rlock.hpp, rwlock.hpp, condition.hpp, semaphore.hpp, event.hpp, barrier.hpp, shared_value.hpp, shared_array.hpp, queue.hpp,
  * connection.hpp, message.hpp, lease.hpp, process.hpp (processes, threads, at_exit), pool.hpp (map, map_results, map_reduce, maps
- * in tasks). */
+ * in tasks), join.hpp (doors, names). */
 #ifndef PLAIT_HPP
 #define PLAIT_HPP
 
@@ -66,5 +66,6 @@
 #include <plait/process.hpp>
 #include <plait/task.hpp>
 #include <plait/pool.hpp>
+#include <plait/join.hpp>
 
 #endif

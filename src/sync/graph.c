@@ -29,6 +29,7 @@ static const char *const names[PLAIT__FOR_COUNT] = {
     [PLAIT__FOR_RWLOCK_READ] = "rwlock", [PLAIT__FOR_RWLOCK_WRITE] = "rwlock", [PLAIT__FOR_SEMAPHORE] = "semaphore",
     [PLAIT__FOR_CONDITION] = "condition", [PLAIT__FOR_EVENT] = "event", [PLAIT__FOR_BARRIER] = "barrier",
     [PLAIT__FOR_QUEUE] = "queue", [PLAIT__FOR_POOL] = "workers of a pool", [PLAIT__FOR_TASK] = "next task",
+    [PLAIT__FOR_ANY] = "first of several things",
     [PLAIT__FOR_END] = "end of another", [PLAIT__FOR_NAME] = "publishing of a name",
     [PLAIT__FOR_CONNECTION] = "connection", [PLAIT__FOR_MESSAGE] = "other end of the connection",
 };

@@ -197,6 +197,29 @@ int plait__owned_semaphore_get_value(const struct plait__owned_semaphore *owned)
     return value;
 }
 
+/* ---- among others ---- */
+
+static bool has_free(const struct plait__owned_semaphore *owned)
+{
+    for (uint32_t i = 0; i < owned->permits; i++) {
+        uint64_t seen = atomic_load(&owned->holders[i]);
+        if (!seen || plait__fate(seen) != PLAIT__LIVES) return true;
+    }
+    return false;
+}
+
+int plait__owned_semaphore_look(struct plait__owned_semaphore *owned, bool arms, struct plait__place *place)
+{
+    uint32_t bell = arms ? atomic_fetch_or(&owned->bell, SLEEPERS) | SLEEPERS : atomic_load(&owned->bell);
+    *place = plait__place_at(&owned->bell, bell);
+    return has_free(owned);
+}
+
+void plait__owned_semaphore_pass_on(struct plait__owned_semaphore *owned)
+{
+    ring(&owned->bell, 1);
+}
+
 /* ---- making ---- */
 
 plait_semaphore *plait_owned_semaphore_new(int permits)

@@ -7,7 +7,7 @@
 
 #include <plait/semaphore.h>
 
-#include "base/futex.h"
+#include "family/waitable.h"
 
 #define PLAIT__OWNED_SEMAPHORE 1u                          /* `kind` of a plait_semaphore */
 
@@ -33,5 +33,9 @@ int plait__owned_semaphore_acquire(struct plait__owned_semaphore *owned, plait_d
 /* As plait_semaphore_release_many and plait_semaphore_get_value. */
 int plait__owned_semaphore_release(struct plait__owned_semaphore *owned, uint32_t count);
 int plait__owned_semaphore_get_value(const struct plait__owned_semaphore *owned);
+
+/* As the functions of struct plait__waitable. */
+int plait__owned_semaphore_look(struct plait__owned_semaphore *owned, bool arms, struct plait__place *place);
+void plait__owned_semaphore_pass_on(struct plait__owned_semaphore *owned);
 
 #endif

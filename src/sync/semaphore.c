@@ -41,6 +41,7 @@
 #include "sync/asleep.h"
 #include "sync/owned_semaphore.h"
 #include "sync/owner.h"
+#include "sync/waitables.h"
 
 #define SLEEPERS UINT64_C(1)
 #define ONE UINT64_C(2)                                    /* of the value */
@@ -221,6 +222,34 @@ int plait_semaphore_repr(const plait_semaphore *semaphore, char *text, size_t si
     if (!semaphore->margin) return snprintf(text, size, "<Semaphore(value=%d)>", value);
     return snprintf(text, size, "<BoundedSemaphore(value=%d, maxvalue=%u)>", value, PLAIT_SEMAPHORE_MAX - semaphore->margin);
 }
+
+/* ---- among others ---- */
+
+static int look(void *object, bool arms, struct plait__place *place)
+{
+    plait_semaphore *semaphore = object;
+    if (!plait__is_placed(semaphore)) return not_a_semaphore(semaphore);
+    if (semaphore->kind) return plait__owned_semaphore_look(plait__owned_of(semaphore), arms, place);
+    _Atomic uint64_t *word = word_of(semaphore);
+    uint64_t seen = atomic_load(word);
+    while (arms && !value_in(seen) && !(seen & SLEEPERS))
+        if (atomic_compare_exchange_strong(word, &seen, seen | SLEEPERS)) seen |= SLEEPERS;
+    bool ready = value_in(seen) != 0;
+    if (ready) plait__tsan_acquire(word);
+    *place = plait__place_at(plait__low_half(word), (uint32_t)seen);
+    return ready;
+}
+
+/* As who has slept and goes: also without S it may be the one that was woken last. */
+static void pass_on(void *object)
+{
+    plait_semaphore *semaphore = object;
+    if (!plait__is_placed(semaphore)) return;
+    if (semaphore->kind) plait__owned_semaphore_pass_on(plait__owned_of(semaphore));
+    else plait__wake(plait__low_half(word_of(semaphore)), 1);
+}
+
+const struct plait__waitable plait__semaphore_waitable = { .look = look, .pass_on = pass_on };
 
 /* ---- making ---- */
 

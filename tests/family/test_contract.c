@@ -11,6 +11,7 @@
 #include "contract_sync.h"
 #include "contract_shared.h"
 #include "contract_value.h"
+#include "contract_wait.h"
 #include "guest.h"
 #include "host.h"
 #include "symbols.h"
@@ -82,8 +83,9 @@ enum { ANY_TIME = 1 };                                     /* it needs no object
     JOIN_FUNCTIONS(X)                                                                                 \
     POOL_FUNCTIONS(X)                                                                                 \
     NET_FUNCTIONS(X)                                                                                  \
-    VALUE_FUNCTIONS(X)                                                                                \
-    VALUES_FUNCTIONS(X)
+    WAIT_FUNCTIONS(X)                                                                                 \
+    SHARED_FUNCTIONS(X)                                                                               \
+    VALUE_FUNCTIONS(X)
 
 #define DEFINE(function, when, ...) static void call_##function(void) { __VA_ARGS__; }
 FUNCTIONS(DEFINE)
