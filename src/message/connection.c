@@ -210,7 +210,7 @@ int plait_connection_free(plait_connection *connection)
     if (error) return error;
     if (is_here(connection)) close_here(connection);
     connection->stamp = 0;
-    void *kept = plait__record_of(&connection->in)->kept;
+    void *kept = plait__progress_of(&connection->in)->kept;
     if (kept != connection->in.small) plait_free(kept);
     _Atomic uint32_t *ends = connection->ends;
     if (atomic_fetch_sub(ends, 1) > 1) return 0;

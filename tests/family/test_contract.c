@@ -82,8 +82,8 @@ enum { ANY_TIME = 1 };                                     /* it needs no object
     PROCESS_FUNCTIONS(X)                                                                              \
     JOIN_FUNCTIONS(X)                                                                                 \
     POOL_FUNCTIONS(X)                                                                                 \
-    NET_FUNCTIONS(X)                                                                                  \
     WAIT_FUNCTIONS(X)                                                                                 \
+    NET_FUNCTIONS(X)                                                                                  \
     SHARED_FUNCTIONS(X)                                                                               \
     VALUE_FUNCTIONS(X)
 
