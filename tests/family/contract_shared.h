@@ -1,6 +1,6 @@
 /* contract_shared.h - the rows of test_contract for shared values, arrays, named memory and lists. */
-#ifndef PLAIT_TEST_CONTRACT_SHARED_H
-#define PLAIT_TEST_CONTRACT_SHARED_H
+#ifndef PLAIT_TEST_CONTRACT_VALUE_H
+#define PLAIT_TEST_CONTRACT_VALUE_H
 
 #include "harness.h"
 
