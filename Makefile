@@ -3,7 +3,10 @@
 # How long `make storm` lets each storm test rage, in seconds.
 STORM_SECONDS ?= 600
 
-.PHONY: all demo check storm steps mutants model tsan valgrind bench curves install uninstall clean help
+# How long `make fuzz` feeds each program of tests/fuzz, in seconds.
+FUZZ_SECONDS ?= 60
+
+.PHONY: all demo check storm steps mutants model tsan valgrind fuzz bench curves install uninstall clean help
 
 all:
 	@tools/build gcc
@@ -53,6 +56,11 @@ valgrind:
 	@tools/build gcc
 	@tools/run-tests -j 2 --plan tests/sanitizers.toml --suite valgrind $(NAMES)
 
+fuzz:
+	@tools/setup
+	@tools/build fuzz
+	@tools/fuzz $(FUZZ_SECONDS)
+
 # make bench ROWS='queue lock': only the rows that begin so.
 bench:
 	@tools/setup packages.txt packages-bench.txt
@@ -86,6 +94,7 @@ help:
 	@echo 'make mutants break the code on purpose, in many ways; the tests have to notice (tests/mutants.toml)'
 	@echo 'make model   search the models of models/ exhaustively'
 	@echo 'make tsan    the tests under ThreadSanitizer; make valgrind: under memcheck (tests/sanitizers.toml)'
+	@echo 'make fuzz    feed broken input to what reads it, for FUZZ_SECONDS=$(FUZZ_SECONDS) each; what it finds lies in build/fuzz'
 	@echo 'make bench   measure plait beside its peers into build/bench.tsv; with ROWS="queue lock" only rows that begin so'
 	@echo 'make curves  measure how costs grow with length, members and size, into docs/; with CURVES="length" only that one'
 	@echo 'make install install the library into $$(DESTDIR)$(PREFIX): PREFIX=..., DESTDIR=..., LIBC=musl; uninstall takes it away'

@@ -6,6 +6,7 @@ import multiprocessing as mp
 import multiprocessing.connection
 import multiprocessing.heap
 import os
+import pickle
 import re
 import signal
 import sys
@@ -97,6 +98,22 @@ def pingpong(one_core):
     return together([first, second]) / trips * 1e6
 
 
+def pipe(size, trips):
+    one, other = SPAWNING.Pipe()
+    message = bytes(size)
+
+    def first():
+        for _ in range(trips):
+            one.send_bytes(message)
+            one.recv_bytes()
+
+    def second():
+        for _ in range(trips):
+            other.send_bytes(other.recv_bytes())
+
+    return together([first, second]) / trips * 1e6
+
+
 # ---- locks, memory ----
 
 def lock(count, make=SPAWNING.Lock):
@@ -171,6 +188,22 @@ def event_pingpong(one_core):
             back.set()
 
     return together([first, second]) / trips * 1e6
+
+
+def wait_pingpong():
+    ends, idle = SPAWNING.Pipe(), SPAWNING.Pipe()
+    trips = 2000
+
+    def play(i):
+        for _ in range(trips):
+            if i == 0:
+                ends[0].send_bytes(b"x")
+            multiprocessing.connection.wait([ends[i], idle[0]])
+            ends[i].recv_bytes()
+            if i == 1:
+                ends[1].send_bytes(b"x")
+
+    return together([lambda: play(0), lambda: play(1)]) / trips * 1e6
 
 
 def memory():
@@ -300,6 +333,21 @@ def wordcount():
     return size / (time.monotonic() - begin) / 1e6
 
 
+SMALL = [42, None, "hello"]
+
+
+def seconds_each(call, argument, n):
+    """Of a loop in this process; what it makes goes in it, too."""
+    begin = time.perf_counter()
+    for _ in range(n):
+        call(argument)
+    return (time.perf_counter() - begin) / n
+
+
+def large():
+    return {"key%d" % i: i for i in range(10000)}
+
+
 def overhead(ns_each):
     return ns_each * 2 / 1e3 - 50
 
@@ -318,12 +366,16 @@ BENCHES = [
     ("queue-1MiB-copy", "python", "msg/s", lambda: stream(SPAWNING.Queue, MIB, 1, 200)),
     ("pingpong-64B-one-core", "python", "us", lambda: pingpong(True)),
     ("pingpong-64B-two-cores", "python", "us", lambda: pingpong(False)),
+    ("pipe-8B", "python", "us", lambda: pipe(8, 5000)),
+    ("pipe-64KiB", "python", "us", lambda: pipe(65536, 2000)),
     ("lock-uncontended", "python", "ns", lambda: lock(1)),
     ("lock-contended-2", "python", "ns", lambda: lock(2)),
     ("condition-pingpong-two-cores", "python", "us", condition),
     ("barrier-2", "python", "us", barrier),
     ("rlock-uncontended", "python", "ns", lambda: lock(1, SPAWNING.RLock)),
     ("semaphore-uncontended", "python", "ns", semaphore),
+    ("wait-queue-and-fd", "python", "us", wait_pingpong),
+    ("wait-two-queues", "python", "us", wait_pingpong),
     ("event-pingpong-one-core", "python", "us", lambda: event_pingpong(True)),
     ("event-pingpong-two-cores", "python", "us", lambda: event_pingpong(False)),
     ("alloc-free-64B", "python", "ns", memory),
@@ -340,6 +392,10 @@ BENCHES = [
     ("pool-map-trivial-chunk1", "python-executor", "ns", lambda: executor_map(add_one, 3000, 1)),
     ("pool-map-trivial-auto", "python", "ns", lambda: pool_map(add_one, 500000, None)),
     ("wordcount", "python", "MB/s", wordcount),
+    ("value-encode-small", "python", "ns", lambda: seconds_each(pickle.dumps, SMALL, 500000) * 1e9),
+    ("value-decode-small", "python", "ns", lambda: seconds_each(pickle.loads, pickle.dumps(SMALL), 500000) * 1e9),
+    ("value-encode-dict", "python", "us", lambda: seconds_each(pickle.dumps, large(), 100) * 1e6),
+    ("value-decode-dict", "python", "us", lambda: seconds_each(pickle.loads, pickle.dumps(large()), 100) * 1e6),
     ("pool-map-50us", "python", "us", lambda: overhead(pool_map(work_50us, 4000, 1))),
 ]
 

@@ -28,6 +28,7 @@
 #include <plait/deadlock.h>
 #include <plait/log.h>
 #include <plait/value.h>
+#include <plait/pickle.h>
 #include <plait/object.h>
 #include <plait/queue.h>
 #include <plait/connection.h>
@@ -43,5 +44,6 @@
 #include <plait/program.h>
 #include <plait/join.h>
 #include <plait/pool.h>
+#include <plait/wait.h>
 
 #endif

@@ -9,6 +9,7 @@ void (*_Atomic plait__point_hook)(enum plait__point point);
 unsigned long plait__test_arena_size;
 long plait__test_backup_interval;
 long plait__test_short_sleep;
+long plait__test_round;
 bool plait__test_never_spin;
 unsigned plait__test_short_frames;
 const char *plait__test_root;
@@ -19,7 +20,7 @@ static unsigned mask = NOT_READ_YET;
 unsigned plait__without_mask(void)
 {
     if (mask == NOT_READ_YET) {
-        static const char *const names[] = { "waitv", "pidfd", "robust", "wipe", "tmpfile" };
+        static const char *const names[] = { "waitv", "pidfd", "robust", "wipe", "tmpfile", "rings" };
         const char *text = getenv("PLAIT_TEST_WITHOUT");
         mask = 0;
         for (unsigned i = 0; text && i < sizeof names / sizeof names[0]; i++)

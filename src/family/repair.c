@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/fault.h"
+#include "family/bell.h"
 #include "family/handover.h"
 #include "family/pidfd.h"
 #include "family/roster.h"
@@ -57,6 +58,7 @@ void plait__wake_family(void)
 {
     atomic_fetch_add(&plait__roster->epoch, 1);
     plait__futex_wake(&plait__roster->epoch, INT_MAX);
+    plait__bells_ring_all();
     if (!atomic_load(&plait__roster->no_waitv)) return;
     uint32_t made = atomic_load(&plait__roster->made);
     for (uint32_t i = 1; i <= made; i++) {
@@ -70,6 +72,7 @@ static void repair(uint32_t dead)
 {
     struct plait__slot *slot = plait__slot(dead);
     PLAIT__POINT(REPAIR);
+    plait__bells_silence((uint64_t)atomic_load(&slot->life) << 32 | dead);
     note_death(slot);
     atomic_fetch_add(&slot->life, 1);
     PLAIT__POINT(REPAIR_ENDED);

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/fault.h"
+#include "family/bell.h"
 #include "family/repair.h"
 #include "family/wait.h"
 
@@ -265,6 +266,7 @@ void plait_leave(void)
     uint32_t number = plait__self.slot;
     struct plait__slot *slot = plait__slot(number);
     if (atomic_load(&slot->inside)) return;                /* exit() in a signal handler in the middle of a call is a death */
+    plait__bell_close_of_thread();
     const struct plait__self *me = &plait__self;
     bool owes = me->leases || me->permits || me->reads || me->parties, by_hand = me->by_hand;
     plait__heap_sweep(number, (atomic_load(&slot->flags) & PLAIT__HAS_PRIVATE) != 0, number);

@@ -65,6 +65,18 @@ struct plait__slot {
     _Atomic int32_t joining;                               /* the thread whose end it waits for, written by the member; 0: none */
 };
 
+/* See bell.h. */
+#define PLAIT__BELLS_MAX 1024u
+#define PLAIT__INTERESTS 8u
+struct plait__bell {
+    _Alignas(128) _Atomic uint64_t owner;                  /* life << 32 | slot; 0: nobody has it */
+    _Atomic uint64_t address;                              /* | which socket of the family: 32 | its name: 32 |; 0: no rings */
+    _Atomic uint32_t network;                              /* the namespace in which that name means something; 0: unknown */
+    _Atomic uint32_t armed;                                /* counted up by the holder before it sleeps */
+    _Atomic uint32_t rung;                                 /* it has been rung since this was counted */
+    _Alignas(64) _Atomic uint64_t interests[PLAIT__INTERESTS];           /* a bit for each hash of a word that is waited for */
+};
+
 struct plait__roster {
     int64_t pulse_offset;                                  /* where in a pthread_mutex_t the futex word lies */
     _Atomic uint32_t made;                                 /* slots 1..made are initialised */
@@ -73,11 +85,15 @@ struct plait__roster {
     _Atomic uint32_t unpulsed;                             /* there is, or was, a member with PLAIT__UNPULSED */
     _Atomic uint32_t announced;                            /* the sleepers were told of the slots up to this one */
     _Atomic uint32_t pid_namespace, many_namespaces;       /* the first member's; others', or unknown ones, were seen */
+    _Atomic uint32_t bells;                                /* so many places of `bell` are, or were, in use; never less */
+    _Atomic uint32_t bells_made;                           /* so many sockets, one after the other */
+    _Atomic uint32_t unheard;                              /* somebody could not ring, so not to rely on it */
     _Alignas(64) plait__word epoch;                        /* counted up when everybody has to look again */
     _Atomic uint32_t endings;                              /* lives that ended and may be missed: the dead, who owed something */
     _Alignas(64) unsigned char log[PLAIT__LOG_SIZE];       /* zero at first; what is in it only the room of logs knows */
     _Atomic uint32_t joined;                               /* how many processes have come from outside */
     _Alignas(256) struct plait__slot slots[PLAIT__MEMBERS_MAX + 1];      /* number 0 is nobody's */
+    struct plait__bell bell[PLAIT__BELLS_MAX];
     unsigned char names[PLAIT__NAMES_SIZE];                /* zero at first; what is in it only the room `join` knows */
 };
 
@@ -103,8 +119,8 @@ struct plait__self {
     struct plait__stream stream;
     uint32_t leases;                                       /* leases not yet acknowledged */
     struct plait__tasks *tasks;                            /* those of plain gets from joinable queues, see message/joinable.c */
-    uint32_t parties;                                      /* of so many barriers, or waits for a condition: who waits there has to
-                                                              learn of its end */
+    uint32_t parties;                                      /* of so many barriers, or waits for a condition, a lock, a semaphore:
+                                                              who waits there has to learn of its end; a wake may go with it */
     uint32_t permits;                                      /* of owned semaphores, not yet released */
     uint32_t reads;                                        /* rwlocks that it reads */
     uint32_t asked;                                        /* the member that plait__ask_kernel asked about last */

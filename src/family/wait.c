@@ -60,16 +60,46 @@ static int64_t ask_again_after(const struct plait__wait *wait, int64_t now)
     return lasted < ASK_KERNEL_FIRST ? ASK_KERNEL_FIRST : lasted > ASK_KERNEL_LAST ? ASK_KERNEL_LAST : lasted;
 }
 
-/* The first milliseconds, however often they are interrupted: cheap, and blind for deaths.  Who was woken need not look at the
- * clock: if they are over, the next one ends at once. */
-static void short_sleep(struct plait__wait *wait, plait__word *word, uint32_t expected)
+/* What a sleep is about: the words of the caller, and the slot of who has what it waits for, or 0. */
+struct about {
+    const struct plait__futex *words;
+    unsigned count;
+    uint32_t owner;
+};
+
+static plait__word *first_word(const struct about *about)
+{
+    return (plait__word *)(uintptr_t)about->words[0].address;
+}
+
+static int64_t short_until(struct plait__wait *wait)
 {
     if (!wait->since) wait->since = plait__now();
-    int64_t until = wait->since + SHORT_SLEEP;
-    if (plait__futex_wait(word, expected, plait__earlier(wait->deadline, until)) == 0) return;
+    return wait->since + SHORT_SLEEP;
+}
+
+/* They are over: from now on it watches. */
+static void short_is_over(struct plait__wait *wait, int64_t until)
+{
     int64_t now = plait__now();
     wait->watching = now >= until;
     wait->ask_kernel_at = now + ask_again_after(wait, now);
+}
+
+static int sleep_on(const struct about *about, int64_t until)
+{
+    if (about->count == 1) return plait__futex_wait(first_word(about), (uint32_t)about->words[0].expected, until);
+    int result = plait__futex_wait_many(about->words, about->count, until);
+    if (result == -ENOSYS) atomic_store(&plait__roster->no_waitv, 1);
+    return result;
+}
+
+/* The first milliseconds, however often they are interrupted: cheap, and blind for deaths.  Who was woken need not look at the
+ * clock: if they are over, the next one ends at once. */
+static void short_sleep(struct plait__wait *wait, const struct about *about)
+{
+    int64_t until = short_until(wait);
+    if (sleep_on(about, plait__earlier(wait->deadline, until)) != 0) short_is_over(wait, until);
 }
 
 /* How many members sleep now; at least 1, as one is about to. */
@@ -85,14 +115,15 @@ static int64_t clamp(int64_t value, int64_t least, int64_t most)
     return value < least ? least : value > most ? most : value;
 }
 
-/* When to get up and look at all pulses even if nobody calls; 0: no need.  A sleep can watch 120 members.  In a larger family
- * each is watched by others' sleeps as well; the rounds are for when those are few or stopped, and the rarer the more sleepers
- * share them, so that all rounds together cost about a hundredth of a CPU. */
-static int64_t round_length(uint32_t made)
+/* When to get up and look at all pulses even if nobody calls; 0: no need.  A sleep can watch `can_watch` members, 120 if it is on a
+ * single word.  In a larger family each is watched by others' sleeps as well; the rounds are for when those are few or stopped, and
+ * the rarer the more sleepers share them, so that all rounds together cost about a hundredth of a CPU. */
+static int64_t round_length(uint32_t made, uint32_t can_watch)
 {
-    if (atomic_load(&plait__roster->no_waitv))
+    if (plait__test_round && !can_watch) return plait__test_round;
+    if (!can_watch || atomic_load(&plait__roster->no_waitv))
         return clamp(count_sleepers(made) * PLAIT__MILLISECOND, 5 * PLAIT__MILLISECOND, 100 * PLAIT__MILLISECOND);
-    if (made <= PLAIT__WATCH_MAX) return 0;
+    if (made <= can_watch) return 0;
     return clamp((int64_t)count_sleepers(made) * made * 1000, 5 * PLAIT__MILLISECOND, 2 * PLAIT__SECOND);
 }
 
@@ -121,27 +152,32 @@ static bool watch(struct plait__futex *words, unsigned *count, uint32_t number)
     return true;
 }
 
+static uint32_t can_watch(const struct about *about)
+{
+    uint32_t left = PLAIT__FUTEX_MANY_MAX - about->count - 2;            /* the epoch, and the owner's pulse */
+    return left < PLAIT__WATCH_MAX ? left : PLAIT__WATCH_MAX;
+}
+
 /* The words of a long sleep: ours, the epoch, the owner's pulse, and 120 pulses: all of a small family; of a large one those
  * behind our own slot, so that the sleeps of different members cover different parts.  0: do not sleep, a pulse has fallen. */
-static unsigned choose_words(struct plait__futex *words, const struct plait__wait *wait, plait__word *word, uint32_t expected,
-                             uint32_t owner, uint32_t made)
+static unsigned choose_words(struct plait__futex *words, const struct plait__wait *wait, const struct about *about, uint32_t made)
 {
-    unsigned count = 0;
-    words[count++] = plait__futex_entry(word, expected);
+    unsigned count = about->count, most = count + 2 + can_watch(about);
+    for (unsigned i = 0; i < count; i++) words[i] = about->words[i];
     words[count++] = plait__futex_entry(&plait__roster->epoch, wait->epoch);
-    if (owner && owner <= made && !watch(words, &count, owner)) return 0;
+    if (about->owner && about->owner <= made && !watch(words, &count, about->owner)) return 0;
     uint32_t own = plait__self.slot, first = made <= PLAIT__WATCH_MAX ? 0 : own;
-    for (uint32_t i = 0; i < made && count < PLAIT__WATCH_MAX + 3; i++) {
+    for (uint32_t i = 0; i < made && count < most; i++) {
         uint32_t number = (first + i) % made + 1;
-        if (number != own && number != owner && !watch(words, &count, number)) return 0;
+        if (number != own && number != about->owner && !watch(words, &count, number)) return 0;
     }
     return count;
 }
 
 /* Until when to sleep at most: there are rounds to go, and questions to ask. */
-static int64_t get_up_at(struct plait__wait *wait, uint32_t made)
+static int64_t get_up_at(struct plait__wait *wait, uint32_t made, uint32_t watched)
 {
-    int64_t round = round_length(made), ask = ask_length(made), now = plait__now(), until = wait->ask_kernel_at;
+    int64_t round = round_length(made, watched), ask = ask_length(made), now = plait__now(), until = wait->ask_kernel_at;
     if (round && now + round < until) until = now + round;
     wait->ask_unpulsed_at = !ask ? 0 : wait->ask_unpulsed_at ? wait->ask_unpulsed_at : now + ask;
     if (ask && wait->ask_unpulsed_at < until) until = wait->ask_unpulsed_at;
@@ -162,20 +198,21 @@ static void ask_if_it_is_time(struct plait__wait *wait)
 }
 
 /* The rest: whoever sleeps, watches. */
-static void long_sleep(struct plait__wait *wait, plait__word *word, uint32_t expected, uint32_t owner)
+static void long_sleep(struct plait__wait *wait, const struct about *about)
 {
     if (plait__reap_all()) return;
     uint32_t made = atomic_load(&plait__roster->made);
-    int64_t until = get_up_at(wait, made);
+    int64_t until = get_up_at(wait, made, can_watch(about));
     if (!atomic_load(&plait__roster->no_waitv)) {
         struct plait__futex words[PLAIT__FUTEX_MANY_MAX];
-        unsigned count = choose_words(words, wait, word, expected, owner, made);
+        unsigned count = choose_words(words, wait, about, made);
         int result = count ? plait__futex_wait_many(words, count, until) : 0;
         if (result == -ENOSYS) atomic_store(&plait__roster->no_waitv, 1);
         if (result == -ENOMEM)                             /* of the kernel, for its notes of so many words */
-            plait__futex_wait(word, expected, plait__earlier(wait->deadline, plait__now() + SHORT_SLEEP));
-    } else {
-        plait__futex_wait(word, expected, until);
+            plait__futex_wait(first_word(about), (uint32_t)about->words[0].expected,
+                              plait__earlier(wait->deadline, plait__now() + SHORT_SLEEP));
+    } else if (about->count == 1) {
+        plait__futex_wait(first_word(about), (uint32_t)about->words[0].expected, until);
     }
     ask_if_it_is_time(wait);
     plait__reap_all();
@@ -237,17 +274,23 @@ void plait__announce_end(void)
     atomic_store_explicit(&plait__slot(plait__self.slot)->waiting, NULL, memory_order_release);
 }
 
-static int park_thread(struct plait__wait *wait, plait__word *word, uint32_t expected, uint32_t owner)
+static void woken(struct plait__wait *wait, struct plait__slot *slot)
 {
-    if (plait__expired(wait->deadline)) return plait__give_up(owner);
-    struct plait__slot *slot = plait__slot(plait__self.slot);
-    publish(slot, wait, word, owner);
-    PLAIT__POINT(SLEEP);
-    if (wait->watching) long_sleep(wait, word, expected, owner);
-    else short_sleep(wait, word, expected);
     atomic_store_explicit(&slot->waiting, NULL, memory_order_release);
+    PLAIT__POINT(WOKEN);
     wait->epoch = atomic_load(&plait__roster->epoch);      /* before the caller's next look */
     wait->slept = true;
+}
+
+static int park_thread(struct plait__wait *wait, const struct about *about)
+{
+    if (plait__expired(wait->deadline)) return plait__give_up(about->owner);
+    struct plait__slot *slot = plait__slot(plait__self.slot);
+    publish(slot, wait, first_word(about), about->owner);
+    PLAIT__POINT(SLEEP);
+    if (wait->watching) long_sleep(wait, about);
+    else short_sleep(wait, about);
+    woken(wait, slot);
     return 0;
 }
 
@@ -255,7 +298,15 @@ int plait__park(struct plait__wait *wait, plait__word *word, uint32_t expected, 
 {
     if (!wait->slept) plait__spinning_failed();
     const struct plait__parker *parker = plait__self.parker;
-    return parker ? parker->park(wait, word, expected, owner) : park_thread(wait, word, expected, owner);
+    if (parker) return parker->park(wait, word, expected, owner);
+    const struct plait__futex entry = plait__futex_entry(word, expected);
+    return park_thread(wait, &(struct about){ &entry, 1, owner });
+}
+
+int plait__park_many(struct plait__wait *wait, const struct plait__futex *words, unsigned count)
+{
+    if (!wait->slept) plait__spinning_failed();
+    return park_thread(wait, &(struct about){ words, count, 0 });
 }
 
 void plait__wait_unwatchful(plait__word *word, uint32_t expected)
@@ -287,4 +338,36 @@ int plait__wait_fd(int fd, short events, plait_deadline deadline)
     struct pollfd ready = { .fd = fd, .events = events };
     int count = plait__wait_fds(&ready, 1, deadline);
     return count > 0 ? ready.revents : count;
+}
+
+/* ---- both ---- */
+
+/* Nobody's death ends a poll, so whoever sleeps in one goes rounds, as where futex_waitv is missing; a repairer rings all bells. */
+int plait__park_fds(struct plait__wait *wait, plait__word *word, struct pollfd *fds, unsigned count, int64_t again)
+{
+    if (!wait->slept) plait__spinning_failed();
+    if (wait->watching && plait__reap_all()) return 0;
+    struct plait__slot *slot = plait__slot(plait__self.slot);
+    uint32_t made = atomic_load(&plait__roster->made);
+    int64_t until = wait->watching ? get_up_at(wait, made, 0) : plait__earlier(wait->deadline, short_until(wait));
+    if (again && again < until) until = again;
+    publish(slot, wait, word, 0);
+    PLAIT__POINT(SLEEP);
+    int ready = plait__wait_fds(fds, count, (plait_deadline){ until });
+    woken(wait, slot);
+    if (ready == -ETIMEDOUT && !wait->watching) short_is_over(wait, wait->since + SHORT_SLEEP);
+    if (wait->watching) {
+        ask_if_it_is_time(wait);
+        plait__reap_all();
+    }
+    if (ready != -ETIMEDOUT) return ready;
+    return plait__expired(wait->deadline) ? plait__give_up(0) : 0;
+}
+
+int64_t plait__go_round(struct plait__wait *wait)
+{
+    if (!wait->since) short_is_over(wait, short_until(wait));
+    ask_if_it_is_time(wait);
+    plait__reap_all();
+    return get_up_at(wait, atomic_load(&plait__roster->made), 0);
 }

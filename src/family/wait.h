@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "base/deadline.h"
+#include "family/bell.h"
 #include "family/roster.h"
 
 #define PLAIT__WATCH_MAX 120u
@@ -31,7 +32,7 @@ enum plait__waits_for {
     PLAIT__FOR_LOCK, PLAIT__FOR_RLOCK, PLAIT__FOR_RWLOCK_READ, PLAIT__FOR_RWLOCK_WRITE, PLAIT__FOR_CONNECTION,
     PLAIT__FOR_OTHERS,                                     /* from here on: anybody may end the wait */
     PLAIT__FOR_SEMAPHORE = PLAIT__FOR_OTHERS, PLAIT__FOR_CONDITION, PLAIT__FOR_EVENT, PLAIT__FOR_BARRIER, PLAIT__FOR_QUEUE,
-    PLAIT__FOR_POOL, PLAIT__FOR_TASK, PLAIT__FOR_END, PLAIT__FOR_NAME, PLAIT__FOR_MESSAGE,
+    PLAIT__FOR_POOL, PLAIT__FOR_TASK, PLAIT__FOR_END, PLAIT__FOR_NAME, PLAIT__FOR_MESSAGE, PLAIT__FOR_ANY,
     PLAIT__FOR_COUNT
 };
 
@@ -68,6 +69,23 @@ struct plait__parker {
 int plait__give_up(uint32_t owner);
 
 int plait__park(struct plait__wait *wait, plait__word *word, uint32_t expected, uint32_t owner);
+
+/* The same for up to PLAIT__PARK_MAX words at a time, made by plait__futex_entry, of which anybody may change any; while
+ * plait__can_park_many(). */
+#define PLAIT__PARK_MAX 32u
+int plait__park_many(struct plait__wait *wait, const struct plait__futex *words, unsigned count);
+
+static inline bool plait__can_park_many(void)
+{
+    return !plait__self.parker && !atomic_load_explicit(&plait__roster->no_waitv, memory_order_relaxed);
+}
+
+/* The same for descriptors, among them an armed bell (bell.h), which is rung for `word` and perhaps others; until the moment
+ * `again` at most, if that is not 0.  >= 0: how many of the descriptors have something to tell, look again; -ETIMEDOUT; -errno. */
+int plait__park_fds(struct plait__wait *wait, plait__word *word, struct pollfd *fds, unsigned count, int64_t again);
+
+/* For who sleeps in ways of its own: do what is due about others, and the moment at which to come again. */
+int64_t plait__go_round(struct plait__wait *wait);
 
 /* Sleep while *word == expected, without being a member and without an eye on the others: for who has somebody that ends it when
  * nobody is left to wake it. Spurious returns are possible. */
@@ -109,17 +127,20 @@ static inline void plait__wait_end(const struct plait__wait *wait)
     if (PLAIT__UNLIKELY(wait->spins)) plait__wait_learn(wait);
 }
 
-/* Wake at most `count` sleepers of the word, after having changed it.  How many there were. */
+/* Wake at most `count` sleepers of the word, after having changed it.  How many there were, not counting those who sleep on
+ * descriptors and are rung, all of them. */
 static inline int plait__wake(plait__word *word, int count)
 {
-    return plait__futex_wake(word, count);
+    int woken = plait__futex_wake(word, count);
+    if (PLAIT__UNLIKELY(plait__roster && atomic_load(&plait__roster->bells))) plait__bells_ring(word);
+    return woken;
 }
 
 /* Wait until poll() would report one of `events` (or an error) for fd.  What it reported (> 0), -ETIMEDOUT, -errno. */
-int plait__wait_fd(int fd, short events, plait_deadline deadline);
+PLAIT__API int plait__wait_fd(int fd, short events, plait_deadline deadline);
 
 /* The same for several, negative ones among them are left out: how many have something to report, in their revents. */
-int plait__wait_fds(struct pollfd *fds, unsigned count, plait_deadline deadline);
+PLAIT__API int plait__wait_fds(struct pollfd *fds, unsigned count, plait_deadline deadline);
 
 /* A new member: how long it spins. */
 void plait__wait_init(void);

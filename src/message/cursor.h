@@ -159,6 +159,12 @@ void plait__cursor_end(struct plait__cursor *cursor);
 /* Sleep until the cursor has moved from `seen`.  The caller read *bell before it looked.  0: look again; -ETIMEDOUT. */
 int plait__cursor_wait_move(struct plait__cursor *cursor, uint64_t seen, uint32_t bell, struct plait__wait *wait);
 
+/* Have everybody who moves the cursor ring, for one who is going to look, and to sleep on its bell as it was before this. */
+static inline void plait__cursor_want_move(struct plait__cursor *cursor)
+{
+    if (!(atomic_load(&cursor->word) & PLAIT__WANT_MOVE)) atomic_fetch_or(&cursor->word, PLAIT__WANT_MOVE);
+}
+
 /* Wake everybody who waits for anything about the cursor. */
 void plait__cursor_ring_all(struct plait__cursor *cursor);
 

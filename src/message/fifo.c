@@ -130,10 +130,26 @@ bool plait__fifo_has_room(const plait_queue *queue)
 }
 
 /* There may be room that somebody else can use who sleeps. */
-static void pass_room_on(plait_queue *queue)
+void plait__pass_room_on(plait_queue *queue)
 {
     plait__cursor_pass_on(&queue->head, PLAIT__WANT_MOVE);
     if (queue->leases) plait__cursor_pass_on(&queue->done, PLAIT__WANT_MOVE);
+}
+
+struct plait__room plait__look_at_room(plait_queue *queue)
+{
+    struct plait__room room;
+    if (queue->leases) plait__reclaim_all(queue);          /* who acknowledged may have died before it could */
+    uint32_t first = plait__look_at_number(&queue->head, &room.taken);
+    room.freed = queue->leases ? atomic_load(&queue->done.word) : room.taken;
+    room.queued = plait__look_at_number(&queue->tail, &room.tail) - first;
+    room.too_many = !queue->leases || (has_maxsize(queue) && room.queued >= queue->maxsize);
+    return room;
+}
+
+bool plait__room_suffices(const plait_queue *queue, const struct plait__room *room, uint32_t units)
+{
+    return (room->tail & PLAIT__CLOSED) || fits(queue, room->tail, room->freed, room->queued, units);
 }
 
 /* Sleep on the cursor that keeps the message out: too many queued is up to the head, no room to whoever frees it. */
@@ -142,21 +158,17 @@ static int wait_for_room(plait_queue *queue, uint32_t units, struct plait__wait 
     uint64_t freed_before = 0, taken_before = 0;
     for (bool looked = false;; looked = true) {
         uint32_t head_bell = atomic_load(&queue->head.move_bell), done_bell = atomic_load(&queue->done.move_bell);
-        if (queue->leases) plait__reclaim_all(queue);      /* who acknowledged may have died before it could */
-        uint64_t taken, tail;
-        uint32_t first = plait__look_at_number(&queue->head, &taken);
-        uint64_t freed = queue->leases ? atomic_load(&queue->done.word) : taken;         /* as it is slept on */
-        uint32_t queued = plait__look_at_number(&queue->tail, &tail) - first;
-        if ((tail & PLAIT__CLOSED) || fits(queue, tail, freed, queued, units)) return 0;
+        struct plait__room room = plait__look_at_room(queue);
+        if (plait__room_suffices(queue, &room, units)) return 0;
+        uint64_t taken = room.taken, freed = room.freed;
         if (plait__is_now(wait->deadline) && plait__give_up(plait__slot_of(plait__owner_in(taken))) < 0)
             return plait__fail(-ETIMEDOUT, "the queue is full");
         bool moved = !plait__same_place(freed, freed_before) || !plait__same_place(taken, taken_before);
-        if (looked ? moved : wait->slept) pass_room_on(queue);           /* some room, but not enough for us */
+        if (looked ? moved : wait->slept) plait__pass_room_on(queue);    /* some room, but not enough for us */
         freed_before = freed;
         taken_before = taken;
-        bool too_many = !queue->leases || (has_maxsize(queue) && queued >= queue->maxsize);
-        int error = too_many ? plait__cursor_wait_move(&queue->head, taken, head_bell, wait)
-                             : plait__cursor_wait_move(&queue->done, freed, done_bell, wait);
+        int error = room.too_many ? plait__cursor_wait_move(&queue->head, taken, head_bell, wait)
+                                  : plait__cursor_wait_move(&queue->done, freed, done_bell, wait);
         if (error) return plait__fail(error, "the queue is full");
     }
 }
@@ -188,7 +200,7 @@ static inline int own_tail(plait_queue *queue, uint32_t units, uint64_t *tail, s
     for (;;) {
         int error = plait__cursor_own(&queue->tail, PLAIT__CLOSED, tail, wait);
         if (PLAIT__UNLIKELY(error)) {
-            if (wait->slept) pass_room_on(queue);
+            if (wait->slept) plait__pass_room_on(queue);
             return error;
         }
         uint32_t number = has_maxsize(queue) ? plait__number_at(&queue->tail, *tail) : 0;
@@ -221,7 +233,7 @@ static inline void commit_tail(plait_queue *queue, uint64_t tail, const struct p
     uint64_t flags = plait__cursor_commit(&queue->tail, tail, walk->position, messages);
     if (PLAIT__UNLIKELY(grew)) plait__handed_over(PLAIT__NOTE_SEGMENT);
     if (PLAIT__UNLIKELY(flags & PLAIT__CLOSED)) plait__cursor_ring_all(&queue->tail);
-    if (PLAIT__UNLIKELY(wait->slept)) pass_room_on(queue); /* we slept for room and had some: there may be more */
+    if (PLAIT__UNLIKELY(wait->slept)) plait__pass_room_on(queue); /* we slept for room and had some: there may be more */
     plait__stream_waited(queue, wait);
 }
 
@@ -238,7 +250,7 @@ int plait__fifo_put(plait_queue *queue, struct plait__message *message, plait_de
     struct plait__walk walk = plait__walk_from(queue, &queue->tail, tail);
     if (PLAIT__UNLIKELY(make_segment(queue, &walk, units))) {
         plait__give_tail_up(queue);
-        pass_room_on(queue);
+        plait__pass_room_on(queue);
         return -ENOMEM;
     }
     if (message->is_private) plait__give(PLAIT__NOTE_MESSAGE, message->block);
@@ -279,7 +291,7 @@ ssize_t plait__fifo_put_many(plait_queue *queue, const char *data, size_t size, 
             commit_tail(queue, tail, &walk, (uint32_t)written, &wait);
         } else {
             plait__give_tail_up(queue);
-            pass_room_on(queue);
+            plait__pass_room_on(queue);
             return done ? (ssize_t)done : -ENOMEM;
         }
         done += written;
@@ -369,8 +381,7 @@ static inline struct plait__wait wait_to_get(const plait_queue *queue, plait_dea
     return wait_at(&queue->head, looks, deadline);
 }
 
-/* Nothing more can come: closed, no putter in the middle, and no lease that could come back. */
-static bool is_drained(const plait_queue *queue, uint64_t tail)
+bool plait__is_drained(const plait_queue *queue, uint64_t tail)
 {
     return (tail & PLAIT__CLOSED) && !plait__is_owned(tail) && plait__all_settled(queue);
 }
@@ -382,7 +393,7 @@ static int wait_for_message(plait_queue *queue, struct plait__wait *wait)
     if (queue->leases && plait__may_have_returned(queue)) return 0;
     uint64_t head = atomic_load(&queue->head.word), tail = atomic_load(&queue->tail.word);
     if (!plait__same_place(tail, head)) return 0;
-    if (is_drained(queue, tail) && plait__same_place(tail, atomic_load(&queue->head.word)))
+    if (plait__is_drained(queue, tail) && plait__same_place(tail, atomic_load(&queue->head.word)))
         return plait__fail(PLAIT_ECLOSED, "the queue was closed, and everything has been read");
     int error = plait__is_now(wait->deadline) ? plait__give_up(plait__slot_of(plait__owner_in(tail)))
                                               : plait__cursor_wait_move(&queue->tail, tail, bell, wait);

@@ -355,3 +355,21 @@ ssize_t plait__ordered_take(plait_queue *queue, const struct plait__taking *taki
     plait__wait_end(&wait);
     return result;
 }
+
+/* ---- among others ---- */
+
+int plait__ordered_look(plait_queue *queue, bool arms, struct plait__place *place)
+{
+    *place = plait__place_at(&queue->tail.move_bell, atomic_load(&queue->tail.move_bell));
+    if (arms) plait__cursor_want_move(&queue->tail);
+    uint64_t tail = atomic_load(&queue->tail.word);
+    return count_in(tail) || ((tail & PLAIT__CLOSED) && !plait__is_owned(tail));
+}
+
+int plait__ordered_look_for_room(plait_queue *queue, bool arms, struct plait__place *place)
+{
+    *place = plait__place_at(&queue->head.move_bell, atomic_load(&queue->head.move_bell));
+    if (arms) plait__cursor_want_move(&queue->head);
+    uint64_t tail = atomic_load(&queue->tail.word);
+    return (tail & PLAIT__CLOSED) || count_in(tail) < queue->maxsize;
+}

@@ -6,6 +6,7 @@
 
 #include <plait/queue.h>
 
+#include "family/waitable.h"
 #include "message/cursor.h"
 
 #define PLAIT__QUEUE_STAMP (PLAIT__OWNED_STAMP << 16 | 0x5155u)
@@ -121,6 +122,26 @@ bool plait__fifo_has_room(const plait_queue *queue);
 /* Many of them of one size each, side by side, with one commit for as many as fit at a time; only where they need no blocks. */
 ssize_t plait__fifo_put_many(plait_queue *queue, const char *data, size_t size, size_t n, plait_deadline deadline);
 ssize_t plait__fifo_get_many(plait_queue *queue, char *buffer, size_t size, size_t *sizes, size_t n, plait_deadline deadline);
+
+/* For waitables.c, which has entered the queue: as the function of struct plait__waitable. */
+int plait__ordered_look(plait_queue *queue, bool arms, struct plait__place *place);
+int plait__ordered_look_for_room(plait_queue *queue, bool arms, struct plait__place *place);
+
+/* In a queue that is first in, first out: is there room, and what keeps a message out? */
+struct plait__room {
+    uint64_t taken, tail, freed;                           /* head, tail, and what room goes by, which is slept on */
+    uint32_t queued;
+    bool too_many;                                         /* of messages: it is up to the head */
+};
+
+struct plait__room plait__look_at_room(plait_queue *queue);
+bool plait__room_suffices(const plait_queue *queue, const struct plait__room *room, uint32_t units);
+
+/* Nothing more can come: closed, no putter in the middle, and no lease that could come back. */
+bool plait__is_drained(const plait_queue *queue, uint64_t tail);
+
+/* Somebody who slept for room leaves it. */
+void plait__pass_room_on(plait_queue *queue);
 
 /* We owned the tail and put nothing. */
 void plait__give_tail_up(plait_queue *queue);

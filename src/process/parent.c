@@ -124,11 +124,18 @@ static bool look(plait_process *process)
     return is_gone();
 }
 
+int plait__parent_descriptor(void)
+{
+    pthread_mutex_lock(&parent.reaping);
+    keep_pidfd();
+    pthread_mutex_unlock(&parent.reaping);
+    return held();
+}
+
 static int wait_for_parent(plait_process *process, plait_deadline deadline)
 {
-    pthread_mutex_lock(&process->reaping);
-    keep_pidfd();
-    pthread_mutex_unlock(&process->reaping);
+    (void)process;
+    plait__parent_descriptor();
     if (is_gone()) return 0;                               /* so the descriptor is not of a later one with the same number */
     int fd = held();
     int64_t patience = fd >= 0 ? TRUST : 20 * PLAIT__MILLISECOND;

@@ -151,6 +151,9 @@ void plait__be(const struct plait__birth *birth);
 /* In a child: whose it is; and unless it is detached, have it killed as soon as that one is gone. */
 void plait__have_parent(const struct plait__birth *birth);
 
+/* What tells of the parent's end: a descriptor that is not the caller's; -1: nothing does, look now and then. */
+int plait__parent_descriptor(void);
+
 /* Which child of which child this process is: "" or "2:1"; how many children, and threads, it has made, for their names. */
 extern char plait__identity[PLAIT__IDENTITY_SIZE];
 extern _Atomic uint32_t plait__children_made, plait__threads_made;

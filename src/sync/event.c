@@ -17,6 +17,7 @@
 #include "family/roster.h"
 #include "family/wait.h"
 #include "sync/asleep.h"
+#include "sync/waitables.h"
 
 #define SET UINT32_C(1)
 #define ONE UINT32_C(2)                                    /* of the count */
@@ -106,6 +107,22 @@ int plait_event_is_set(const plait_event *event)
     if (set) plait__tsan_acquire(word_of(event));
     return set;
 }
+
+/* ---- among others ---- */
+
+static int look(void *event, bool arms, struct plait__place *place)
+{
+    if (!is_event(event)) return not_an_event(event);
+    plait__word *word = word_of(event);
+    uint32_t seen = atomic_load(word);
+    while (arms && !(seen & (SET | SLEEPERS)))
+        if (atomic_compare_exchange_strong(word, &seen, seen | SLEEPERS)) seen |= SLEEPERS;
+    if (seen & SET) plait__tsan_acquire(word);
+    *place = plait__place_at(word, seen);
+    return (seen & SET) != 0;
+}
+
+const struct plait__waitable plait__event_waitable = { .look = look };
 
 /* ---- making ---- */
 

@@ -63,7 +63,7 @@ static void free_bytes(plait_value *value)
 
 static void end_leaf(plait_value *value)
 {
-    free(value->text);
+    if (PLAIT__UNLIKELY(value->text != NULL)) free(value->text);
     if (value->type == PLAIT_GLOBAL) free(value->as.global.name);
     else if (value->type > PLAIT_FLOAT || value->flags & PLAIT__BIG) free_bytes(value);
     plait__cell_free(value);
@@ -94,19 +94,35 @@ static void end_payload(plait_value *value)
 }
 
 /* Containers that wait for their end are a list, linked by what was their text: no stack grows, however deep they are. */
+static inline void unref_one(plait_value *inside, plait_value **waiting)
+{
+    if (!plait__unref(inside)) return;
+    if (!plait__is_container(inside)) {
+        end_leaf(inside);
+        return;
+    }
+    free(inside->text);
+    inside->text = (char *)*waiting;
+    *waiting = inside;
+}
+
+static void unref_table(const struct plait__table *table, plait_value **waiting)
+{
+    for (uint32_t i = 0; table && i < table->filled; i++) {
+        const struct plait__entry *entry = &table->entries[i];
+        if (entry->key) unref_one(entry->key, waiting);
+        if (entry->value) unref_one(entry->value, waiting);
+    }
+}
+
 static void unref_contents(const plait_value *value, plait_value **waiting)
 {
     size_t position = 0;
-    for (plait_value *inside; (inside = plait__next_inside(value, &position));) {
-        if (!plait__unref(inside)) continue;
-        if (!plait__is_container(inside)) {
-            end_leaf(inside);
-            continue;
-        }
-        free(inside->text);
-        inside->text = (char *)*waiting;
-        *waiting = inside;
+    if (value->type >= PLAIT_DICT && value->type <= PLAIT_FROZENSET) {
+        unref_table(value->as.dict.table, waiting);
+        return;
     }
+    for (plait_value *inside; (inside = plait__next_inside(value, &position));) unref_one(inside, waiting);
 }
 
 static void end_waiting(plait_value *value)

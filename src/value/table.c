@@ -197,6 +197,47 @@ int plait__table_put(plait_value *dict, plait_value *key, plait_value *value)
     return is_new;
 }
 
+static bool is_string(const plait_value *key)
+{
+    return key && key->type == PLAIT_STRING;
+}
+
+/* A string that is not there yet goes where the search for it ended; room for it is there. */
+static void put_string(struct plait__table *table, uint64_t hash, plait_value *key, plait_value *value)
+{
+    uint32_t *index = index_in(table);
+    const uint32_t mask = (1u << table->bits) - 1, mark = mark_of(hash, table->bits);
+    uint32_t at = (uint32_t)hash & mask;
+    for (; index[at]; at = (at + 1) & mask) {
+        struct plait__entry *entry = &table->entries[(index[at] & mask) - 1];
+        if ((index[at] & ~mask) != mark || entry->hash != hash) continue;
+        if (!is_string(entry->key) || !equal_strings(entry->key, key)) continue;
+        plait_value *before = entry->value;
+        entry->value = value;
+        plait_value_free(before);
+        plait_value_free(key);
+        return;
+    }
+    table->entries[table->filled] = (struct plait__entry){ hash, key, value };
+    index[at] = mark | ++table->filled;
+    table->used++;
+}
+
+/* The index is large, and what is looked up in it lies anywhere: it is asked for before it is needed. */
+void plait__table_put_strings(plait_value *dict, plait_value *const *pairs, size_t count)
+{
+    struct plait__table *table = dict->as.dict.table;
+    const uint32_t *index = index_in(table), mask = (1u << table->bits) - 1;
+    uint64_t hashes[PLAIT__AT_ONCE];
+    for (size_t i = 0; i < count; i++) {
+        size_t size;
+        const char *bytes = plait__bytes_of(pairs[2 * i], &size);
+        hashes[i] = plait__string_hash(bytes, size);
+        __builtin_prefetch(&index[(uint32_t)hashes[i] & mask], 1);
+    }
+    for (size_t i = 0; i < count; i++) put_string(table, hashes[i], pairs[2 * i], pairs[2 * i + 1]);
+}
+
 /* The entry stays in the index until the table grows: it has no key. */
 void plait__table_take(plait_value *dict, struct plait__entry *entry)
 {

@@ -233,6 +233,11 @@ int plait__table_reserve(plait_value *dict, size_t n);
  * then). */
 int plait__table_put(plait_value *dict, plait_value *key, plait_value *value);
 
+/* Several at once, a key and its value in turn: all keys are strings, the dict has room for them and more than PLAIT__AT_ONCE
+ * entries, and nothing in them holds the dict. */
+enum { PLAIT__AT_ONCE = 16 };
+void plait__table_put_strings(plait_value *dict, plait_value *const *pairs, size_t count);
+
 /* The entry of that key: 1, 0: there is none, or an error. */
 int plait__table_find(const plait_value *dict, const plait_value *key, struct plait__entry **found);
 

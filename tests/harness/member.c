@@ -187,7 +187,7 @@ static bool sleeps(void *argument)
     if (!atomic_load(&plait__slot(member->slot)->waiting) || !test_thread_sleeps(member->pid)) return false;
     if (atomic_load(&plait__roster->no_waitv)) return true;
     long call = call_of(member->pid);
-    return call == SYS_futex_waitv || call == 0;
+    return call == SYS_futex_waitv || call == SYS_ppoll || call == 0;        /* the second: among descriptors */
 }
 
 bool member_sleeps(const struct member *member)
