@@ -98,6 +98,22 @@ def pingpong(one_core):
     return together([first, second]) / trips * 1e6
 
 
+def pipe(size, trips):
+    one, other = SPAWNING.Pipe()
+    message = bytes(size)
+
+    def first():
+        for _ in range(trips):
+            one.send_bytes(message)
+            one.recv_bytes()
+
+    def second():
+        for _ in range(trips):
+            other.send_bytes(other.recv_bytes())
+
+    return together([first, second]) / trips * 1e6
+
+
 # ---- locks, memory ----
 
 def lock(count, make=SPAWNING.Lock):
@@ -350,6 +366,8 @@ BENCHES = [
     ("queue-1MiB-copy", "python", "msg/s", lambda: stream(SPAWNING.Queue, MIB, 1, 200)),
     ("pingpong-64B-one-core", "python", "us", lambda: pingpong(True)),
     ("pingpong-64B-two-cores", "python", "us", lambda: pingpong(False)),
+    ("pipe-8B", "python", "us", lambda: pipe(8, 5000)),
+    ("pipe-64KiB", "python", "us", lambda: pipe(65536, 2000)),
     ("lock-uncontended", "python", "ns", lambda: lock(1)),
     ("lock-contended-2", "python", "ns", lambda: lock(2)),
     ("condition-pingpong-two-cores", "python", "us", condition),

@@ -61,9 +61,10 @@ static int run(struct part *one)
     if (finish(plait_start(insert, one, sizeof *one, NULL)) || finish(plait_start(insert, &two, sizeof two, NULL))) return 1;
     plait_process *first = plait_start(consume, one, sizeof *one, NULL);
     if (!first) return complain("no process", errno);
-    const int failed = finish(plait_start(consume, &two, sizeof two, NULL));
+    int failed = finish(plait_start(consume, &two, sizeof two, NULL));
     const int rung = plait_queue_put(one->bell, "", 1, PLAIT_FOREVER);
-    if (rung < 0) return complain("the bell", rung);
+    if (rung < 0) failed = complain("the bell", rung);
+    if (failed) plait_process_terminate(first);            /* it may wait for what does not come */
     return finish(first) || failed;
 }
 

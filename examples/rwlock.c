@@ -55,11 +55,12 @@ static int run(struct table *table)
         processes[count] = plait_start(count < READERS ? read_all : change_all, table, 0, NULL);
         if (!processes[count]) failed = complain("no process", errno);
     }
-    for (int i = 0; i < count; i++) {
-        if (failed) plait_process_terminate(processes[i]); /* readers would wait for a writer that is not there */
-        plait_process_join(processes[i], PLAIT_FOREVER);
-        failed |= plait_process_exitcode(processes[i]) != 0;
-        plait_process_free(processes[i]);
+    while (count-- > 0) {                                  /* the writer, started last, first */
+        plait_process *process = processes[count];
+        if (failed) plait_process_terminate(process);      /* readers would wait for what nobody writes */
+        plait_process_join(process, PLAIT_FOREVER);
+        failed |= plait_process_exitcode(process) != 0;
+        plait_process_free(process);
     }
     return failed;
 }

@@ -37,7 +37,7 @@ typedef struct plait_barrier plait_barrier;
 typedef struct plait_barrier_options {
     int (*action)(void *argument);  /* the last to come calls it, in its own process, before anybody goes on.  That may be a
                                        spawned process: the function is found there as that of a spawned process is.
-                                       0, or a negative number (any other would look like a place) if it has failed */
+                                       0, or anything else if it has failed.  It must not wait at this barrier */
     void *argument;                 /* for the action, as it is: a pointer into shared memory, or nothing */
     uint64_t reserved[4];           /* zero */
 } plait_barrier_options;
@@ -51,7 +51,8 @@ PLAIT_BEGIN
  * 3.11 takes, are none.) */
 PLAIT_API plait_barrier *plait_barrier_new(int parties, const plait_barrier_options *options);
 
-/* Free it; nobody may use it any more.  NULL is fine.  0, or -EINVAL when it is no barrier (or was freed). */
+/* Free it; nobody may use it any more: not only one, but all parties must have returned from their wait.  NULL is fine.  0, or
+ * -EINVAL when it is no barrier (or was freed). */
 PLAIT_API int plait_barrier_free(plait_barrier *barrier);
 
 /* Come to the barrier, and wait until all parties have.
@@ -60,8 +61,9 @@ PLAIT_API int plait_barrier_free(plait_barrier *barrier);
  * -ETIMEDOUT: the caller's own deadline was over before all were there, or before the last of them, who is there, had finished its
  * action; that breaks the barrier for the others.  PLAIT_NOW does so at once, unless the caller is the last.  (It breaks nothing
  * for one too many, who has waited for the others' action to end.)
- * Of the last, whose deadline counts no more: what its action returned, if that is not 0, and PLAIT_ENOFUNCTION when the action is
- * not to be found in its process; that breaks the barrier for the others.
+ * Of the last, whose deadline counts no more: what its action returned, if that is negative, and PLAIT_EBROKEN if it is positive
+ * (the detail says the number); PLAIT_ENOFUNCTION when the action is not to be found in its process.  That breaks the barrier for
+ * the others.  -EDEADLK, at once: the caller is in the action of this barrier, and would wait for its own end.
  * -EINVAL; PLAIT_ENOARENA, PLAIT_ETOOMANY.  Signals do not end the wait.
  * A member that has come too late for 32 times that all were there, because it was stopped, may be told PLAIT_EBROKEN if there was
  * a reset meanwhile.

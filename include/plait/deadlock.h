@@ -26,9 +26,9 @@ PLAIT_BEGIN
  *       Philosopher-1 (pid 71) waits for ...
  *
  * A cycle that is told was there: nobody in it can go on by itself, unless it waits with a deadline, or somebody else releases a
- * plain lock for its holder.  Told are cycles of locks, rlocks and rwlocks, and of those who join somebody; who waits for a
- * condition, an event, a semaphore or a queue waits for anybody, so nobody can say that nobody will come.  A wait that is in its
- * first moments, when it does not sleep yet, is missed.
+ * plain lock for its holder.  Told are cycles of locks, rlocks, rwlocks, owned semaphores of which one thread has all permits, and
+ * of those who join somebody; who waits for a condition, an event, another semaphore or a queue waits for anybody, so nobody can
+ * say that nobody will come.  A wait that is in its first moments, when it does not sleep yet, is missed.
  * How many cycles there are; -EINVAL (NULL), -EIO, -ENOMEM, PLAIT_ENOARENA, PLAIT_ETOOMANY.  Does not wait for anybody:
  * microseconds, and what writing to the file takes.  Any thread may call it.
  * Python has nothing like it. */

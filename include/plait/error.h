@@ -34,7 +34,8 @@
     X(ENOFUNCTION, -4109, "the function is not to be found in the other process")                                    \
     X(EDAEMON,     -4110, "daemonic processes are not allowed to have children")                                     \
     X(EBROKEN,     -4111, "the barrier or the connection is broken")                                                 \
-    X(ENOTOWNER,   -4112, "the calling thread does not hold it")
+    X(ENOTOWNER,   -4112, "the calling thread does not hold it")                                                     \
+    X(EAUTH,       -4113, "authentication failed")
 
 enum {
 #define PLAIT_ERROR_ENUM(name, value, message) PLAIT_##name = value,

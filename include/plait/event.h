@@ -37,8 +37,9 @@ PLAIT_BEGIN
  * Python: multiprocessing.Event(). */
 PLAIT_API plait_event *plait_event_new(void);
 
-/* Free an event of plait_event_new; the caller must know that nobody uses it any more.  NULL is fine.  0, or what plait_free
- * says. */
+/* Free an event of plait_event_new; the caller must know that nobody uses it any more.  NULL is fine.  A set touches the event no
+ * more once it is set: the last of those who see that may free its memory, even if the set has not returned yet.
+ * 0, or what plait_free says. */
 PLAIT_API int plait_event_free(plait_event *event);
 
 /* From now on nobody waits for it, and all who do go on.  What was written before is seen by them.  That it was set already

@@ -12,6 +12,9 @@
 
 #define PLAIT_API __attribute__((visibility("default")))
 
+/* What plait's own libraries use of each other, and nobody else; it changes without notice (PLAIT_PRIVATE in src/plait.map). */
+#define PLAIT__API PLAIT_API
+
 /* Functions that are inlined always, and functions that the library has too, for whoever does not optimize. */
 #define PLAIT__INLINE extern __inline__ __attribute__((__gnu_inline__, __always_inline__, __artificial__))
 #define PLAIT__INLINE_TOO extern __inline__ __attribute__((__gnu_inline__))

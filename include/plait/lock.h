@@ -39,7 +39,8 @@ PLAIT_BEGIN
  * Python: multiprocessing.Lock(). */
 PLAIT_API plait_lock *plait_lock_new(void);
 
-/* Free a lock of plait_lock_new; the caller must know that nobody uses it any more.  NULL is fine.
+/* Free a lock of plait_lock_new; the caller must know that nobody uses it any more.  NULL is fine.  A release touches the lock no
+ * more once it is unlocked: who then acquires it as the last one may free its memory, even if the release has not returned yet.
  * 0, or what plait_free says. */
 PLAIT_API int plait_lock_free(plait_lock *lock);
 

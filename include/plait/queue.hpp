@@ -178,8 +178,21 @@ public:
         return got;
     }
 
-    /* How many messages are there; only a momentary picture. */
+    /* ---- tasks: messages of queue::joinable() ---- */
+
+    /* The oldest task that this thread took by get, take or get_many, without a lease, is done.  Thrown: PLAIT_ENOLEASE, it has
+     * none.  What is not told to be done comes back when the thread ends. */
+    void task_done() const { detail::check(plait_queue_task_done(queue_)); }
+
+    /* Wait until everything that was put is done; for queues with leases, too. */
+    PLAIT_MUST_CHECK outcome join(deadline until = {}) const { return detail::expected(plait_queue_join(queue_, until)); }
+
+    /* ---- */
+
+    /* How many messages are there; only a momentary picture, as are the others. */
     ssize_t qsize() const noexcept { return plait_queue_qsize(queue_); }
+    bool empty() const noexcept { return plait_queue_empty(queue_) > 0; }
+    bool full() const noexcept { return plait_queue_full(queue_) > 0; }
 
     /* No more puts; gets go on until everything has been read. */
     void close() const { detail::check(plait_queue_close(queue_)); }
@@ -208,6 +221,14 @@ public:
     static queue unbounded(std::size_t maxsize = 0) { return queue(without_ring(PLAIT_FIFO, maxsize)); }
     static queue lifo(std::size_t maxsize = 0) { return queue(without_ring(PLAIT_LIFO, maxsize)); }
     static queue by_priority(std::size_t maxsize = 0) { return queue(without_ring(PLAIT_PRIORITY, maxsize)); }
+
+    /* Without a ring: each message is a task, until its getter calls task_done(), and join() waits for all. */
+    static queue joinable(std::size_t maxsize = 0)
+    {
+        plait_queue_options options = without_ring(PLAIT_FIFO, maxsize);
+        options.joinable = 1;
+        return queue(options);
+    }
 
     queue(queue &&other) noexcept : queue_ref(other), owned_(std::move(other.owned_)) { other.queue_ = nullptr; }
     queue &operator=(queue &&other) noexcept

@@ -37,7 +37,8 @@ PLAIT_BEGIN
  * PLAIT_ETOOMANY. */
 PLAIT_API plait_rwlock *plait_rwlock_new(const plait_rwlock_options *options);
 
-/* Free it; the caller must know that nobody uses it any more.  NULL is fine.  0, or -EINVAL when it is none (or was freed). */
+/* Free it; the caller must know that nobody uses it any more: not only that nobody has it, but that all releases of readers have
+ * returned.  NULL is fine.  0, or -EINVAL when it is none (or was freed). */
 PLAIT_API int plait_rwlock_free(plait_rwlock *lock);
 
 /* Acquire it to read, together with others, waiting until the deadline.  A thread that reads may do so again, up to 32,768 times
@@ -58,9 +59,13 @@ PLAIT_API PLAIT_MUST_CHECK int plait_rwlock_acquire_write(plait_rwlock *lock, pl
  * PLAIT_ENOARENA, PLAIT_ETOOMANY.  Does not block. */
 PLAIT_API int plait_rwlock_release(plait_rwlock *lock);
 
-/* How many read now (each as often as it does); -1 if somebody writes; -EINVAL, PLAIT_ENOARENA, PLAIT_ETOOMANY.  Only a momentary
- * picture. */
+/* How many read now (each as often as it does), so 0 while somebody writes; -EINVAL, PLAIT_ENOARENA, PLAIT_ETOOMANY.  Only a
+ * momentary picture. */
 PLAIT_API int plait_rwlock_readers(const plait_rwlock *lock);
+
+/* 1 if somebody writes (or has left it so), 0 if not, also while somebody waits to write; -EINVAL, PLAIT_ENOARENA, PLAIT_ETOOMANY.
+ * Only a momentary picture. */
+PLAIT_API int plait_rwlock_has_writer(const plait_rwlock *lock);
 
 PLAIT_END
 #endif

@@ -9,7 +9,8 @@
  *         if (lock.readers() != 2) return 1;
  *     }
  *     plait::write_guard writing(lock, std::chrono::seconds(1));
- *     return writing && !writing.owner_died() ? 0 : 1;            // owner_died: check what a killed writer has left
+ *     if (writing.owner_died()) return 2;                         // check what a killed writer has left
+ *     return writing && lock.has_writer() ? 0 : 1;
  * }
  * ```
  */
@@ -29,8 +30,9 @@ public:
     explicit rwlock_ref(plait_rwlock *lock) noexcept : lock_(lock) {}
     plait_rwlock *handle() const noexcept { return lock_; }
 
-    /* How many read; -1: somebody writes.  Only a momentary picture. */
-    int readers() const noexcept { return plait_rwlock_readers(lock_); }
+    /* How many read; whether somebody writes.  Only a momentary picture. */
+    int readers() const { return detail::check(plait_rwlock_readers(lock_)); }
+    bool has_writer() const { return detail::check(plait_rwlock_has_writer(lock_)) == 1; }
 
 protected:
     plait_rwlock *lock_ = nullptr;

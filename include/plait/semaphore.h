@@ -65,6 +65,8 @@ PLAIT_API plait_semaphore *plait_bounded_semaphore_new(int value);
 PLAIT_API plait_semaphore *plait_owned_semaphore_new(int permits);
 
 /* Free what one of the three above made; the caller must know that nobody uses it any more.  NULL is fine.
+ * A release of a plain or a bounded one touches it no more once its permit is there: who has got that may free the memory, even if
+ * the release has not returned yet.  Of an owned one all releases must have returned.
  * 0, or what plait_free says. */
 PLAIT_API int plait_semaphore_free(plait_semaphore *semaphore);
 
@@ -106,12 +108,12 @@ PLAIT_API int plait__semaphore_acquire_slowly(plait_semaphore *semaphore, plait_
 PLAIT_API int plait__semaphore_release_slowly(plait_semaphore *semaphore, uint32_t count);
 PLAIT_API int plait__semaphore_released(plait_semaphore *semaphore, uint64_t was);
 
-/* Take one from the value, which stands above bit 0, unless it is 0, as it always is of owned ones.  Bit 0 stays as it is. */
+/* Take one from the value, which stands above bit 0, unless it is 0, as it always is of owned ones, or somebody sleeps (bit 0). */
 PLAIT__INLINE int plait__semaphore_try(plait_semaphore *semaphore)
 {
     if (!plait__is_placed(semaphore)) return 0;
     uint64_t seen = __atomic_load_n(&semaphore->word, __ATOMIC_RELAXED);
-    if (seen < 2) return 0;
+    if (seen < 2 || seen & 1) return 0;
     return __atomic_compare_exchange_n(&semaphore->word, &seen, seen - 2, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }
 

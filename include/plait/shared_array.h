@@ -95,6 +95,8 @@ PLAIT_API ssize_t plait_shared_array_slice_len(const plait_shared_array *array, 
 /* Copy a slice out, or in, under the lock; `items` are `count` items of the C type side by side, not in the array itself.  It has
  * to be just as many as the slice has (-EINVAL): an array keeps its length.  Who is killed in the middle of the second has copied
  * some of them; the next one to take the lock is told PLAIT_OWNER_DIED.
+ * Of an array without a lock nothing is copied in one piece, beside somebody who changes it: some items may be old and others new,
+ * and one of them half of each.  That holds for the texts and bytes below, too.
  * Python: items = array[start:stop:step], array[start:stop:step] = items. */
 PLAIT_API PLAIT_MUST_CHECK int plait_shared_array_get_slice(plait_shared_array *array, ptrdiff_t start, ptrdiff_t stop,
                                                             ptrdiff_t step, void *items, size_t count,

@@ -43,8 +43,10 @@ typedef struct plait_shared_value plait_shared_value;
 
 /* Of values and of arrays.  All zero, or NULL instead of the struct: a recursive lock of its own. */
 typedef struct plait_shared_options {
-    int no_lock;              /* not 0: none.  One number is still read and written in one piece, and added to without loss.
-                                 Python: lock=False, RawValue, RawArray */
+    int no_lock;              /* not 0: none.  One number is still read and written in one piece, and added to without loss; but
+                                 nothing more is said by that: who sees a new number need not see yet what was written to other
+                                 memory before it (a relaxed atomic, in the words of C11).  Structs, slices and texts may be met
+                                 half changed.  Python: lock=False, RawValue, RawArray */
     int reserved_int;
     plait_lock *lock;         /* somebody else's, in shared memory, which has to last as long; who holds it must not call what takes
                                  it again.  Python: lock=Lock() */

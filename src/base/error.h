@@ -9,7 +9,7 @@
 #include <plait/error.h>
 
 /* Set this thread's detail to the formatted text and return `error`, so that a function can end in it. */
-int plait__fail(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+PLAIT__API int plait__fail(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Append to the detail what this layer knows, after a colon. */
 void plait__add_detail(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -23,13 +23,13 @@ void plait__keep_detail(struct plait__detail *kept);
 void plait__restore_detail(const struct plait__detail *kept);
 
 /* The fields of an option struct that are kept for later, and another one, have to be zero.  0, -EINVAL. */
-int plait__check_reserved(const uint64_t *fields, size_t count, int other);
+PLAIT__API int plait__check_reserved(const uint64_t *fields, size_t count, int other);
 #define PLAIT__CHECK_RESERVED(fields, other) plait__check_reserved(fields, sizeof (fields) / sizeof (fields)[0], other)
 
 /* At no address for an object: NULL, or not aligned.  -EINVAL.  what: "lock". */
 int plait__misplaced(const char *what, const void *at, unsigned alignment);
 
 /* For constructors: errno = the positive code, return NULL. */
-void *plait__null(int error);
+PLAIT__API void *plait__null(int error);
 
 #endif

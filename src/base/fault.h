@@ -13,7 +13,9 @@ enum plait__point {
     PLAIT__POINT_REPAIR,               /* repair: the dead one's pulse is ours, nothing is done yet */
     PLAIT__POINT_REPAIR_ENDED,         /* repair: the life is marked as ended, nothing is un-owned yet */
     PLAIT__POINT_REPAIR_WOKEN,         /* repair: everybody was woken, the heap is not swept yet */
-    PLAIT__POINT_UNHEARD,              /* semaphore: a wake has found nobody, the flag that somebody sleeps is still up */
+    PLAIT__POINT_WOKEN,                /* wait: a sleep is over, the next look is to come */
+    PLAIT__POINT_UNHEARD,              /* owned semaphore: a wake has found nobody, the flag that somebody sleeps is still up */
+    PLAIT__POINT_GONE,                 /* semaphore: an acquirer has written the word, and has not passed the wake on */
     PLAIT__POINT_QUEUE_OWNED,          /* queue: the cursor is owned */
     PLAIT__POINT_QUEUE_COMMITTED,      /* queue: published, the sleepers are not yet woken */
     PLAIT__POINT_CHUNK,                /* pool: a worker has claimed a chunk */

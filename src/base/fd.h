@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include <plait/export.h>
+
 /* Which file a descriptor is: the host may close one that it does not know, and open another at the same number.  (Before Linux 6.9
  * all pidfds and eventfds look the same.) */
 struct plait__file {
@@ -19,7 +21,7 @@ struct plait__file plait__file_of(int fd);
 bool plait__is_file(int fd, const struct plait__file *file);
 
 /* fd, or another one above 2 in its place (closed on exec).  -errno: there is none, fd is closed then; a negative fd stays. */
-int plait__above_stdio(int fd);
+PLAIT__API int plait__above_stdio(int fd);
 
 /* The same for both ends of a pipe or pair of sockets.  0; else both are closed, and -1. */
 int plait__pair_above_stdio(int ends[2]);

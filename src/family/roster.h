@@ -119,8 +119,8 @@ struct plait__self {
     struct plait__stream stream;
     uint32_t leases;                                       /* leases not yet acknowledged */
     struct plait__tasks *tasks;                            /* those of plain gets from joinable queues, see message/joinable.c */
-    uint32_t parties;                                      /* of so many barriers, or waits for a condition: who waits there has to
-                                                              learn of its end */
+    uint32_t parties;                                      /* of so many barriers, or waits for a condition, a lock, a semaphore:
+                                                              who waits there has to learn of its end; a wake may go with it */
     uint32_t permits;                                      /* of owned semaphores, not yet released */
     uint32_t reads;                                        /* rwlocks that it reads */
     uint32_t asked;                                        /* the member that plait__ask_kernel asked about last */

@@ -281,6 +281,7 @@ void plait__announce_end(void)
 static void woken(struct plait__wait *wait, struct plait__slot *slot)
 {
     atomic_store_explicit(&slot->waiting, NULL, memory_order_release);
+    PLAIT__POINT(WOKEN);
     wait->epoch = atomic_load(&plait__roster->epoch);      /* before the caller's next look */
     wait->slept = true;
 }

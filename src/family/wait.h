@@ -137,10 +137,10 @@ static inline int plait__wake(plait__word *word, int count)
 }
 
 /* Wait until poll() would report one of `events` (or an error) for fd.  What it reported (> 0), -ETIMEDOUT, -errno. */
-int plait__wait_fd(int fd, short events, plait_deadline deadline);
+PLAIT__API int plait__wait_fd(int fd, short events, plait_deadline deadline);
 
 /* The same for several, negative ones among them are left out: how many have something to report, in their revents. */
-int plait__wait_fds(struct pollfd *fds, unsigned count, plait_deadline deadline);
+PLAIT__API int plait__wait_fds(struct pollfd *fds, unsigned count, plait_deadline deadline);
 
 /* A new member: how long it spins. */
 void plait__wait_init(void);

@@ -144,7 +144,7 @@ static int check_socket(int fd)
 {
     int type = option_of(fd, SO_TYPE), listens = option_of(fd, SO_ACCEPTCONN);
     if (type < 0) return plait__fail(type, "descriptor %d", fd);
-    if (type == SOCK_STREAM && !listens) return 0;
+    if (type == SOCK_STREAM && listens <= 0) return 0;
     return plait__fail(-EINVAL, "descriptor %d is %s", fd, listens ? "a socket that listens" : "a socket, but not of a stream");
 }
 
@@ -210,7 +210,7 @@ int plait_connection_free(plait_connection *connection)
     if (error) return error;
     if (is_here(connection)) close_here(connection);
     connection->stamp = 0;
-    void *kept = plait__record_of(&connection->in)->kept;
+    void *kept = plait__progress_of(&connection->in)->kept;
     if (kept != connection->in.small) plait_free(kept);
     _Atomic uint32_t *ends = connection->ends;
     if (atomic_fetch_sub(ends, 1) > 1) return 0;

@@ -41,7 +41,7 @@ static int several(void)
     return plait__fail(-EPROTO, "several descriptors came at once; they are closed");
 }
 
-int plait__came_with(const struct plait__record *record, int *fd)
+int plait__came_with(const struct plait__progress *record, int *fd)
 {
     const struct msghdr *message = &record->call.msg_hdr;
     if (PLAIT__LIKELY(!message->msg_control || !message->msg_controllen) && !(message->msg_flags & MSG_CTRUNC)) return 0;
@@ -52,7 +52,7 @@ int plait__came_with(const struct plait__record *record, int *fd)
     return 1;
 }
 
-bool plait__brought_descriptor(const struct plait__record *record)
+bool plait__brought_descriptor(const struct plait__progress *record)
 {
     struct msghdr copy = record->call.msg_hdr;
     if (!record->call.msg_len || !copy.msg_control || !copy.msg_controllen) return copy.msg_flags & MSG_CTRUNC;
@@ -61,7 +61,7 @@ bool plait__brought_descriptor(const struct plait__record *record)
     return false;
 }
 
-bool plait__holds_here(const struct plait__record *record)
+bool plait__holds_here(const struct plait__progress *record)
 {
     return record->stage == PLAIT__HOLDS_FD && atomic_load(&plait__slot(plait__owner_slot(record->holder))->pid) == getpid();
 }
@@ -69,9 +69,9 @@ bool plait__holds_here(const struct plait__record *record)
 void plait__drop_held(plait_connection *connection)
 {
     struct plait__direction *in = &connection->in;
-    if (!plait__holds_here(plait__record_of(in)) || plait__direction_own(in, connection, PLAIT_FOREVER) < 0) return;
-    close(plait__record_of(in)->fd);
-    plait__begin(in, &(struct plait__record){ 0 });
+    if (!plait__holds_here(plait__progress_of(in)) || plait__direction_own(in, connection, PLAIT_FOREVER) < 0) return;
+    close(plait__progress_of(in)->fd);
+    plait__begin(in, &(struct plait__progress){ 0 });
     plait__direction_disown(in);
 }
 
@@ -93,7 +93,7 @@ int plait__take_descriptor(plait_connection *connection, int *fd)
     int copy = peek(connection);
     if (copy == -EMFILE) return plait__fail(copy, "this process has no room for another descriptor; it stays the next");
     ssize_t got = plait__recv_first(connection, 1);
-    int came = got > 0 ? plait__came_with(plait__record_of(&connection->in), fd) : got == 0 ? -ENODATA : (int)got;
+    int came = got > 0 ? plait__came_with(plait__progress_of(&connection->in), fd) : got == 0 ? -ENODATA : (int)got;
     if (came == -EMFILE && copy >= 0) {
         *fd = copy;
         return 1;

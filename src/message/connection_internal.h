@@ -35,7 +35,7 @@ enum plait__stage {
     PLAIT__HOLDS_FD,                                       /* the holder's process has a descriptor that nobody has asked for */
 };
 
-struct plait__record {
+struct plait__progress {
     uint64_t before;                                       /* bytes that went in the calls before this one */
     uint64_t total;                                        /* so many make the step complete */
     void *kept;                                            /* a block, or `small` */
@@ -52,7 +52,7 @@ struct plait__direction {
     _Alignas(64) _Atomic uint64_t owner;                   /* see sync/owner.h */
     _Atomic uint32_t turn;                                 /* which record is valid: its low bit.  By the owner */
     plait__word news;                                      /* so many messages were sent, or received.  By the owner */
-    struct plait__record records[2];                       /* by the owner: the one that is not valid */
+    struct plait__progress records[2];                     /* by the owner: the one that is not valid */
     unsigned char header[PLAIT__FRAME_LONG];
     _Alignas(16) char control[64];                         /* what came beside the header's first byte: see connection_fd.c */
     unsigned char small[PLAIT__SMALL];
@@ -85,16 +85,16 @@ int plait__not_writable(void);
 
 /* Of the call that brought the first byte: whether a descriptor came with it.  1, with the first of them; 0; -EMFILE: it is lost,
  * as there was no room; -EPROTO: there were several, which are closed now. */
-int plait__came_with(const struct plait__record *record, int *fd);
+int plait__came_with(const struct plait__progress *record, int *fd);
 
 /* The first byte of a message, or of a descriptor: that, or 0 if it is a message; an error as of plait__recv_step, or -EMFILE. */
 int plait__take_descriptor(plait_connection *connection, int *fd);
 
 /* The same of a record that a dead one has left: whether its process got a descriptor. */
-bool plait__brought_descriptor(const struct plait__record *record);
+bool plait__brought_descriptor(const struct plait__progress *record);
 
 /* This process holds a descriptor that nobody has asked for; and before it closes the connection, it closes that. */
-bool plait__holds_here(const struct plait__record *record);
+bool plait__holds_here(const struct plait__progress *record);
 void plait__drop_held(plait_connection *connection);
 
 int plait__not_local(void);
@@ -105,24 +105,24 @@ int plait__not_local(void);
 int plait__direction_own(struct plait__direction *direction, plait_connection *connection, plait_deadline deadline);
 void plait__direction_disown(struct plait__direction *direction);
 
-static inline struct plait__record *plait__record_of(struct plait__direction *direction)
+static inline struct plait__progress *plait__progress_of(struct plait__direction *direction)
 {
     return &direction->records[atomic_load_explicit(&direction->turn, memory_order_relaxed) & 1];
 }
 
 /* How many bytes of the step have gone. */
-static inline uint64_t plait__done(const struct plait__record *record)
+static inline uint64_t plait__done(const struct plait__progress *record)
 {
     return record->before + record->call.msg_len;
 }
 
-static inline bool plait__is_whole(const struct plait__record *record)
+static inline bool plait__is_whole(const struct plait__progress *record)
 {
     return plait__done(record) == record->total;
 }
 
 /* From now on the direction is at this stage, with so many bytes before. */
-void plait__begin(struct plait__direction *direction, const struct plait__record *as);
+void plait__begin(struct plait__direction *direction, const struct plait__progress *as);
 
 /* The valid record's next call: send what the parts name, or receive up to `size` bytes.  How many bytes; 0: end of file;
  * -EAGAIN: it would block; -errno.  Never blocks. */

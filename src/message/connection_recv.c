@@ -31,14 +31,14 @@ struct taking {
 };
 
 /* Between two messages, and nobody has left anything. */
-static bool is_at_border(const struct plait__record *record)
+static bool is_at_border(const struct plait__progress *record)
 {
     return record->stage == PLAIT__IN_HEADER && plait__done(record) == 0 && !record->is_unsure;
 }
 
 static bool is_in_the_middle(struct plait__direction *in)
 {
-    const struct plait__record *record = plait__record_of(in);
+    const struct plait__progress *record = plait__progress_of(in);
     return record->stage != PLAIT__HOLDS_FD && (record->stage != PLAIT__IN_HEADER || plait__done(record) != 0);
 }
 
@@ -65,7 +65,7 @@ static int descriptor_is_next(void)
 /* The next message has come, all of it. */
 static void taken(struct plait__direction *in)
 {
-    plait__begin(in, &(struct plait__record){ 0 });
+    plait__begin(in, &(struct plait__progress){ 0 });
     atomic_fetch_add_explicit(&in->news, 1, memory_order_relaxed);
 }
 
@@ -91,10 +91,10 @@ static int make_room(struct taking *taking, uint64_t size)
 static ssize_t take_private(plait_connection *connection, struct taking *taking, uint64_t size)
 {
     struct plait__direction *in = &connection->in;
-    plait__begin(in, &(struct plait__record){ .stage = PLAIT__IN_PRIVATE, .total = size });
+    plait__begin(in, &(struct plait__progress){ .stage = PLAIT__IN_PRIVATE, .total = size });
     for (;;) {
         uint32_t news = plait__news_of_other(connection);
-        uint64_t done = plait__done(plait__record_of(in));
+        uint64_t done = plait__done(plait__progress_of(in));
         if (done == size) break;
         ssize_t got = plait__recv_step(connection, (char *)taking->buffer + done, size - done);
         if (got > 0) continue;
@@ -110,7 +110,7 @@ static ssize_t take_private(plait_connection *connection, struct taking *taking,
 /* Somebody was about to take the rest, and has not. */
 static void take_back(struct plait__direction *in)
 {
-    plait__begin(in, &(struct plait__record){ .stage = PLAIT__IN_HEADER, .total = PLAIT__FRAME_LONG,
+    plait__begin(in, &(struct plait__progress){ .stage = PLAIT__IN_HEADER, .total = PLAIT__FRAME_LONG,
                                               .before = plait__frame_header_size(in->header, PLAIT__FRAME_SHORT) });
 }
 
@@ -120,7 +120,7 @@ static ssize_t skip(plait_connection *connection)
     struct plait__direction *in = &connection->in;
     char nothing[4096];
     for (;;) {
-        const struct plait__record *record = plait__record_of(in);
+        const struct plait__progress *record = plait__progress_of(in);
         uint64_t left = record->total - plait__done(record);
         if (left == 0) break;
         ssize_t got = plait__recv_step(connection, nothing, left < sizeof nothing ? left : sizeof nothing);
@@ -136,7 +136,7 @@ static ssize_t skip(plait_connection *connection)
 static ssize_t gather(plait_connection *connection, unsigned char *place, uint64_t wanted)
 {
     for (;;) {
-        uint64_t done = plait__done(plait__record_of(&connection->in));
+        uint64_t done = plait__done(plait__progress_of(&connection->in));
         if (done >= wanted) return 0;
         ssize_t got = plait__recv_step(connection, place + done, wanted - done);
         if (got <= 0) return stopped(&connection->in, got);
@@ -157,15 +157,15 @@ static ssize_t begin_kept(plait_connection *connection, uint64_t size)
     struct plait__direction *in = &connection->in;
     void *kept = size <= PLAIT__SMALL ? in->small : new_block(size);
     if (!kept) return -errno;
-    plait__begin(in, &(struct plait__record){ .stage = PLAIT__IN_KEPT, .total = size, .kept = kept });
+    plait__begin(in, &(struct plait__progress){ .stage = PLAIT__IN_KEPT, .total = size, .kept = kept });
     return 0;
 }
 
 static ssize_t take_kept(plait_connection *connection, struct taking *taking)
 {
     struct plait__direction *in = &connection->in;
-    uint64_t size = plait__record_of(in)->total;
-    void *kept = plait__record_of(in)->kept;
+    uint64_t size = plait__progress_of(in)->total;
+    void *kept = plait__progress_of(in)->kept;
     ssize_t error = gather(connection, kept, size);
     if (!error) error = make_room(taking, size);
     if (PLAIT__UNLIKELY(error)) return error;
@@ -180,7 +180,7 @@ static ssize_t take_kept(plait_connection *connection, struct taking *taking)
 /* A descriptor came instead of a message: this process keeps it for who asks for it. */
 static int hold_descriptor(struct plait__direction *in, int came, int fd)
 {
-    const struct plait__record held = { .stage = PLAIT__HOLDS_FD, .fd = fd, .holder = plait__self.owner };
+    const struct plait__progress held = { .stage = PLAIT__HOLDS_FD, .fd = fd, .holder = plait__self.owner };
     if (came > 0) plait__begin(in, &held);
     else taken(in);
     if (came == -EMFILE) return plait__fail(came, "a descriptor has come, for which this process has no room: it is lost");
@@ -190,10 +190,10 @@ static int hold_descriptor(struct plait__direction *in, int came, int fd)
 static ssize_t gather_header(plait_connection *connection, uint64_t *size)
 {
     struct plait__direction *in = &connection->in;
-    if (PLAIT__LIKELY(plait__done(plait__record_of(in)) == 0)) {
+    if (PLAIT__LIKELY(plait__done(plait__progress_of(in)) == 0)) {
         ssize_t got = plait__recv_first(connection, PLAIT__FRAME_SHORT);
         if (got <= 0) return stopped(in, got);
-        int fd, came = plait__came_with(plait__record_of(in), &fd);
+        int fd, came = plait__came_with(plait__progress_of(in), &fd);
         if (PLAIT__UNLIKELY(came)) return hold_descriptor(in, came, fd);
     }
     ssize_t error = gather(connection, in->header, PLAIT__FRAME_SHORT);
@@ -239,7 +239,7 @@ static ssize_t take_descriptor(plait_connection *connection)
 /* It came to a process whose thread `holder` is, or was. */
 static ssize_t take_held(struct plait__direction *in, const struct taking *taking)
 {
-    const struct plait__record *record = plait__record_of(in);
+    const struct plait__progress *record = plait__progress_of(in);
     uint32_t slot = plait__owner_slot(record->holder);
     int fd = record->fd;
     if (taking->purpose != DESCRIPTOR) return descriptor_is_next();
@@ -258,7 +258,7 @@ static ssize_t take_held(struct plait__direction *in, const struct taking *takin
 static ssize_t clear_up(plait_connection *connection)
 {
     struct plait__direction *in = &connection->in;
-    const struct plait__record *record = plait__record_of(in);
+    const struct plait__progress *record = plait__progress_of(in);
     if (record->is_unsure) return plait__fail(PLAIT_EBROKEN, "somebody died while it read from the pipe");
     if (record->stage == PLAIT__IN_PRIVATE && plait__done(record) != 0) return skip(connection);
     if (record->stage == PLAIT__IN_PRIVATE) take_back(in);
@@ -271,11 +271,11 @@ static ssize_t clear_up(plait_connection *connection)
 static ssize_t recv_now(plait_connection *connection, struct taking *taking)
 {
     struct plait__direction *in = &connection->in;
-    if (PLAIT__UNLIKELY(!is_at_border(plait__record_of(in)))) {
+    if (PLAIT__UNLIKELY(!is_at_border(plait__progress_of(in)))) {
         ssize_t error = clear_up(connection);
         if (error) return error;
     }
-    const struct plait__record *record = plait__record_of(in);
+    const struct plait__progress *record = plait__progress_of(in);
     if (PLAIT__UNLIKELY(record->stage == PLAIT__HOLDS_FD)) return take_held(in, taking);
     if (PLAIT__UNLIKELY(taking->purpose == DESCRIPTOR))
         return is_in_the_middle(in) ? message_is_next() : take_descriptor(connection);
@@ -300,7 +300,7 @@ static bool seems_empty(plait_connection *connection, const struct taking *takin
 {
     if (!connection->other || plait__is_now(taking->wait.deadline)) return false;
     struct plait__direction *in = &connection->in;
-    return atomic_load_explicit(&in->news, memory_order_relaxed) == news && is_at_border(plait__record_of(in));
+    return atomic_load_explicit(&in->news, memory_order_relaxed) == news && is_at_border(plait__progress_of(in));
 }
 
 /* With the direction ours for a moment; *in_the_middle: of a message, with -EAGAIN. */
@@ -380,7 +380,7 @@ static bool can_receive(plait_connection *connection, bool *in_the_middle)
     struct plait__direction *in = &connection->in;
     *in_the_middle = false;
     if (plait__direction_own(in, connection, PLAIT_NOW) < 0) return false;
-    const struct plait__record *record = plait__record_of(in);
+    const struct plait__progress *record = plait__progress_of(in);
     bool result = record->is_unsure || record->stage == PLAIT__HOLDS_FD;
     if (record->stage == PLAIT__IN_KEPT) result = plait__is_whole(record);
     if (record->stage == PLAIT__IN_HEADER && plait__done(record)) {

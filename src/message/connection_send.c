@@ -32,7 +32,7 @@ static unsigned parts_from(const struct sending *sending, uint64_t sent, struct 
 /* Who receives would wait for the rest for ever; now it gets an end of file instead. */
 static int broken(plait_connection *connection, const char *why)
 {
-    const struct plait__record *record = plait__record_of(&connection->out);
+    const struct plait__progress *record = plait__progress_of(&connection->out);
     if (connection->is_socket) shutdown(connection->fd, SHUT_WR);
     if (record->is_unsure) return plait__fail(PLAIT_EBROKEN, "%s", why);
     return plait__fail(PLAIT_EBROKEN, "%s: %llu of its %llu bytes were sent", why, (unsigned long long)plait__done(record),
@@ -43,10 +43,10 @@ static int broken(plait_connection *connection, const char *why)
 static int stopped(plait_connection *connection, int error)
 {
     if (error == -EPIPE) {
-        plait__begin(&connection->out, &(struct plait__record){ 0 });
+        plait__begin(&connection->out, &(struct plait__progress){ 0 });
         return plait__fail(-EPIPE, "the other side of the connection is gone");
     }
-    if (plait__done(plait__record_of(&connection->out)) == 0) return plait__fail(error, "sending: %s", plait_strerror(error));
+    if (plait__done(plait__progress_of(&connection->out)) == 0) return plait__fail(error, "sending: %s", plait_strerror(error));
     if (error == -ETIMEDOUT) return broken(connection, "the deadline has passed in the middle of a message");
     return broken(connection, plait_strerror(error));
 }
@@ -56,10 +56,10 @@ static int send_now(plait_connection *connection, const struct sending *sending)
 {
     struct plait__direction *out = &connection->out;
     if (PLAIT__UNLIKELY(plait__is_torn(out))) return broken(connection, "a message was cut off when its sender died or gave up");
-    plait__begin(out, &(struct plait__record){ .total = sending->total });
+    plait__begin(out, &(struct plait__progress){ .total = sending->total });
     for (;;) {
         struct iovec parts[2];
-        uint64_t sent = plait__done(plait__record_of(out));
+        uint64_t sent = plait__done(plait__progress_of(out));
         if (sent == sending->total) break;
         ssize_t result = plait__send_step(connection, parts, parts_from(sending, sent, parts), sending->control,
                                           sending->control_size);
@@ -123,7 +123,8 @@ int plait_connection_send_fd(plait_connection *connection, int fd, plait_deadlin
     int error = check(connection);
     if (error) return error;
     if (!connection->is_local) return plait__not_local();
-    if (fcntl(fd, F_GETFD) < 0) return plait__fail(-EINVAL, "the descriptor to be sent, %d, is not open", fd);
+    if (fcntl(fd, F_GETFD) < 0)
+        return plait__fail(errno == EBADF ? -EINVAL : -errno, "the descriptor to be sent, %d, is not open", fd);
     union {
         struct cmsghdr header;                             /* aligned as it wants to be */
         char room[CMSG_SPACE(sizeof fd)];

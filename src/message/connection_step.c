@@ -45,7 +45,7 @@ void plait__direction_disown(struct plait__direction *direction)
 
 /* ---- records ---- */
 
-void plait__begin(struct plait__direction *direction, const struct plait__record *as)
+void plait__begin(struct plait__direction *direction, const struct plait__progress *as)
 {
     uint32_t next = atomic_load_explicit(&direction->turn, memory_order_relaxed) + 1;
     direction->records[next & 1] = *as;
@@ -55,14 +55,14 @@ void plait__begin(struct plait__direction *direction, const struct plait__record
 }
 
 /* Only what differs from the call before. */
-static struct plait__record *begin_call(struct plait__direction *direction, const struct msghdr *message, bool is_unsure)
+static struct plait__progress *begin_call(struct plait__direction *direction, const struct msghdr *message, bool is_unsure)
 {
-    const struct plait__record *now = plait__record_of(direction);
-    struct plait__record next = { .before = plait__done(now), .total = now->total, .kept = now->kept, .stage = now->stage,
+    const struct plait__progress *now = plait__progress_of(direction);
+    struct plait__progress next = { .before = plait__done(now), .total = now->total, .kept = now->kept, .stage = now->stage,
                                   .is_unsure = is_unsure };
     next.call.msg_hdr = *message;
     plait__begin(direction, &next);
-    return plait__record_of(direction);
+    return plait__progress_of(direction);
 }
 
 /* ---- calls ---- */
@@ -70,7 +70,7 @@ static struct plait__record *begin_call(struct plait__direction *direction, cons
 static ssize_t call_socket(long number, const plait_connection *connection, struct plait__direction *direction,
                            const struct msghdr *message)
 {
-    struct plait__record *record = begin_call(direction, message, false);
+    struct plait__progress *record = begin_call(direction, message, false);
     for (;;) {
         int flags = MSG_DONTWAIT | (number == SYS_sendmmsg ? MSG_NOSIGNAL : MSG_CMSG_CLOEXEC);
         long result = syscall(number, connection->fd, &record->call, 1, flags, NULL);
@@ -119,7 +119,7 @@ static ssize_t call_pipe(const plait_connection *connection, struct plait__direc
     begin_call(direction, &(struct msghdr){ 0 }, true);
     ssize_t done = sends ? write_quietly(connection->fd, parts, (int)count) : readv(connection->fd, parts, (int)count);
     if (done < 0 && !sends) done = -errno;
-    struct plait__record after = *plait__record_of(direction);
+    struct plait__progress after = *plait__progress_of(direction);
     after.is_unsure = false;
     if (done > 0) after.before += (size_t)done;
     plait__begin(direction, &after);
@@ -191,7 +191,7 @@ int plait__wait_to_recv(plait_connection *connection, struct plait__wait *wait, 
 
 bool plait__is_torn(struct plait__direction *direction)
 {
-    const struct plait__record *record = plait__record_of(direction);
+    const struct plait__progress *record = plait__progress_of(direction);
     return record->is_unsure || (plait__done(record) != 0 && !plait__is_whole(record));
 }
 

@@ -86,6 +86,9 @@ void plait__forget(const plait_queue *queue)
     for (uint32_t i = taken->first; i < taken->end; i++)
         if (taken->memories[i].queue == queue) taken->memories[i].queue = NULL;
     drop_forgotten(taken);
+    if (taken->end) return;
+    plait__self.tasks = NULL;
+    plait_free(taken);
 }
 
 /* The oldest of that queue, which is remembered no longer.  False: there is none. */

@@ -230,7 +230,9 @@ static int act(const plait_barrier *barrier)
     plait__code function;
     if (!barrier->action_size) return 0;
     int error = plait__function_find(action_of(barrier), barrier->action_size, &function);
-    return error ? error : ((int (*)(void *))function)(barrier->argument);
+    if (error) return error;
+    int result = ((int (*)(void *))function)(barrier->argument);
+    return result <= 0 ? result : plait__fail(PLAIT_EBROKEN, "the action of the barrier returned %d", result);
 }
 
 /* All have come, and only the caller can move on; but meanwhile somebody may die, abort or reset. */
@@ -245,6 +247,13 @@ static int let_all_go(plait_barrier *barrier, const struct party *me)
     return failed ? failed : outcome(barrier, me);
 }
 
+/* The last to come has a cell, and moves on when its action has ended: only from in there can it come once more. */
+static bool is_in_action(const plait_barrier *barrier, uint32_t generation)
+{
+    uint64_t last = atomic_load(&barrier->cells[barrier->parties - 1]);
+    return has_come(last, generation) && plait__owner_is_me(last);
+}
+
 /* Come in, when there is a place: if all are taken, the last to come is about to move on, and the caller is of the next. */
 static int enter(plait_barrier *barrier, struct party *me, plait_deadline deadline)
 {
@@ -256,6 +265,8 @@ static int enter(plait_barrier *barrier, struct party *me, plait_deadline deadli
         int place = come(barrier, me->generation);
         me->place = (uint32_t)place;
         if (place >= 0 && me->place < barrier->parties) return 0;
+        if (place >= 0 && is_in_action(barrier, me->generation))
+            return plait__fail(-EDEADLK, "the calling thread is in the action of the barrier");
         if (place >= 0 && sleep_until_over(barrier, me->generation, deadline) < 0)
             return plait__fail(-ETIMEDOUT, "all %u parties were at the barrier, and the last of them has not finished its action",
                                barrier->parties);
@@ -403,6 +414,8 @@ plait_barrier *plait_barrier_new(int parties, const plait_barrier_options *optio
     int size = 0;
     if (parties < 1 || parties > (int)PLAIT__MEMBERS_MAX)
         return plait__null(plait__fail(-EINVAL, "%d parties; 1 to %u can meet", parties, PLAIT__MEMBERS_MAX));
+    int error = options ? PLAIT__CHECK_RESERVED(options->reserved, 0) : 0;
+    if (error) return plait__null(error);
     if (options && options->action) size = plait__function_describe((plait__code)options->action, &action);
     if (size < 0) return plait__null(size);
     plait_barrier *barrier = plait_alloc(size_with(parties, size));

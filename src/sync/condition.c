@@ -179,7 +179,7 @@ int plait_condition_wait(plait_condition *condition, plait_deadline deadline)
     int result = check_holder(condition, "must acquire() condition before using wait()");
     if (result) return result;
     struct plait__wait wait = plait__wait_for(PLAIT__FOR_CONDITION, condition, deadline);
-    plait__self.parties++;
+    plait__may_be_woken();
     struct waiter me = come(condition);
     do {
         me.more = give_lock(condition);
@@ -187,7 +187,7 @@ int plait_condition_wait(plait_condition *condition, plait_deadline deadline)
         int locked = take_lock(condition, me.more);
         result = locked < 0 ? locked : go(condition, &me, locked, slept);
     } while (result == -EAGAIN);
-    if (plait__self.parties) plait__self.parties--;        /* 0: a signal handler has left the family */
+    plait__no_more_woken();
     plait__wait_end(&wait);
     return result == -ETIMEDOUT ? plait__fail(result, "the condition at %p was not notified", (void *)condition) : result;
 }
@@ -260,6 +260,8 @@ int plait_condition_notify_all(plait_condition *condition)
 
 static int check_options(const plait_condition_options *options, bool is_shared)
 {
+    int error = PLAIT__CHECK_RESERVED(options->reserved, 0);
+    if (error) return error;
     const void *lock = options->lock ? (const void *)options->lock : options->rlock;
     if (options->lock && options->rlock) return plait__fail(-EINVAL, "a condition has one lock, not two");
     if ((uintptr_t)lock % _Alignof(plait_lock)) return plait__misplaced("lock", lock, _Alignof(plait_lock));

@@ -14,6 +14,7 @@
 #include <plait/deadlock.h>
 
 #include "base/error.h"
+#include "sync/owned_semaphore.h"
 #include "sync/owner.h"
 
 struct edge {
@@ -52,10 +53,20 @@ static bool read_word(uint32_t slot, const _Atomic uint64_t *word, uint64_t *val
     return pid && process_vm_readv(pid, &here, 1, &there, 1, 0) == (ssize_t)sizeof *value;
 }
 
+/* Only of owned semaphores is it known who can release them, and only if one member holds all permits it alone can.  Who sleeps
+ * on the bell of one sleeps on nothing else. */
+static uint32_t holder_of_semaphore(const struct edge *edge)
+{
+    const struct plait__owned_semaphore *owned = plait__owned_of(edge->object);
+    if (!plait_is_shared(owned) || edge->word != &owned->bell) return 0;
+    return plait__owner_slot(plait__owned_semaphore_holder(owned));
+}
+
 /* The life that the word names must be the one that lives in the slot now, or it names somebody who has gone. */
 static uint32_t holder_of(const struct edge *edge)
 {
     uint64_t value;
+    if (edge->kind == PLAIT__FOR_SEMAPHORE) return holder_of_semaphore(edge);
     if (edge->kind == PLAIT__FOR_SOMETHING || edge->kind >= PLAIT__FOR_OTHERS) return 0;
     if (!read_word(edge->slot, plait__owner_of_half(edge->word), &value)) return 0;
     return plait__owner_slot(value) && plait__fate(plait__owner_in(value)) == PLAIT__LIVES ? plait__owner_slot(value) : 0;

@@ -74,6 +74,17 @@ static enum taken take(struct plait__owned_semaphore *owned)
     return taken;
 }
 
+uint64_t plait__owned_semaphore_holder(const struct plait__owned_semaphore *owned)
+{
+    uint32_t permits = owned->permits;
+    if (owned->face.kind != PLAIT__OWNED_SEMAPHORE || permits == 0 || permits > PLAIT_OWNED_SEMAPHORE_MAX) return 0;
+    if (!plait_is_shared(&owned->holders[permits - 1])) return 0;
+    uint64_t first = atomic_load(&owned->holders[0]);
+    for (uint32_t i = 1; i < permits; i++)
+        if (atomic_load(&owned->holders[i]) != first) return 0;
+    return first && plait__fate(first) == PLAIT__LIVES ? first : 0;
+}
+
 /* Of a single permit it is known whom one waits for. */
 static uint32_t awaited(const struct plait__owned_semaphore *owned)
 {

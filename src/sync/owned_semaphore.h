@@ -23,6 +23,10 @@ static inline struct plait__owned_semaphore *plait__owned_of(const plait_semapho
     return (struct plait__owned_semaphore *)(uintptr_t)semaphore;
 }
 
+/* The one who holds all permits, as an owner word; 0: several do, or one can be had.  For who asks why nothing goes on: the memory
+ * may have become something else. */
+uint64_t plait__owned_semaphore_holder(const struct plait__owned_semaphore *owned);
+
 /* The caller is a member.  As plait_semaphore_acquire. */
 int plait__owned_semaphore_acquire(struct plait__owned_semaphore *owned, plait_deadline deadline);
 

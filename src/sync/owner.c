@@ -68,7 +68,7 @@ int plait__owner_wait(struct plait__wait *wait, _Atomic uint64_t *word, uint64_t
     return 0;
 }
 
-int plait__owner_acquire(_Atomic uint64_t *word, enum plait__waits_for kind, const void *object, plait_deadline deadline)
+static int acquire(_Atomic uint64_t *word, enum plait__waits_for kind, const void *object, plait_deadline deadline)
 {
     struct plait__wait wait = plait__wait_for(kind, object, deadline);
     uint64_t seen = atomic_load(word);
@@ -83,4 +83,12 @@ int plait__owner_acquire(_Atomic uint64_t *word, enum plait__waits_for kind, con
         if (fate == PLAIT__LEFT && holder != PLAIT__NOBODY) seen = plait__owner_disown(word, seen);
         else if (plait__owner_wait(&wait, word, &seen) < 0) return plait__owner_timed_out(kind, object, word, seen);
     }
+}
+
+int plait__owner_acquire(_Atomic uint64_t *word, enum plait__waits_for kind, const void *object, plait_deadline deadline)
+{
+    plait__may_be_woken();
+    int result = acquire(word, kind, object, deadline);
+    plait__no_more_woken();
+    return result;
 }

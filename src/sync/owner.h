@@ -59,6 +59,18 @@ static inline uint64_t plait__owner_mine(uint64_t seen, const struct plait__wait
     return plait__self.owner | (seen & (PLAIT__SLEEPS | PLAIT__MARKS)) | (wait->slept ? PLAIT__SLEEPS : 0);
 }
 
+/* Around a sleep that a single wake may end: exit() in a signal handler, before that one has acquired or passed the wake on, makes
+ * everybody look.  When the handler has left the family, the number is 0 already. */
+static inline void plait__may_be_woken(void)
+{
+    plait__self.parties++;
+}
+
+static inline void plait__no_more_woken(void)
+{
+    if (plait__self.parties) plait__self.parties--;
+}
+
 /* Acquire it; the caller is a member.  0; PLAIT_OWNER_DIED: taken over from a dead one; -ETIMEDOUT, with a detail that names the
  * holder, and the deadlock if it is one.  kind, object: what to tell others meanwhile. */
 int plait__owner_acquire(_Atomic uint64_t *word, enum plait__waits_for kind, const void *object, plait_deadline deadline);

@@ -307,17 +307,28 @@ int plait_rwlock_release(plait_rwlock *lock)
         return 0;
     }
     if (release_read(lock) || release_what_was_left(lock)) return 0;
-    if (plait_rwlock_readers(lock) == 0) return plait__fail(PLAIT_EUNLOCKED, "nobody has the rwlock");
+    if (!plait_rwlock_has_writer(lock) && !plait_rwlock_readers(lock)) return plait__fail(PLAIT_EUNLOCKED, "nobody has the rwlock");
     return plait__fail(PLAIT_ENOTOWNER, "the rwlock is held by others, not by the calling thread");
 }
 
 /* ---- the rest ---- */
 
+static bool has_writer(const plait_rwlock *lock)
+{
+    return (atomic_load(&lock->writer) & INSIDE) && plait__owner_is_held(&lock->writer);
+}
+
+int plait_rwlock_has_writer(const plait_rwlock *lock)
+{
+    int error = check(lock);
+    return error ? error : has_writer(lock);
+}
+
+/* Who looks for a writer has a cell meanwhile: that is not to read. */
 int plait_rwlock_readers(const plait_rwlock *lock)
 {
     int readers = 0, error = check(lock);
-    if (error) return error;
-    if ((atomic_load(&lock->writer) & INSIDE) && plait__owner_is_held(&lock->writer)) return -1;
+    if (error || has_writer(lock)) return error;
     for (uint32_t i = 0; i < lock->readers; i++) {
         uint64_t seen = atomic_load(&lock->cells[i].word);
         if (plait__owner_slot(seen) && !has_ended(seen)) readers += 1 + (int)((seen & PLAIT__MARKS) / AGAIN);

@@ -49,6 +49,34 @@ static void the_lowest_priority_comes_first(void **)
     assert_true(queue.put_priority(1, 2).closed());
 }
 
+/* ---- tasks ---- */
+
+static void tasks_are_joined_when_they_are_done(void **)
+{
+    plait::queue tasks = plait::queue::joinable();
+    assert_true(tasks.join() && tasks.empty() && !tasks.full());
+    assert_true(tasks.put(1) && tasks.put(2) && !tasks.empty());
+    assert_true(tasks.join(plait::deadline::now()).timed_out());
+    assert_int_equal(next_of<int>(tasks), 1);
+    tasks.task_done();
+    assert_int_equal(code_of([&] { tasks.task_done(); }), PLAIT_ENOLEASE);
+    assert_true(tasks.join(milliseconds(1)).timed_out());
+    plait::lease lease;
+    int task = 0;
+    assert_true(bool(tasks.get(task, lease)));
+    lease.ack();
+    assert_true(bool(tasks.join()));
+    assert_true(plait::queue::joinable(1).put(1) && plait::queue().put(1));
+    assert_int_equal(code_of([&] { (void)bool(plait::queue().join()); }), -EINVAL);
+}
+
+static void a_full_queue_says_so(void **)
+{
+    plait::queue queue = plait::queue::joinable(1);
+    assert_true(queue.put(1) && queue.full());
+    assert_true(queue.put(2, plait::deadline::now()).timed_out());
+}
+
 /* ---- arrays and a look at the first ---- */
 
 static void arrays_are_messages(void **)
@@ -168,6 +196,8 @@ static void a_batch_has_messages_of_one_size(void **)
 
 static const struct CMUnitTest tests[] = {
     LEAVES_NOTHING(unbounded_queues_wait_for_nobody),
+    LEAVES_NOTHING(tasks_are_joined_when_they_are_done),
+    LEAVES_NOTHING(a_full_queue_says_so),
     LEAVES_NOTHING(a_stack_gives_the_youngest),
     LEAVES_NOTHING(the_lowest_priority_comes_first),
     LEAVES_NOTHING(arrays_are_messages),

@@ -4,6 +4,9 @@
 
 #include "harness.h"
 
+#include <stdlib.h>
+#include <sys/socket.h>
+
 #include <plait.h>
 
 static struct {
@@ -90,6 +93,58 @@ static void get_in_vain(void)
     CHECK(plait_queue_free(queue) == 0);
 }
 
+/* ---- connections ---- */
+
+static void pipe_and(void (*use)(plait_connection **ends))
+{
+    plait_connection *ends[2];
+    CHECK(plait_pipe(1, ends) == 0);
+    use(ends);
+    for (int i = 0; i < 2; i++) CHECK(plait_connection_free(ends[i]) == 0);
+}
+
+static void send_and_receive(plait_connection **ends)
+{
+    void *data;
+    CHECK(plait_connection_poll(ends[1], PLAIT_NOW) == 0);
+    for (int i = 0; i < 2; i++) CHECK(plait_connection_send_bytes(ends[0], "hello", 5, PLAIT_NOW) == 0);
+    CHECK(plait_connection_next_size(ends[1], PLAIT_NOW) == 5);
+    CHECK(plait_connection_recv_bytes(ends[1], buffer, sizeof buffer, PLAIT_FOREVER) == 5);
+    CHECK(plait_connection_recv_alloc(ends[1], &data, 5, PLAIT_FOREVER) == 5);
+    free(data);
+    CHECK(plait_connection_recv_bytes(ends[1], buffer, sizeof buffer, plait_after(0.001)) == -ETIMEDOUT);
+}
+
+static void send_and_receive_value(plait_connection **ends)
+{
+    CHECK(plait_connection_send(ends[0], plait_int(42), PLAIT_NOW) == 0);
+    plait_value *value = plait_connection_recv(ends[1], PLAIT_FOREVER);
+    CHECK(value);
+    plait_value_free(value);
+}
+
+static void send_and_receive_fd(plait_connection **ends)
+{
+    CHECK(plait_connection_send_fd(ends[0], plait_connection_fileno(ends[0]), PLAIT_NOW) == 0);
+    int fd = plait_connection_recv_fd(ends[1], PLAIT_FOREVER);
+    CHECK(fd >= 0 && close(fd) == 0);
+}
+
+static void ask_and_close(plait_connection **ends)
+{
+    CHECK(plait_connection_readable(ends[0]) == 1 && plait_connection_writable(ends[0]) == 1);
+    CHECK(plait_connection_closed(ends[0]) == 0 && plait_connection_close(ends[0]) == 0);
+    CHECK(plait_connection_closed(ends[0]) == 1);
+}
+
+static void connection_of_a_socket(void)
+{
+    int fds[2];
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
+    plait_connection *connection = plait_connection_from_fd(fds[0], 1, 1);
+    CHECK(connection && plait_connection_free(connection) == 0 && close(fds[1]) == 0);
+}
+
 #define MESSAGE_FUNCTIONS(X)                                                                          \
     X(plait_queue_new, ANY_TIME, CHECK(plait_queue_free(plait_queue_new(NULL)) == 0))                 \
     X(plait_queue_free, ANY_TIME, CHECK(plait_queue_free(NULL) == 0))                                 \
@@ -110,6 +165,23 @@ static void get_in_vain(void)
     X(plait_queue_empty, 0, CHECK(plait_queue_empty(queues.plain) == 0))                              \
     X(plait_queue_full, 0, CHECK(plait_queue_full(queues.plain) == 0))                                \
     X(plait_queue_qsize, 0, CHECK(plait_queue_qsize(queues.plain) == 1))                              \
-    X(plait_queue_close, ANY_TIME, close_one())
+    X(plait_queue_close, ANY_TIME, close_one())                                                       \
+    X(plait_pipe, ANY_TIME, pipe_and(send_and_receive))                                               \
+    X(plait_connection_from_fd, ANY_TIME, connection_of_a_socket())                                   \
+    X(plait_connection_free, ANY_TIME, connection_of_a_socket())                                      \
+    X(plait_connection_close, ANY_TIME, pipe_and(ask_and_close))                                      \
+    X(plait_connection_closed, ANY_TIME, pipe_and(ask_and_close))                                     \
+    X(plait_connection_readable, ANY_TIME, pipe_and(ask_and_close))                                   \
+    X(plait_connection_writable, ANY_TIME, pipe_and(ask_and_close))                                   \
+    X(plait_connection_send_bytes, ANY_TIME, pipe_and(send_and_receive))                              \
+    X(plait_connection_recv_bytes, ANY_TIME, pipe_and(send_and_receive))                              \
+    X(plait_connection_recv_alloc, ANY_TIME, pipe_and(send_and_receive))                              \
+    X(plait_connection_next_size, ANY_TIME, pipe_and(send_and_receive))                               \
+    X(plait_connection_poll, ANY_TIME, pipe_and(send_and_receive))                                    \
+    X(plait_connection_send, ANY_TIME, pipe_and(send_and_receive_value))                              \
+    X(plait_connection_recv, ANY_TIME, pipe_and(send_and_receive_value))                              \
+    X(plait_connection_send_fd, ANY_TIME, pipe_and(send_and_receive_fd))                              \
+    X(plait_connection_recv_fd, ANY_TIME, pipe_and(send_and_receive_fd))                              \
+    X(plait_connection_fileno, ANY_TIME, pipe_and(send_and_receive_fd))
 
 #endif

@@ -97,7 +97,7 @@ static void use_shareable_list(void)
     CHECK(plait_shared_memory_unlink(plait_shareable_list_shm(list)) == 0 && plait_shareable_list_free(list) == 0);
 }
 
-#define VALUE_FUNCTIONS(X)                                                                            \
+#define SHARED_FUNCTIONS(X)                                                                            \
     X(plait_shared_value_new, ANY_TIME, use_value('i'))                                               \
     X(plait_shared_value_new_struct, ANY_TIME, use_struct_value())                                    \
     X(plait_shared_value_free, ANY_TIME, use_value('i'))                                              \

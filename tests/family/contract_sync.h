@@ -55,8 +55,29 @@ static int is_there(void *unused)
     return 1;
 }
 
+/* No bit of what is kept for later. */
+static void reserved_fields_are_zero(void)
+{
+    plait_condition_options condition = { 0 };
+    plait_barrier_options barrier = { 0 };
+    plait_rwlock_options rwlock = { 0 };
+    for (int i = 0; i < 4; i++) {
+        condition.reserved[i] = barrier.reserved[i] = UINT64_C(1) << 63;
+        CHECK(!plait_condition_new(&condition) && errno == EINVAL);
+        CHECK(plait_condition_init(&with->condition, &condition) == -EINVAL);
+        CHECK(!plait_barrier_new(1, &barrier) && errno == EINVAL);
+        condition.reserved[i] = barrier.reserved[i] = 0;
+    }
+    for (int i = 0; i < 3; i++) {
+        rwlock.reserved[i] = UINT64_C(1) << 63;
+        CHECK(!plait_rwlock_new(&rwlock) && errno == EINVAL);
+        rwlock.reserved[i] = 0;
+    }
+}
+
 static void use_condition(void)
 {
+    reserved_fields_are_zero();
     CHECK(plait_condition_init(&with->condition, NULL) == 0 && plait_condition_acquire(&with->condition, PLAIT_NOW) == 0);
     CHECK(plait_condition_wait(&with->condition, plait_after(0.02)) == -ETIMEDOUT);
     CHECK(plait_condition_wait_for(&with->condition, is_there, NULL, PLAIT_NOW) == 0);
@@ -78,9 +99,10 @@ static void join_and_leave_barrier(void)
     CHECK(plait_barrier_leave(with->barrier) == 0);
 }
 
-static void use_rwlock(int (*acquire)(plait_rwlock *lock, plait_deadline deadline), int readers)
+static void use_rwlock(int (*acquire)(plait_rwlock *lock, plait_deadline deadline), int readers, int writers)
 {
     CHECK(acquire(with->rwlock, PLAIT_NOW) == 0 && plait_rwlock_readers(with->rwlock) == readers);
+    CHECK(plait_rwlock_has_writer(with->rwlock) == writers);
     CHECK(plait_rwlock_release(with->rwlock) == 0);
 }
 
@@ -153,10 +175,11 @@ static void report_deadlocks(void)
     X(plait_barrier_leave, 0, CHECK(plait_barrier_leave(with->barrier) == -ENOENT))                   \
     X(plait_rwlock_new, ANY_TIME, CHECK(plait_rwlock_free(plait_rwlock_new(NULL)) == 0))              \
     X(plait_rwlock_free, ANY_TIME, CHECK(plait_rwlock_free(NULL) == 0))                               \
-    X(plait_rwlock_acquire_read, 0, use_rwlock(plait_rwlock_acquire_read, 1))                         \
-    X(plait_rwlock_acquire_write, 0, use_rwlock(plait_rwlock_acquire_write, -1))                      \
+    X(plait_rwlock_acquire_read, 0, use_rwlock(plait_rwlock_acquire_read, 1, 0))                      \
+    X(plait_rwlock_acquire_write, 0, use_rwlock(plait_rwlock_acquire_write, 0, 1))                    \
     X(plait_rwlock_release, 0, CHECK(plait_rwlock_release(with->rwlock) == PLAIT_EUNLOCKED))          \
     X(plait_rwlock_readers, 0, CHECK(plait_rwlock_readers(with->rwlock) == 0))                        \
+    X(plait_rwlock_has_writer, 0, CHECK(plait_rwlock_has_writer(with->rwlock) == 0))                  \
     X(plait_semaphore_new, ANY_TIME, CHECK(plait_semaphore_free(plait_semaphore_new(3)) == 0))        \
     X(plait_bounded_semaphore_new, ANY_TIME, CHECK(plait_semaphore_free(plait_bounded_semaphore_new(3)) == 0))               \
     X(plait_owned_semaphore_new, ANY_TIME, CHECK(plait_semaphore_free(plait_owned_semaphore_new(3)) == 0))                   \

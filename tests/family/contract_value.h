@@ -105,7 +105,7 @@ static void use_class(void)
     plait_value_free(object);
 }
 
-#define VALUES_FUNCTIONS(X)                                                                           \
+#define VALUE_FUNCTIONS(X)                                                                           \
     X(plait_none, ANY_TIME, have_value(plait_none()))                                                 \
     X(plait_bool, ANY_TIME, have_value(plait_bool(0)))                                                \
     X(plait_int, ANY_TIME, have_value(plait_int(1)))                                                  \

@@ -4,13 +4,14 @@
 #include "contract_join.h"
 #include "contract_log.h"
 #include "contract_message.h"
+#include "contract_net.h"
 #include "contract_pickle.h"
 #include "contract_pool.h"
 #include "contract_process.h"
 #include "contract_sync.h"
 #include "contract_shared.h"
-#include "contract_wait.h"
 #include "contract_value.h"
+#include "contract_wait.h"
 #include "guest.h"
 #include "host.h"
 #include "symbols.h"
@@ -82,8 +83,9 @@ enum { ANY_TIME = 1 };                                     /* it needs no object
     JOIN_FUNCTIONS(X)                                                                                 \
     POOL_FUNCTIONS(X)                                                                                 \
     WAIT_FUNCTIONS(X)                                                                                 \
-    VALUE_FUNCTIONS(X)                                                                                \
-    VALUES_FUNCTIONS(X)
+    NET_FUNCTIONS(X)                                                                                  \
+    SHARED_FUNCTIONS(X)                                                                               \
+    VALUE_FUNCTIONS(X)
 
 #define DEFINE(function, when, ...) static void call_##function(void) { __VA_ARGS__; }
 FUNCTIONS(DEFINE)
@@ -98,19 +100,27 @@ static const struct {
 };
 enum { COUNT = sizeof functions / sizeof functions[0] };
 
-static void every_public_function_is_here(void **state)
+/* Of those that it exports, how many are for users, and how many of these are missing here. */
+static int public_functions_of(const char *library, int *missing)
 {
     static char exported[SYMBOLS_MAX][SYMBOL_SIZE];
-    const int count = symbols_exported(exported);
-    int wrong = 0, ours = 0;
+    const int count = symbols_exported(library, exported);
+    int ours = 0;
     for (int i = 0; i < count; i++) {
-        bool found = strncmp(exported[i], "plait__", 7) == 0;      /* behind functions that are inlined */
+        bool found = strncmp(exported[i], "plait__", 7) == 0;      /* behind functions that are inlined, or for libplait-net */
         ours += !found;
         for (int j = 0; j < COUNT; j++) found |= strcmp(exported[i], functions[j].name) == 0;
         if (!found) print_error("%s is exported, and not called here\n", exported[i]);
-        wrong += !found;
+        *missing += !found;
     }
-    if (wrong || ours != COUNT) fail_msg("the library exports %d functions, here are %d", ours, COUNT);
+    return ours;
+}
+
+static void every_public_function_is_here(void **state)
+{
+    int missing = 0, ours = public_functions_of("libplait.so", &missing);
+    if (TEST_HAS_NET) ours += public_functions_of("libplait-net.so", &missing);
+    if (missing || ours != COUNT) fail_msg("the libraries export %d functions, here are %d", ours, COUNT);
 }
 
 /* --- the program that they are guests in ----------------------------------------------------------------------------- */

@@ -51,6 +51,12 @@ const struct fail_call fail_calls[FAIL_KINDS] = {
     [FAIL_PIPE] = { "pipe2", { EMFILE, ENFILE } },
     [FAIL_SOCKETPAIR] = { "socketpair", { EMFILE, ENFILE, ENOMEM } },
     [FAIL_SENDMSG] = { "sendmsg", { EINTR, ENOMEM, ENOBUFS } },
+    [FAIL_EPOLL] = { "epoll_create1", { EMFILE, ENFILE, ENOMEM } },
+    [FAIL_EPOLL_CTL] = { "epoll_ctl", { ENOMEM, ENOSPC } },
+    [FAIL_TIMERFD] = { "timerfd_create", { EMFILE, ENFILE, ENOMEM } },
+    [FAIL_FCHMOD] = { "fchmod", { EPERM, EROFS } },
+    [FAIL_MKDTEMP] = { "mkdtemp", { EACCES, ENOSPC, EROFS } },
+    [FAIL_REALPATH] = { "realpath", { ENOMEM, EACCES } },
     [FAIL_RECV] = { "recv", { EINTR } },
     [FAIL_SOCKET] = { "socket", { EMFILE, ENFILE, ENOMEM, ENOBUFS } },
     [FAIL_CONNECT] = { "connect", { EINTR, ENOMEM, EPERM } },
@@ -60,11 +66,10 @@ const struct fail_call fail_calls[FAIL_KINDS] = {
     [FAIL_SOCKOPT] = { "getsockopt", { ENOPROTOOPT, EMFILE, ENOMEM } },
     [FAIL_RECVMSG] = { "recvmsg", { EINTR, ENOMEM } },
     [FAIL_FLOCK] = { "flock", { EWOULDBLOCK, ENOLCK } },
+    [FAIL_SENDMMSG] = { "sendmmsg", { EINTR, ENOMEM, ENOBUFS } },
+    [FAIL_RECVMMSG] = { "recvmmsg", { EINTR, ENOMEM } },
     [FAIL_NAME] = { "getsockname", { ENOBUFS } },
     [FAIL_SENDTO] = { "sendto", { EAGAIN, ECONNREFUSED, ENOMEM, EPERM } },
-    [FAIL_EPOLL] = { "epoll_create1", { EMFILE, ENFILE, ENOMEM } },
-    [FAIL_EPOLL_CTL] = { "epoll_ctl", { ENOMEM, ENOSPC } },
-    [FAIL_TIMER] = { "timerfd_create", { EMFILE, ENFILE, ENOMEM, ENODEV } },
     [FAIL_SHM_OPEN] = { "shm_open", { EMFILE, ENFILE, EACCES, ENOMEM, ENOSPC } },
     [FAIL_LINK] = { "linkat", { ENOENT, EPERM, EEXIST, ENOSPC } },
     [FAIL_FALLOCATE] = { "fallocate", { ENOSPC, ENOMEM, EINTR, EOPNOTSUPP } },
@@ -257,6 +262,38 @@ REPLACE(int, socketpair, "socketpair", (int domain, int type, int protocol, int 
     return fails(FAIL_SOCKETPAIR) ? -1 : real_socketpair(domain, type, protocol, ends);
 }
 
+REPLACE(int, epoll_create1, "epoll_create1", (int flags))
+{
+    return fails(FAIL_EPOLL) ? -1 : real_epoll_create1(flags);
+}
+
+REPLACE(int, epoll_ctl, "epoll_ctl", (int epoll, int how, int fd, struct epoll_event *event))
+{
+    return how != EPOLL_CTL_DEL && fails(FAIL_EPOLL_CTL) ? -1 : real_epoll_ctl(epoll, how, fd, event);
+}
+
+REPLACE(int, timerfd_create, "timerfd_create", (int clock, int flags))
+{
+    return fails(FAIL_TIMERFD) ? -1 : real_timerfd_create(clock, flags);
+}
+
+REPLACE(int, fchmod, "fchmod", (int fd, mode_t mode))
+{
+    return fails(FAIL_FCHMOD) ? -1 : real_fchmod(fd, mode);
+}
+
+REPLACE(char *, mkdtemp, "mkdtemp", (char *template))
+{
+    return fails(FAIL_MKDTEMP) ? NULL : real_mkdtemp(template);
+}
+
+REPLACE(char *, realpath, "realpath", (const char *path, char *resolved))
+{
+    char *memory = fails(FAIL_REALPATH) ? NULL : real_realpath(path, resolved);
+    failing.allocated += memory && !resolved;
+    return memory;
+}
+
 REPLACE(ssize_t, sendmsg, "sendmsg", (int fd, const struct msghdr *message, int flags))
 {
     return fails(FAIL_SENDMSG) ? -1 : real_sendmsg(fd, message, flags);
@@ -280,21 +317,6 @@ REPLACE(int, getsockname, "getsockname", (int fd, struct sockaddr *address, sock
 REPLACE(ssize_t, sendto, "sendto", (int fd, const void *data, size_t size, int flags, const struct sockaddr *to, socklen_t length))
 {
     return fails(FAIL_SENDTO) ? -1 : real_sendto(fd, data, size, flags, to, length);
-}
-
-REPLACE(int, epoll_create1, "epoll_create1", (int flags))
-{
-    return fails(FAIL_EPOLL) ? -1 : real_epoll_create1(flags);
-}
-
-REPLACE(int, epoll_ctl, "epoll_ctl", (int epoll, int operation, int fd, struct epoll_event *event))
-{
-    return fails(FAIL_EPOLL_CTL) ? -1 : real_epoll_ctl(epoll, operation, fd, event);
-}
-
-REPLACE(int, timerfd_create, "timerfd_create", (int clock, int flags))
-{
-    return fails(FAIL_TIMER) ? -1 : real_timerfd_create(clock, flags);
 }
 
 REPLACE(int, connect, "connect", (int fd, const struct sockaddr *address, socklen_t size))
@@ -433,6 +455,8 @@ static bool system_call_fails(long number, long operation)
     case SYS_pidfd_open: return fails(FAIL_PIDFD);
     case SYS_pidfd_send_signal: return fails(FAIL_PIDFD_SIGNAL);
     case SYS_sched_setaffinity: return fails(FAIL_CPUS);
+    case SYS_sendmmsg: return fails(FAIL_SENDMMSG);
+    case SYS_recvmmsg: return fails(FAIL_RECVMMSG);
     case SYS_close_range: return fails(FAIL_CLOSE_RANGE);
     case SYS_get_robust_list: return fails(FAIL_ROBUST_LIST);
     default: return false;

@@ -205,6 +205,13 @@ void *test_shared(size_t size)
     return memory;
 }
 
+int test_times_in(const char *text, const char *wanted)
+{
+    int times = 0;
+    for (; (text = strstr(text, wanted)) != NULL; text += strlen(wanted)) times++;
+    return times;
+}
+
 pid_t test_fork(int (*body)(void *argument), void *argument)
 {
     const pid_t parent = getpid();

@@ -60,6 +60,11 @@ uint64_t test_seed(void);
 /* The next of a series of random numbers; any state is a good start. */
 uint64_t test_random(uint64_t *state);
 
+/* --- texts ------------------------------------------------------------------------------------------------------------ */
+
+/* How often `wanted` is in the text, without overlaps. */
+int test_times_in(const char *text, const char *wanted);
+
 /* --- processes -------------------------------------------------------------------------------------------------------- */
 
 /* Zeroed memory, shared with the children forked after this call.  For what a test notes down; not the arena. */

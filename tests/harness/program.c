@@ -77,6 +77,24 @@ void program_wait(struct program *program)
     program->err = content_of(program->err_file);
 }
 
+void program_run_well(struct program *program, const char *name, const char *argument)
+{
+    *program = (struct program){ 0 };
+    program_run(program, name, argument, NULL);
+    assert_string_equal(program->err, "");
+    assert_int_equal(program->status, 0);
+}
+
+void program_wrong_argument(const char *name, const char *argument, const char *usage)
+{
+    struct program program = { 0 };
+    program_run(&program, name, argument, NULL);
+    assert_string_equal(program.out, "");
+    assert_non_null(strstr(program.err, usage));
+    assert_int_equal(program.status, 2);
+    program_free(&program);
+}
+
 void program_free(struct program *program)
 {
     free(program->out);

@@ -30,6 +30,12 @@ void program_wait(struct program *program);
 /* Both. */
 #define program_run(program, ...) (program_start(program, __VA_ARGS__), program_wait(program))
 
+/* Run it with this argument (NULL: none).  It has to work, and to print no error; the caller frees what it wrote. */
+void program_run_well(struct program *program, const char *name, const char *argument);
+
+/* Run it with an argument that it does not take: it has to say so, to print nothing else, and to end with 2. */
+void program_wrong_argument(const char *name, const char *argument, const char *usage);
+
 void program_free(struct program *program);
 
 /* The children that a process has now, at most `most`; how many. */

@@ -18,11 +18,11 @@ struct library {
 };
 
 /* A test program lies in BUILD/tests/, the library in BUILD/. */
-static struct library library_open(void)
+static struct library library_open(const char *name)
 {
     char program[PATH_MAX] = "", path[PATH_MAX + 32];
     assert_true(readlink("/proc/self/exe", program, sizeof program - 1) > 0);
-    snprintf(path, sizeof path, "%s/libplait.so", dirname(dirname(program)));
+    snprintf(path, sizeof path, "%s/%s", dirname(dirname(program)), name);
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
     struct stat status;
     assert_true(fd >= 0 && fstat(fd, &status) == 0);
@@ -33,9 +33,9 @@ static struct library library_open(void)
     return (struct library){ file, (size_t)status.st_size };
 }
 
-static int names_of(bool exported, char names[SYMBOLS_MAX][SYMBOL_SIZE])
+static int names_of(const char *name, bool exported, char names[SYMBOLS_MAX][SYMBOL_SIZE])
 {
-    const struct library library = library_open();
+    const struct library library = library_open(name);
     const ElfW(Ehdr) *header = (const void *)library.file;
     const ElfW(Shdr) *sections = (const void *)(library.file + header->e_shoff), *table = NULL;
     for (int i = 0; i < header->e_shnum; i++)
@@ -54,12 +54,12 @@ static int names_of(bool exported, char names[SYMBOLS_MAX][SYMBOL_SIZE])
     return count;
 }
 
-int symbols_exported(char names[SYMBOLS_MAX][SYMBOL_SIZE])
+int symbols_exported(const char *library, char names[SYMBOLS_MAX][SYMBOL_SIZE])
 {
-    return names_of(true, names);
+    return names_of(library, true, names);
 }
 
-int symbols_needed(char names[SYMBOLS_MAX][SYMBOL_SIZE])
+int symbols_needed(const char *library, char names[SYMBOLS_MAX][SYMBOL_SIZE])
 {
-    return names_of(false, names);
+    return names_of(library, false, names);
 }

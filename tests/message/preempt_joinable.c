@@ -47,15 +47,15 @@ static const struct preempt_case join_done = {
 
 /* ---- two tasks are done ---- */
 
-static void third_joins(void)
+/* Without the help of somebody who joins. */
+static void both_must_be_passed(void)
 {
-    MUST(plait_queue_join(queue, SOON) == 0);
-    MUST(notes->first == 0 && notes->second == 0);
+    MUST(plait__same_place(queue->done.word, queue->tail.word));
 }
 
 static const struct preempt_case done_done = {
     .first = { .prepare = first_takes, .run = first_finishes }, .second = second_finishes, .prepare_second = second_takes,
-    .set_up = set_up_two_tasks, .both_done = third_joins, .check = both_went_well_and_rest, .tear_down = tear_down,
+    .set_up = set_up_two_tasks, .both_done = both_must_be_passed, .check = both_went_well_and_rest, .tear_down = tear_down,
 };
 
 /* ---- a rest that is over when the sleeper gets to look: nobody does the next task ---- */
@@ -90,51 +90,52 @@ static void check_joined_with_a_task_left(void)
 static const struct preempt_case join_put = {
     .first = { .run = first_joins, .wake = finish_it }, .second = second_puts_after_the_rest,
     .set_up = set_up_taken, .held = finish_it_if_need_be, .check = check_joined_with_a_task_left, .tear_down = tear_down,
-    .regions = queue_and_family, .stride = 7, .most = 210, .when_woken = true,
+    .regions = queue_and_family, .stride = 40, .most = 240, .when_woken = true,
 };
 
 /* ---- who has done the last task is held; another ends the rest ---- */
 
-static struct member joiner;
+static struct member joiners[2];
 
+/* Sooner than anybody who sleeps would look by itself. */
 static int join_beside(void)
 {
-    CHECK(plait_queue_join(queue, SOON) == 0);
-    notes->ended = 1;
+    CHECK(plait_queue_join(queue, plait_after(5)) == 0);
+    notes->ended++;
     return 0;
 }
 
-static void set_up_task_and_joiner(void)
+static void set_up_task_and_joiners(void)
 {
     set_up_task();
-    joiner = member_start(join_beside);
-    member_until_sleeps(&joiner);
+    for (int i = 0; i < 2; i++) joiners[i] = member_start(join_beside);
+    for (int i = 0; i < 2; i++) member_until_sleeps(&joiners[i]);
 }
 
 /* The put may have come before the task was done; then there was no rest yet. */
-static void check_joiner_beside(void)
+static void check_joiners_beside(void)
 {
     if (!notes->ended && plait_queue_join(queue, PLAIT_NOW) < 0) {
         MUST(get_number(queue, PLAIT_NOW) == 7);
         MUST(plait_queue_task_done(queue) == 0);
     }
-    MUST(member_wait(&joiner, "the joiner") == 0);
+    for (int i = 0; i < 2; i++) MUST(member_wait(&joiners[i], "a joiner") == 0);
     if (get_number(queue, PLAIT_NOW) == 7) MUST(plait_queue_task_done(queue) == 0);
     must_rest();
 }
 
-static const struct preempt_case done_put_beside_a_joiner = {
+static const struct preempt_case done_put_beside_joiners = {
     .first = { .prepare = first_takes, .run = first_finishes }, .second = second_puts_now,
-    .set_up = set_up_task_and_joiner, .both_done = check_joiner_beside, .check = both_went_well_and_rest, .tear_down = tear_down,
+    .set_up = set_up_task_and_joiners, .both_done = check_joiners_beside, .check = both_went_well_and_rest, .tear_down = tear_down,
 };
 
 /* ---- who puts is held; the last task before that is done meanwhile ---- */
 
 static void first_puts_now(void) { notes->first = put_number(queue, 7, PLAIT_NOW); }
 
-static const struct preempt_case put_done_beside_a_joiner = {
+static const struct preempt_case put_done_beside_joiners = {
     .first = { .run = first_puts_now }, .second = second_finishes, .prepare_second = second_takes,
-    .set_up = set_up_task_and_joiner, .both_done = check_joiner_beside, .check = both_went_well_and_rest, .tear_down = tear_down,
+    .set_up = set_up_task_and_joiners, .both_done = check_joiners_beside, .check = both_went_well_and_rest, .tear_down = tear_down,
 };
 
 /* ---- a join that tells who has the tasks looks at them while they are done ---- */
@@ -154,14 +155,37 @@ static const struct preempt_case look_done = {
     LONG_ONE,
 };
 
+/* ---- there is no rest at any time, as the second puts before it is done ---- */
+
+static void second_puts_and_finishes(void)
+{
+    CHECK(put_number(queue, 7, PLAIT_NOW) == 0);
+    second_finishes();
+}
+
+static void check_no_rest(void)
+{
+    MUST(notes->first == -ETIMEDOUT && notes->second == 0);
+    MUST(get_number(queue, PLAIT_NOW) == 7);
+    finish_it();
+    must_rest();
+}
+
+static const struct preempt_case look_put_done = {
+    .first = { .run = first_looks }, .second = second_puts_and_finishes, .prepare_second = second_takes,
+    .set_up = set_up_task, .check = check_no_rest, .tear_down = tear_down,
+    LONG_ONE,
+};
+
 static const struct CMUnitTest tests[] = {
     PREEMPT_TEST(done_join),
     PREEMPT_TEST(join_done),
     PREEMPT_TEST(done_done),
     PREEMPT_TEST(join_put),
-    PREEMPT_TEST(done_put_beside_a_joiner),
-    PREEMPT_TEST(put_done_beside_a_joiner),
+    PREEMPT_TEST(done_put_beside_joiners),
+    PREEMPT_TEST(put_done_beside_joiners),
     PREEMPT_TEST(look_done),
+    PREEMPT_TEST(look_put_done),
 };
 
 TEST_MAIN(tests)

@@ -1,11 +1,13 @@
-/* Senders and receivers share the two ends of one pipe, and are killed at random.  Each message has a lane (its sender's place) and a
- * number in it.  Nothing is lost but one message for each receiver killed, nothing comes twice, each lane stays in order, no
+/* Senders and receivers share the two ends of one pipe, and are killed at random.  Each message has a lane (its sender's place) and
+ * a number in it.  Nothing is lost but one message for each receiver killed, nothing comes twice, each lane stays in order, no
  * message is torn; and as each of these messages goes to the kernel at once, no death breaks the pipe. */
 #include "storm.h"
 
 #include <inttypes.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <plait.h>
 
@@ -74,8 +76,8 @@ static void receive_all(uint64_t random)
     struct message message;
     uint32_t last[SENDERS] = { 0 };
     for (;;) {
-        const bool briefly = storm_is_over() || test_random(&random) % 2;
-        ssize_t size = plait_connection_recv_bytes(ends[0], &message, sizeof message, briefly ? plait_after(0.005) : plait_after(1));
+        const double seconds = storm_is_over() || test_random(&random) % 2 ? 0.005 : 1;
+        ssize_t size = plait_connection_recv_bytes(ends[0], &message, sizeof message, plait_after(seconds));
         if (size >= 0) note(&message, (size_t)size, last);
         else if (size == -ETIMEDOUT && storm_is_over()) return;
         else CHECK(size == -ETIMEDOUT);
@@ -120,7 +122,8 @@ static void many_on_both_ends(void **state)
     struct message message;
     uint32_t last[SENDERS] = { 0 };
     ssize_t size;
-    while ((size = plait_connection_recv_bytes(ends[0], &message, sizeof message, PLAIT_NOW)) >= 0) note(&message, (size_t)size, last);
+    while ((size = plait_connection_recv_bytes(ends[0], &message, sizeof message, PLAIT_NOW)) >= 0)
+        note(&message, (size_t)size, last);
     assert_int_equal(size, -ETIMEDOUT);
     long kills = 0;
     for (int i = SENDERS; i < SENDERS + RECEIVERS; i++) kills += storm.kills_of[i];
@@ -132,6 +135,51 @@ static void many_on_both_ends(void **state)
     for (int i = 0; i < 2; i++) assert_int_equal(plait_connection_free(ends[i]), 0);
 }
 
-static const struct CMUnitTest tests[] = { cmocka_unit_test(many_on_both_ends) };
+/* ---- longer than 2 GiB, as long as there is time for it (make storm) ---- */
+
+enum { PIECE = 16 << 20 };
+#define HUGE (((size_t)2 << 30) + 1)
+
+/* So much address space, and behind all of it the same 16 MiB. */
+static char *huge_buffer(void)
+{
+    const int fd = memfd_create("piece", MFD_CLOEXEC);
+    char *buffer = mmap(NULL, HUGE + PIECE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    CHECK(fd >= 0 && ftruncate(fd, PIECE) == 0 && buffer != MAP_FAILED);
+    for (size_t at = 0; at < HUGE; at += PIECE)
+        CHECK(mmap(buffer + at, PIECE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) == buffer + at);
+    close(fd);
+    return buffer;
+}
+
+static int send_huge(void *unused)
+{
+    char *message = huge_buffer();
+    for (size_t i = 0; i < PIECE; i++) message[i] = (char)(i % 251);
+    CHECK(plait_connection_send_bytes(ends[1], message, HUGE, PLAIT_FOREVER) == 0);
+    CHECK(plait_connection_send_bytes(ends[1], "next", 4, PLAIT_FOREVER) == 0);
+    plait_leave();
+    return 0;
+}
+
+static void a_message_of_more_than_2_gib(void **state)
+{
+    if (!getenv("PLAIT_STORM_SECONDS")) skip();
+    char *message = huge_buffer();
+    assert_int_equal(plait_pipe(0, ends), 0);
+    const pid_t sender = test_fork(send_huge, NULL);
+    assert_int_equal(plait_connection_next_size(ends[0], PLAIT_FOREVER), HUGE);
+    assert_int_equal(plait_connection_recv_bytes(ends[0], message, HUGE, PLAIT_FOREVER), HUGE);
+    for (size_t i = 1; i < PIECE; i++) assert_int_equal(message[i], (char)(i % 251));
+    assert_int_equal(plait_connection_recv_bytes(ends[0], message, HUGE, PLAIT_FOREVER), 4);
+    assert_int_equal(test_wait_exit(sender), 0);
+    for (int i = 0; i < 2; i++) assert_int_equal(plait_connection_free(ends[i]), 0);
+    assert_int_equal(munmap(message, HUGE + PIECE), 0);
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(many_on_both_ends),
+    cmocka_unit_test(a_message_of_more_than_2_gib),
+};
 
 TEST_MAIN(tests)

@@ -4,42 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Run it, which has to work and to print no error; without an argument if that is NULL. */
-static void run_well(struct program *program, const char *name, const char *argument)
-{
-    *program = (struct program){ 0 };
-    program_run(program, name, argument, NULL);
-    assert_string_equal(program->err, "");
-    assert_int_equal(program->status, 0);
-}
-
-static int times_in(const char *text, const char *wanted)
-{
-    int times = 0;
-    while ((text = strstr(text, wanted)) != NULL) {
-        text += strlen(wanted);
-        times++;
-    }
-    return times;
-}
-
-static void wrong_argument(const char *name, const char *usage)
-{
-    struct program program = { 0 };
-    program_run(&program, name, "nonsense", NULL);
-    assert_string_equal(program.out, "");
-    assert_string_equal(program.err, usage);
-    assert_int_equal(program.status, 2);
-    program_free(&program);
-}
-
 /* ---- say_hi ---- */
 
 static void two_pids(const char *way)
 {
     struct program program;
     int one, other, length = 0;
-    run_well(&program, "say_hi", way);
+    program_run_well(&program, "say_hi", way);
     assert_int_equal(sscanf(program.out, "Hi from pid: %d\nHi from pid: %d\n%n", &one, &other, &length), 2);
     assert_int_equal(length, strlen(program.out));
     assert_true(one > 0 && other > 0 && one != other && one != program.pid && other != program.pid);
@@ -51,7 +22,7 @@ static void say_hi(void **state)
     two_pids(NULL);
     two_pids("target");
     two_pids("class");
-    wrong_argument("say_hi", "usage: say_hi [target | class]\n");
+    program_wrong_argument("say_hi", "nonsense", "usage: say_hi [target | class]\n");
 }
 
 /* ---- counter_isolation ---- */
@@ -74,13 +45,13 @@ static void check_counts(const char *kind, int sum, const char *end)
 {
     struct program program;
     int world_lines, myself_lines;
-    run_well(&program, "counter_isolation", kind);
+    program_run_well(&program, "counter_isolation", kind);
     const int world = counted_by(program.out, "world", &world_lines), myself = counted_by(program.out, "myself", &myself_lines);
     assert_int_equal(world_lines, 5);
     assert_int_equal(myself_lines, 5);
     assert_int_equal(world + myself, sum);
     assert_string_equal(program.out + strlen(program.out) - strlen(end), end);
-    assert_int_equal(times_in(program.out, "\n"), 11);
+    assert_int_equal(test_times_in(program.out, "\n"), 11);
     program_free(&program);
 }
 
@@ -90,7 +61,7 @@ static void counter_isolation(void **state)
     check_counts(NULL, 2 * of_a_copy, "\ncounter is 10\n");
     check_counts("processes", 2 * of_a_copy, "\ncounter is 10\n");
     check_counts("threads", 2 * of_a_copy + 25, "\ncounter is 20\n");
-    wrong_argument("counter_isolation", "usage: counter_isolation [processes | threads]\n");
+    program_wrong_argument("counter_isolation", "nonsense", "usage: counter_isolation [processes | threads]\n");
 }
 
 /* ---- worker_class ---- */
@@ -98,13 +69,13 @@ static void counter_isolation(void **state)
 static void five_names(const char *kind)
 {
     struct program program;
-    run_well(&program, "worker_class", kind);
+    program_run_well(&program, "worker_class", kind);
     for (int i = 1; i <= 5; i++) {
         char line[32];
         snprintf(line, sizeof line, "In Worker-%d\n", i);
-        assert_int_equal(times_in(program.out, line), 1);
+        assert_int_equal(test_times_in(program.out, line), 1);
     }
-    assert_int_equal(times_in(program.out, "\n"), 5);
+    assert_int_equal(test_times_in(program.out, "\n"), 5);
     program_free(&program);
 }
 
@@ -113,7 +84,7 @@ static void worker_class(void **state)
     five_names(NULL);
     five_names("processes");
     five_names("threads");
-    wrong_argument("worker_class", "usage: worker_class [processes | threads]\n");
+    program_wrong_argument("worker_class", "nonsense", "usage: worker_class [processes | threads]\n");
 }
 
 /* ---- refused_start ---- */
@@ -125,20 +96,20 @@ static void refused_start(void **state)
     char summary[64];
     program_run(&program, "refused_start", NULL);
     assert_int_equal(program.status, 0);
-    const int refused = times_in(program.err, " is refused: [Errno 11] Resource temporarily unavailable\n");
+    const int refused = test_times_in(program.err, " is refused: [Errno 11] Resource temporarily unavailable\n");
     assert_in_range(refused, 2, 5);
-    assert_int_equal(times_in(program.err, "\n"), refused);
+    assert_int_equal(test_times_in(program.err, "\n"), refused);
     snprintf(summary, sizeof summary, "%d of 5 were refused and start now\n", refused);
-    assert_int_equal(times_in(program.out, summary), 1);
+    assert_int_equal(test_times_in(program.out, summary), 1);
     for (int i = 0; i < 5; i++) {
         char line[32];
         snprintf(line, sizeof line, "phil %d is eating\n", i);
-        assert_int_equal(times_in(program.out, line), 2);
+        assert_int_equal(test_times_in(program.out, line), 2);
         snprintf(line, sizeof line, "phil %d is thinking\n", i);
-        assert_int_equal(times_in(program.out, line), 2);
+        assert_int_equal(test_times_in(program.out, line), 2);
     }
-    assert_int_equal(times_in(program.out, "left behind: 0 processes, 0 blocks\n"), 1);
-    assert_int_equal(times_in(program.out, "\n"), 22);
+    assert_int_equal(test_times_in(program.out, "left behind: 0 processes, 0 blocks\n"), 1);
+    assert_int_equal(test_times_in(program.out, "\n"), 22);
     program_free(&program);
 }
 

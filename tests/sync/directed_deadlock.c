@@ -1,5 +1,6 @@
 /* A word may still name the slot of somebody who has gone, in which somebody else lives by now: that one holds nothing. */
 #include "member.h"
+#include "report.h"
 
 #include <string.h>
 
@@ -17,17 +18,6 @@ static void set_up(void)
     notes = test_shared(sizeof *notes);
     locks = plait_alloc(2 * sizeof *locks);
     assert_non_null(locks);
-}
-
-static char report[4096];
-static int reported(void)
-{
-    memset(report, 0, sizeof report);
-    FILE *file = fmemopen(report, sizeof report, "w");
-    assert_non_null(file);
-    const int cycles = plait_deadlock_report(file);
-    fclose(file);
-    return cycles;
 }
 
 static int take_the_first(void)

@@ -98,6 +98,58 @@ static void holder_dies_and_its_slot_is_taken_before_the_sleep(void **state)
     sixty_rounds(SLOT_TAKEN_AGAIN);
 }
 
+/* ---- who is woken and leaves ----
+ *
+ * As exit() does in a signal handler: the wake was for that one only.  That it gives its pulse up wakes a bystander. */
+
+static _Atomic int *left;
+
+static void leave_when_woken(enum plait__point point)
+{
+    if (point != PLAIT__POINT_WOKEN || is_held(NULL)) return;
+    plait_leave();
+    *left = 1;
+    for (;;) pause();
+}
+
+static int wait_and_leave(void)
+{
+    plait__point_hook = leave_when_woken;
+    return plait_lock_acquire(lock, PLAIT_FOREVER);
+}
+
+static int wait_behind(void)
+{
+    CHECK(plait_lock_acquire(lock, PLAIT_FOREVER) == 0);
+    return plait_lock_release(lock);
+}
+
+static bool has_left(void *unused)
+{
+    return *left != 0;
+}
+
+static void who_leaves_when_it_was_woken_leaves_nobody_asleep(void **state)
+{
+    test_family();
+    set_up();
+    left = test_shared(sizeof *left);
+    MUST(plait_lock_acquire(lock, PLAIT_NOW) == 0);
+    struct member bystander = member_bystander();
+    member_until_sleeps(&bystander);
+    struct member leaver = member_start(wait_and_leave);
+    member_until_sleeps(&leaver);
+    struct member waiter = member_start(wait_behind);
+    member_until_sleeps(&waiter);
+    MUST(plait_lock_release(lock) == 0);
+    test_soon(has_left, NULL, "who leaves");
+    MUST(member_wait(&waiter, "who slept behind") == 0);
+    member_kill(&leaver);
+    member_kill(&bystander);
+    member_until_repaired(bystander.slot);
+    member_all_leave();
+}
+
 /* ---- many lives of one slot ---- */
 
 static int leave_with_lock(void)
@@ -236,6 +288,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(the_lock_of_one_who_left_is_released_by_another),
     cmocka_unit_test(a_release_wakes_one_after_the_other),
     cmocka_unit_test(whoever_only_tries_forgets_nobody),
+    cmocka_unit_test(who_leaves_when_it_was_woken_leaves_nobody_asleep),
 };
 
 TEST_MAIN(tests)

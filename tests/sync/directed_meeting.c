@@ -42,6 +42,20 @@ static int live_and_die(void)
 
 /* ---- who waits, held before its first or second sleep, the short or the long one ---- */
 
+static void begin_round(int round, int parties)
+{
+    test_where[0] = round;
+    set_up(parties);
+    notes->wait_at = 1 + round % 2;
+}
+
+static struct member start_held(int (*body)(void))
+{
+    struct member waiter = member_start(body);
+    hold_until_there();
+    return waiter;
+}
+
 static int wait_to_be_notified(void)
 {
     CHECK(plait_condition_acquire(condition, PLAIT_FOREVER) == 0);
@@ -77,11 +91,8 @@ static void a_notify_between_unlock_and_sleep(void **state)
 {
     test_family();
     for (int round = 0; round < 20; round++) {
-        test_where[0] = round;
-        set_up(2);
-        notes->wait_at = 1 + round % 2;
-        struct member waiter = member_start(wait_to_be_notified);
-        hold_until_there();
+        begin_round(round, 2);
+        struct member waiter = start_held(wait_to_be_notified);
         MUST(notify(round % 3 ? 1 : 5) == 1);
         hold_let_go();
         MUST(member_wait(&waiter, "the waiter") == 0 && notes->got == 0);
@@ -94,11 +105,8 @@ static void two_notifies_between_unlock_and_sleep(void **state)
 {
     test_family();
     for (int round = 0; round < 20; round++) {
-        test_where[0] = round;
-        set_up(2);
-        notes->wait_at = 1 + round % 2;
-        struct member waiter = member_start(wait_to_be_notified);
-        hold_until_there();
+        begin_round(round, 2);
+        struct member waiter = start_held(wait_to_be_notified);
         struct member other = member_start(wait_plainly);
         member_until_sleeps(&other);
         for (int i = 0; i < 2; i++) MUST(notify(1) == 1);
@@ -119,11 +127,8 @@ static void one_notify_for_two(void **state)
 {
     test_family();
     for (int round = 0; round < 20; round++) {
-        test_where[0] = round;
-        set_up(2);
-        notes->wait_at = 1 + round % 2;
-        struct member waiter = member_start(wait_to_be_notified);
-        hold_until_there();
+        begin_round(round, 2);
+        struct member waiter = start_held(wait_to_be_notified);
         struct member other = member_start(wait_plainly);
         member_until_sleeps(&other);
         MUST(notify(1) == 1);
@@ -142,11 +147,8 @@ static void the_last_comes_between_look_and_sleep(void **state)
 {
     test_family();
     for (int round = 0; round < 20; round++) {
-        test_where[0] = round;
-        set_up(2);
-        notes->wait_at = 1 + round % 2;
-        struct member waiter = member_start(wait_at_barrier);
-        hold_until_there();
+        begin_round(round, 2);
+        struct member waiter = start_held(wait_at_barrier);
         if (round % 4 < 2) MUST(plait_barrier_wait(barrier, PLAIT_FOREVER) == 1);
         else MUST(plait_barrier_abort(barrier) == 0);
         hold_let_go();
@@ -174,13 +176,10 @@ static void check_deaths_between_look_and_sleep(int (*body)(void), int (*victim)
 {
     test_family();
     for (int round = 0; round < 30; round++) {
-        test_where[0] = round;
-        set_up(3);
-        notes->wait_at = 1 + round % 2;
+        begin_round(round, 3);
         struct member other = member_start(victim);
         if (victim != live_and_die) member_until_sleeps(&other);
-        struct member waiter = member_start(body);
-        hold_until_there();
+        struct member waiter = start_held(body);
         die(&other, (enum repaired)(round % 3));
         hold_let_go();
         MUST(member_wait(&waiter, "the waiter") == 0);

@@ -1,5 +1,5 @@
-/* What no random test finds: somebody falls asleep between a wake that finds nobody and the flag's clearing; a death between the
- * last look and the sleep; many lives of a holder's slot. */
+/* What no random test finds: somebody falls asleep between a wake that finds nobody and the flag's clearing; releases while the one
+ * who is to pass the wake on is held; a death between the last look and the sleep; many lives of a holder's slot. */
 #include "hold.h"
 #include "member.h"
 
@@ -263,6 +263,94 @@ static void the_permits_of_one_that_leaves_are_for_all(void **state)
     member_all_leave();
 }
 
+/* ---- a plain one: who is woken passes it on ---- */
+
+static plait_semaphore *plain;
+
+static int take_one(void)
+{
+    CHECK(plait_semaphore_acquire(plain, PLAIT_FOREVER) == 0);
+    return 0;
+}
+
+static int take_one_and_be_held(void)
+{
+    hold_at(PLAIT__POINT_GONE, 1);
+    return take_one();
+}
+
+/* Three sleep, and the word knows of one only: so the first clears the flag, and the two permits that come then wake nobody.  The
+ * first wakes the second, and that one the third. */
+static void who_is_woken_without_the_flag_wakes_the_next(void **state)
+{
+    struct member takers[3];
+    test_family();
+    set_up(1);
+    plain = plait_semaphore_new(0);
+    for (int i = 0; i < 3; i++) {
+        takers[i] = member_start(i ? take_one : take_one_and_be_held);
+        member_until_sleeps(&takers[i]);
+    }
+    plain->word = 1 | UINT64_C(1) << 40;
+    MUST(plait_semaphore_release(plain) == 0);
+    hold_until_there();
+    MUST(plain->word == 0);
+    MUST(plait_semaphore_release_many(plain, 2) == 0);
+    hold_let_go();
+    for (int i = 0; i < 3; i++) MUST(member_wait(&takers[i], "a taker") == 0);
+    member_all_leave();
+    MUST(plait_semaphore_free(plain) == 0);
+}
+
+/* ---- who is woken and leaves, as exit() does in a signal handler; that it gives its pulse up wakes a bystander ---- */
+
+static plait_semaphore *wanted;
+
+static void leave_when_woken(enum plait__point point)
+{
+    if (point != PLAIT__POINT_WOKEN || plait_semaphore_get_value(wanted) == 0) return;
+    plait_leave();
+    notes->end = 1;
+    for (;;) pause();
+}
+
+static int wait_and_leave(void)
+{
+    plait__point_hook = leave_when_woken;
+    return plait_semaphore_acquire(wanted, PLAIT_FOREVER);
+}
+
+static int wait_behind(void)
+{
+    CHECK(plait_semaphore_acquire(wanted, PLAIT_FOREVER) == 0);
+    return plait_semaphore_release(wanted);
+}
+
+static void who_leaves_when_it_was_woken_leaves_nobody_asleep(void **state)
+{
+    test_family();
+    plain = plait_semaphore_new(1);
+    for (int is_plain = 0; is_plain < 2; is_plain++) {
+        set_up(1);
+        wanted = is_plain ? plain : semaphore;
+        MUST(plait_semaphore_acquire(wanted, PLAIT_NOW) == 0);
+        struct member bystander = member_bystander();
+        member_until_sleeps(&bystander);
+        struct member leaver = member_start(wait_and_leave);
+        member_until_sleeps(&leaver);
+        struct member waiter = member_start(wait_behind);
+        member_until_sleeps(&waiter);
+        MUST(plait_semaphore_release(wanted) == 0);
+        test_soon(ended, NULL, "who leaves");
+        MUST(member_wait(&waiter, "who slept behind") == 0);
+        member_kill(&leaver);
+        member_kill(&bystander);
+        member_until_repaired(bystander.slot);
+        member_all_leave();
+    }
+    MUST(plait_semaphore_free(plain) == 0);
+}
+
 /* A cycle of a semaphore of one permit and a lock. */
 static plait_lock *lock;
 
@@ -301,6 +389,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(how_a_holder_ended_is_known_after_forty_lives),
     cmocka_unit_test(a_release_wakes_one_after_the_other),
     cmocka_unit_test(the_permits_of_one_that_leaves_are_for_all),
+    cmocka_unit_test(who_is_woken_without_the_flag_wakes_the_next),
+    cmocka_unit_test(who_leaves_when_it_was_woken_leaves_nobody_asleep),
     cmocka_unit_test(a_deadlock_is_told),
 };
 

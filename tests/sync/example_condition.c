@@ -7,10 +7,8 @@
 static void check_bakery(const char *loaves, int expected)
 {
     char text[200];
-    struct program program = { 0 };
-    program_run(&program, "condition", loaves, NULL);
-    assert_string_equal(program.err, "");
-    assert_int_equal(program.status, 0);
+    struct program program;
+    program_run_well(&program, "condition", loaves);
     int most = 0;
     const char *last = strrchr(program.out, ',');
     assert_non_null(last);
@@ -28,14 +26,8 @@ static void one_loaf_each(void **state) { check_bakery("1", 3); }
 static void wrong_arguments(void **state)
 {
     const char *const wrong[] = { "0", "-1", "bread", "1000001" };
-    for (unsigned i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
-        struct program program = { 0 };
-        program_run(&program, "condition", wrong[i], NULL);
-        assert_int_equal(program.status, 2);
-        assert_string_equal(program.out, "");
-        assert_non_null(strstr(program.err, "usage: condition [LOAVES]"));
-        program_free(&program);
-    }
+    for (unsigned i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        program_wrong_argument("condition", wrong[i], "usage: condition [LOAVES]");
 }
 
 static const struct CMUnitTest tests[] = {

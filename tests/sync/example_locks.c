@@ -4,31 +4,6 @@
 #include <fcntl.h>
 #include <string.h>
 
-static void run_well(struct program *program, const char *name, const char *argument)
-{
-    *program = (struct program){ 0 };
-    program_run(program, name, argument, NULL);
-    assert_string_equal(program->err, "");
-    assert_int_equal(program->status, 0);
-}
-
-static int times_in(const char *text, const char *wanted)
-{
-    int times = 0;
-    for (; (text = strstr(text, wanted)) != NULL; text += strlen(wanted)) times++;
-    return times;
-}
-
-static void wrong_argument(const char *name, const char *usage)
-{
-    struct program program = { 0 };
-    program_run(&program, name, "nonsense", NULL);
-    assert_string_equal(program.out, "");
-    assert_string_equal(program.err, usage);
-    assert_int_equal(program.status, 2);
-    program_free(&program);
-}
-
 /* ---- philosophers ---- */
 
 /* Each eats and thinks in turn. */
@@ -53,13 +28,13 @@ static void dine(const char *way)
 {
     struct program program;
     char line[32];
-    run_well(&program, "philosophers", way);
+    program_run_well(&program, "philosophers", way);
     check_meals(program.out);
-    assert_int_equal(times_in(program.out, "is eating\n"), 25);
-    assert_int_equal(times_in(program.out, "is thinking\n"), 25);
+    assert_int_equal(test_times_in(program.out, "is eating\n"), 25);
+    assert_int_equal(test_times_in(program.out, "is thinking\n"), 25);
     for (int i = 0; i < 5; i++) {
         snprintf(line, sizeof line, "phil %d is eating\n", i);
-        assert_int_equal(times_in(program.out, line), 5);
+        assert_int_equal(test_times_in(program.out, line), 5);
     }
     program_free(&program);
 }
@@ -69,7 +44,7 @@ static void philosophers(void **state)
     dine(NULL);
     dine("processes");
     dine("threads");
-    wrong_argument("philosophers", "usage: philosophers [processes | threads]\n");
+    program_wrong_argument("philosophers", "nonsense", "usage: philosophers [processes | threads]\n");
 }
 
 /* ---- philosophers_deadlock ---- */
@@ -106,16 +81,16 @@ static void philosophers_deadlock(void **state)
 {
     struct program program;
     int pids[6] = { 0 };
-    run_well(&program, "philosophers_deadlock", NULL);
+    program_run_well(&program, "philosophers_deadlock", NULL);
     const char *text = check_waits(program.out, "", pids);
     text = check_waits(past(text, "deadlock of 5:\n"), "  ", pids);
     text = past(text, "Philosopher-1 gives up: the lock is held by Philosopher-2 (pid ");
     for (int i = 1; i <= 5; i++) {
         char waits[64];
         snprintf(waits, sizeof waits, "Philosopher-%d (pid %d) waits for the lock at", i, pids[i]);
-        assert_int_equal(times_in(text, waits), 1);
+        assert_int_equal(test_times_in(text, waits), 1);
     }
-    assert_int_equal(times_in(text, ": a deadlock: "), 1);
+    assert_int_equal(test_times_in(text, ": a deadlock: "), 1);
     assert_string_equal(strchr(text, '\n') + 1, "Philosopher-5 eats\nPhilosopher-4 eats\nPhilosopher-3 eats\nPhilosopher-2 eats\n");
     program_free(&program);
 }
@@ -128,7 +103,7 @@ static const char turns[] = "ping 10\npong 10\nping 11\npong 11\nping 12\npong 1
 static void ping_pong(void **state)
 {
     struct program program;
-    run_well(&program, "ping_pong", NULL);
+    program_run_well(&program, "ping_pong", NULL);
     assert_string_equal(program.out, turns);
     program_free(&program);
 }
@@ -153,7 +128,7 @@ static void ping_pong_through_a_pipe(void **state)
 static void rlock(void **state)
 {
     struct program program;
-    run_well(&program, "rlock", NULL);
+    program_run_well(&program, "rlock", NULL);
     assert_string_equal(program.out, "giro 960000, savings 40000, <RLock(MainProcess, 2)>\n");
     program_free(&program);
 }
@@ -161,7 +136,7 @@ static void rlock(void **state)
 static void rwlock(void **state)
 {
     struct program program;
-    run_well(&program, "rwlock", NULL);
+    program_run_well(&program, "rwlock", NULL);
     assert_string_equal(program.out, "version 50, always seen whole\n");
     program_free(&program);
 }

@@ -48,10 +48,8 @@ static void check_races(const char *text, long expected)
 
 static void a_million_times(void **state)
 {
-    struct program program = { 0 };
-    program_run(&program, "race_condition", NULL);
-    assert_string_equal(program.err, "");
-    assert_int_equal(program.status, 0);
+    struct program program;
+    program_run_well(&program, "race_condition", NULL);
     check_races(program.out, 2000000);
     program_free(&program);
 }
@@ -80,14 +78,8 @@ static void without_a_lock_something_is_lost(void **state)
 static void wrong_arguments(void **state)
 {
     static const char *const wrong[] = { "0", "-1", "x", "10x", "", "1000000001", "99999999999999999999" };
-    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
-        struct program program = { 0 };
-        program_run(&program, "race_condition", wrong[i], NULL);
-        assert_int_equal(program.status, 2);
-        assert_string_equal(program.out, "");
-        assert_non_null(strstr(program.err, "usage: race_condition [TIMES]"));
-        program_free(&program);
-    }
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        program_wrong_argument("race_condition", wrong[i], "usage: race_condition [TIMES]");
 }
 
 /* --- output that goes nowhere ------------------------------------------------------------------------------------------ */

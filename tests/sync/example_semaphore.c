@@ -3,27 +3,18 @@
 
 #include <string.h>
 
-static int times_in(const char *text, const char *wanted)
-{
-    int times = 0;
-    for (; (text = strstr(text, wanted)) != NULL; text += strlen(wanted)) times++;
-    return times;
-}
-
 static void run(const char *kind, int broken)
 {
-    struct program program = { 0 };
+    struct program program;
     int most, broken_down, places, length = 0;
-    program_run(&program, "semaphore", kind, NULL);
-    assert_string_equal(program.err, "");
-    assert_int_equal(program.status, 0);
+    program_run_well(&program, "semaphore", kind);
     for (int i = 1; i <= 10; i++) {
         char line[32];
         snprintf(line, sizeof line, "car %d: parked\n", i);
-        assert_int_equal(times_in(program.out, line), 1);
+        assert_int_equal(test_times_in(program.out, line), 1);
     }
-    assert_int_equal(times_in(program.out, ": cleared the place of a broken car\n"), broken);
-    assert_int_equal(times_in(program.out, "\n"), 11 + broken);
+    assert_int_equal(test_times_in(program.out, ": cleared the place of a broken car\n"), broken);
+    assert_int_equal(test_times_in(program.out, "\n"), 11 + broken);
     const char *last = strstr(program.out, "at most ");
     assert_non_null(last);
     const char *format = "at most %d at a time, %d broken down, %d places free\n%n";
@@ -48,12 +39,7 @@ static void as_threads(void **state)
 
 static void wrong_argument(void **state)
 {
-    struct program program = { 0 };
-    program_run(&program, "semaphore", "nonsense", NULL);
-    assert_string_equal(program.out, "");
-    assert_string_equal(program.err, "usage: semaphore [processes | threads]\n");
-    assert_int_equal(program.status, 2);
-    program_free(&program);
+    program_wrong_argument("semaphore", "nonsense", "usage: semaphore [processes | threads]\n");
 }
 
 static const struct CMUnitTest tests[] = {

@@ -24,10 +24,8 @@ static void check_lines(const char *out)
 
 static void run(const char *kind)
 {
-    struct program program = { 0 };
-    program_run(&program, "wait_for_event", kind, NULL);
-    assert_string_equal(program.err, "");
-    assert_int_equal(program.status, 0);
+    struct program program;
+    program_run_well(&program, "wait_for_event", kind);
     check_lines(program.out);
     program_free(&program);
 }
@@ -45,12 +43,7 @@ static void as_threads(void **state)
 
 static void wrong_argument(void **state)
 {
-    struct program program = { 0 };
-    program_run(&program, "wait_for_event", "nonsense", NULL);
-    assert_string_equal(program.out, "");
-    assert_string_equal(program.err, "usage: wait_for_event [processes | threads]\n");
-    assert_int_equal(program.status, 2);
-    program_free(&program);
+    program_wrong_argument("wait_for_event", "nonsense", "usage: wait_for_event [processes | threads]\n");
 }
 
 static const struct CMUnitTest tests[] = {

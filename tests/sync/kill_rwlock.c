@@ -110,7 +110,7 @@ static void release_it(void)
 
 static bool victim_writes(const struct stepped *victim)
 {
-    return plait_rwlock_readers(lock) == -1;
+    return plait_rwlock_has_writer(lock) == 1;
 }
 
 static bool victim_writes_no_more(const struct stepped *victim)

@@ -11,6 +11,7 @@
 #include "sync/owned_semaphore.h"
 
 #define SLEEPERS UINT64_C(1)
+#define ONE_SLEEPER (UINT64_C(1) << 40)
 
 static plait_semaphore *plain, *semaphore;
 
@@ -170,21 +171,41 @@ static const struct preempt_case bounded_release_release = {
     .first = { .run = release_one }, .second = release_too, .set_up = set_up_bounded, .check = check_released_once,
 };
 
-/* ---- a wake that finds nobody ----
+/* ---- the memory of a semaphore is free when its permit is had ----
  *
- * A release has found that nobody sleeps any more, and is held before it says so in the word.  Meanwhile its permit is taken, two
- * fall asleep, and one of them (the first) is woken by another release, so that the word is again what the first release has
- * written.  It goes on; and one more permit is released, while the first is on its way. */
+ * The word says that somebody sleeps, who has gone.  Who gets the permit uses the memory for a number of its own, which looks like
+ * what the release has written. */
 
-static struct member releaser, sleeper;
-static bool woken;
+enum { NUMBER = 3 };
 
-static int release_and_be_held(void)
+static void set_up_stale(void)
 {
-    hold_at(PLAIT__POINT_UNHEARD, 1);
-    CHECK(plait_semaphore_release(semaphore) == 0);
-    return 0;
+    set_up_plain(SLEEPERS);
 }
+
+static void take_it_and_use_the_memory(void)
+{
+    notes->second = plait_semaphore_acquire(semaphore, PLAIT_NOW);
+    if (notes->second == 0) semaphore->word = NUMBER;
+}
+
+static void check_the_number(void)
+{
+    MUST(notes->first == 0);
+    MUST(semaphore->word == NUMBER || notes->second == -ETIMEDOUT);
+}
+
+static const struct preempt_case release_reuse = {
+    .first = { .run = release_one }, .second = take_it_and_use_the_memory, .set_up = set_up_stale, .check = check_the_number,
+};
+
+/* ---- who is woken ----
+ *
+ * Two sleep, and the word knows of one only.  The first is woken, and held after every instruction from then on, while one more
+ * permit is released. */
+
+static struct member sleeper;
+static bool woken;
 
 static int take_one(void)
 {
@@ -192,14 +213,10 @@ static int take_one(void)
     return 0;
 }
 
-static void set_up_unheard(void)
+static void set_up_two(void)
 {
-    set_up_plain(SLEEPERS);
-    hold_forget();
+    set_up_0();
     woken = false;
-    releaser = member_start(release_and_be_held);
-    hold_until_there();
-    MUST(plait_semaphore_acquire(semaphore, PLAIT_NOW) == 0);
 }
 
 static void take_first(void)
@@ -215,15 +232,14 @@ static void wake_the_first(void)
 {
     sleeper = member_start(take_one);
     member_until_sleeps(&sleeper);
+    semaphore->word = SLEEPERS + ONE_SLEEPER;
     MUST(plait_semaphore_release(semaphore) == 0);
     woken = true;
 }
 
-static void say_so_and_release_one_more(void)
+static void release_one_more(void)
 {
     if (!woken) wake_the_first();
-    hold_let_go();
-    MUST(member_wait(&releaser, "who has woken nobody") == 0);
     MUST(plait_semaphore_release(semaphore) == 0);
 }
 
@@ -238,10 +254,10 @@ static void check_none_is_left(void)
     MUST(plait_semaphore_get_value(semaphore) == 0);
 }
 
-static const struct preempt_case unheard_release = {
-    .first = { .run = take_first, .wake = wake_the_first }, .second = do_nothing, .set_up = set_up_unheard,
-    .held = say_so_and_release_one_more, .both_done = both_have_theirs, .check = check_none_is_left,
-    .regions = semaphore_and_family, .stride = 31,
+static const struct preempt_case woken_release = {
+    .first = { .run = take_first, .wake = wake_the_first }, .second = do_nothing, .set_up = set_up_two,
+    .held = release_one_more, .both_done = both_have_theirs, .check = check_none_is_left,
+    .regions = semaphore_and_family, .stride = 7, .when_woken = true,
 };
 
 /* ---- the holder dies, or its death is being repaired ---- */
@@ -343,7 +359,8 @@ static const struct CMUnitTest tests[] = {
     PREEMPT_TEST(release_use),
     PREEMPT_TEST(use_release),
     PREEMPT_TEST(bounded_release_release),
-    PREEMPT_TEST(unheard_release),
+    PREEMPT_TEST(release_reuse),
+    PREEMPT_TEST(woken_release),
     PREEMPT_TEST(owned_use_use),
     PREEMPT_TEST(owned_release_use),
     PREEMPT_TEST(owned_use_release),

@@ -215,7 +215,8 @@ static void a_failed_action_breaks_it(void **state)
         gone_on = 0;
         make(3, counts, &result);
         start_waiting(0, 2);
-        assert_int_equal(plait_barrier_wait(barrier, PLAIT_FOREVER), result);
+        assert_int_equal(plait_barrier_wait(barrier, PLAIT_FOREVER), result < 0 ? result : PLAIT_EBROKEN);
+        if (result > 0) assert_string_equal(plait_error_detail(), "the action of the barrier returned 7");
         for (int j = 0; j < 2; j++) assert_int_equal(test_thread_join(&threads[j]), PLAIT_EBROKEN);
         assert_int_equal(plait_barrier_wait(barrier, PLAIT_FOREVER), PLAIT_EBROKEN);
         assert_string_equal(plait_error_detail(), "the action of the barrier failed");
@@ -290,6 +291,27 @@ static void check_during_action(int (*call)(plait_barrier *of), bool broken_afte
 
 static void an_abort_during_the_action(void **state) { check_during_action(plait_barrier_abort, true); }
 static void a_reset_during_the_action(void **state) { check_during_action(plait_barrier_reset, false); }
+
+static int waits_in_its_action(void *unused)
+{
+    acted = plait_barrier_wait(barrier, PLAIT_FOREVER);
+    return 0;
+}
+
+static void who_waits_in_its_action_is_told(void **state)
+{
+    for (int parties = 1; parties <= 3; parties++) {
+        make(parties, waits_in_its_action, NULL);
+        for (int round = 0; round < 2; round++) {
+            acted = 0;
+            start_waiting(0, parties - 1);
+            assert_int_equal(plait_barrier_wait(barrier, PLAIT_FOREVER), parties - 1);
+            assert_int_equal(acted, -EDEADLK);
+            for (int i = 0; i < parties - 1; i++) test_thread_join(&threads[i]);
+        }
+        end(0);
+    }
+}
 
 static void an_action_has_to_be_a_function(void **state)
 {
@@ -463,6 +485,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_deadline_during_the_action_breaks_it),
     cmocka_unit_test(an_abort_during_the_action),
     cmocka_unit_test(a_reset_during_the_action),
+    cmocka_unit_test(who_waits_in_its_action_is_told),
     cmocka_unit_test(an_action_has_to_be_a_function),
     cmocka_unit_test(an_abort_breaks_it_for_all),
     cmocka_unit_test(a_deadline_breaks_it_for_all),

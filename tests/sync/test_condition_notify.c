@@ -1,49 +1,11 @@
 /* Who is woken by whom: the condition between threads, with locks of its own and of others. */
+#include "conditions.h"
 #include "harness.h"
 #include "others.h"
 
 #include <plait/arena.h>
 #include <plait/condition.h>
 #include <plait/error.h>
-
-static plait_condition *condition;
-
-static int make_condition(void **state)
-{
-    condition = plait_condition_new(NULL);
-    return condition ? 0 : -1;
-}
-
-static int free_condition(void **state)
-{
-    return plait_condition_free(condition);
-}
-
-static void lock(plait_condition *of)
-{
-    CHECK(plait_condition_acquire(of, PLAIT_FOREVER) == 0);
-}
-
-static void unlock(plait_condition *of)
-{
-    CHECK(plait_condition_release(of) == 0);
-}
-
-static int notify(plait_condition *of, int n)
-{
-    lock(of);
-    const int woken = plait_condition_notify(of, n);
-    unlock(of);
-    return woken;
-}
-
-/* How many wait and were not notified, as its repr says. */
-static int waiters_of(plait_condition *of)
-{
-    char text[100];
-    assert_true(plait_condition_repr(of, text, sizeof text) > 0);
-    return atoi(strrchr(text, ',') + 1);
-}
 
 /* --- who is woken ------------------------------------------------------------------------------------------------------------- */
 

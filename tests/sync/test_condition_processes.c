@@ -1,4 +1,5 @@
 /* The condition between processes, forked and spawned; and what those leave who are killed. */
+#include "conditions.h"
 #include "harness.h"
 #include "host.h"
 #include "others.h"
@@ -27,23 +28,13 @@ static int free_scene(void **state)
     return plait_free(scene);
 }
 
-static void lock(plait_condition *condition)
+static int waits(void *on)
 {
-    CHECK(plait_condition_acquire(condition, PLAIT_FOREVER) == 0);
-}
-
-static void unlock(plait_condition *condition)
-{
-    CHECK(plait_condition_release(condition) == 0);
-}
-
-static int waits(void *condition)
-{
-    lock(condition);
-    const int result = plait_condition_wait(condition, scene->deadline);
+    lock(on);
+    const int result = plait_condition_wait(on, scene->deadline);
     scene->woken += result >= 0;
     scene->told += result == PLAIT_OWNER_DIED;
-    unlock(condition);
+    unlock(on);
     plait_leave();
     return result;
 }
@@ -52,14 +43,6 @@ static void start(pid_t *children, int count, plait_condition *on)
 {
     for (int i = 0; i < count; i++) children[i] = test_fork(waits, on);
     for (int i = 0; i < count; i++) test_until_watches(children[i]);
-}
-
-static int notify(plait_condition *condition, int n)
-{
-    lock(condition);
-    const int woken = plait_condition_notify(condition, n);
-    unlock(condition);
-    return woken;
 }
 
 /* --- alive ------------------------------------------------------------------------------------------------------------------ */
@@ -160,10 +143,10 @@ static void leave_at_once(int signal)
     _exit(0);
 }
 
-static int waits_until_a_signal(void *condition)
+static int waits_until_a_signal(void *on)
 {
     signal(SIGTERM, leave_at_once);
-    return waits(condition);
+    return waits(on);
 }
 
 /* Nobody has died, but one who waited does so no more: a notify is not for that one, and what it may have been woken for is not
@@ -215,9 +198,9 @@ static void wait_for_goes_on_waiting_after_a_death(void **state)
     assert_int_equal(test_wait_exit(child), 0);
 }
 
-static int takes_and_dies(void *condition)
+static int takes_and_dies(void *on)
 {
-    CHECK(plait_condition_acquire(condition, PLAIT_FOREVER) == 0);
+    CHECK(plait_condition_acquire(on, PLAIT_FOREVER) == 0);
     scene->ready = 1;
     for (;;) pause();
     return 0;

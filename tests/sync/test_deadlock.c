@@ -1,6 +1,7 @@
 /* Who waits for whom: a wait in vain tells it, and the report for all. */
 #include "harness.h"
 #include "others.h"
+#include "report.h"
 
 #include <signal.h>
 #include <sys/wait.h>
@@ -13,6 +14,7 @@
 #include <plait/queue.h>
 #include <plait/rlock.h>
 #include <plait/rwlock.h>
+#include <plait/semaphore.h>
 
 #include "family/roster.h"
 
@@ -35,25 +37,6 @@ static int make_scene(void **state)
 static int free_scene(void **state)
 {
     return plait_rwlock_free(scene->rwlock) || plait_queue_free(scene->queue) || plait_free(scene);
-}
-
-/* The report, and what it returned. */
-static char report[8192];
-static int reported(void)
-{
-    memset(report, 0, sizeof report);
-    FILE *file = fmemopen(report, sizeof report, "w");
-    assert_non_null(file);
-    const int cycles = plait_deadlock_report(file);
-    fclose(file);
-    return cycles;
-}
-
-static int times(const char *text, const char *part)
-{
-    int count = 0;
-    for (const char *at = text; (at = strstr(at, part)); at++) count++;
-    return count;
 }
 
 /* ---- chains of processes ---- */
@@ -107,15 +90,15 @@ static void check_ring_is_reported(int of)
     scene->go = 0;
     start_ring(children, of, 0);
     assert_int_equal(reported(), 1);
-    assert_int_equal(times(report, "waits for the lock at"), 2 * of);
+    assert_int_equal(test_times_in(report, "waits for the lock at"), 2 * of);
     snprintf(expected, sizeof expected, "deadlock of %d:\n", of);
-    assert_int_equal(times(report, expected), 1);
+    assert_int_equal(test_times_in(report, expected), 1);
     for (int i = 0; i < of; i++) {
         const int next = (i + 1) % of;
         snprintf(expected, sizeof expected,
                  "Philosopher-%d (pid %d) waits for the lock at %p, which is held by Philosopher-%d (pid %d)\n", i + 1,
                  (int)children[i], (void *)&scene->locks[next], next + 1, (int)children[next]);
-        assert_int_equal(times(report, expected), 2);
+        assert_int_equal(test_times_in(report, expected), 2);
     }
     kill_ring(children, of, 0);
     for (int i = 0; i < of; i++) {
@@ -172,7 +155,7 @@ static void a_long_cycle_is_cut_where_the_detail_ends(void **state)
     scene->go = 1;
     for (int i = 1; i < MANY; i++) test_until_watches(children[i]);
     assert_int_equal(plait_lock_acquire(&scene->locks[1], plait_after(0.01)), -ETIMEDOUT);
-    assert_int_equal(times(plait_error_detail(), "waits for the lock"), MANY);
+    assert_int_equal(test_times_in(plait_error_detail(), "waits for the lock"), MANY);
     kill_ring(children, MANY, 1);
     assert_int_equal(plait_lock_release(&scene->locks[0]), 0);
     for (int i = 1; i < MANY; i++) assert_int_equal(plait_lock_acquire(&scene->locks[i], PLAIT_FOREVER), PLAIT_OWNER_DIED);
@@ -247,6 +230,59 @@ static void cycles_of_rlocks_and_rwlocks_are_told(void **state)
     check_cycle_with_rwlock(reads_then_wants_the_rlock, plait_rwlock_acquire_write);
 }
 
+/* ---- owned semaphores ---- */
+
+static plait_semaphore *semaphore;
+
+static int has_all_permits_and_wants_the_lock(void *permits)
+{
+    for (int i = 0; i < *(int *)permits; i++) CHECK(plait_semaphore_acquire(semaphore, PLAIT_NOW) == 0);
+    scene->ready[0] = 1;
+    CHECK(plait_lock_acquire(&scene->locks[0], PLAIT_FOREVER) == 0);
+    CHECK(plait_lock_release(&scene->locks[0]) == 0);
+    return plait_semaphore_release_many(semaphore, (uint32_t)*(int *)permits);
+}
+
+static int has_the_lock_and_wants_a_permit(void *unused)
+{
+    CHECK(plait_lock_acquire(&scene->locks[0], PLAIT_NOW) == 0);
+    scene->ready[1] = 1;
+    test_until_set(&scene->ready[0]);
+    int got = plait_semaphore_acquire(semaphore, PLAIT_FOREVER);
+    CHECK(got == 0 || got == PLAIT_OWNER_DIED);
+    return plait_lock_release(&scene->locks[0]);
+}
+
+/* A process has all permits (or all but one, which a third has) and wants the lock, another has the lock and wants a permit. */
+static void check_cycle_with_semaphore(int permits, int kept)
+{
+    int wanted = permits - kept;
+    semaphore = plait_owned_semaphore_new(permits);
+    assert_non_null(semaphore);
+    scene->ready[0] = scene->ready[1] = 0;
+    if (kept) assert_int_equal(plait_semaphore_acquire(semaphore, PLAIT_NOW), 0);
+    pid_t lock_holder = test_fork(has_the_lock_and_wants_a_permit, NULL);
+    test_until_set(&scene->ready[1]);
+    pid_t permit_holder = test_fork(has_all_permits_and_wants_the_lock, &wanted);
+    test_until_watches(permit_holder);
+    test_until_watches(lock_holder);
+    assert_int_equal(reported(), !kept);
+    assert_int_equal(test_times_in(report, "waits for the semaphore at"), kept ? 1 : 2);
+    assert_int_equal(test_times_in(report, "deadlock of 2:"), !kept);
+    kill(permit_holder, SIGKILL);
+    assert_int_equal(test_wait_exit(permit_holder), -SIGKILL);
+    assert_int_equal(test_wait_exit(lock_holder), 0);
+    if (kept) assert_int_equal(plait_semaphore_release(semaphore), 0);
+    assert_int_equal(plait_semaphore_free(semaphore), 0);
+}
+
+static void a_cycle_with_an_owned_semaphore_is_told(void **state)
+{
+    check_cycle_with_semaphore(1, 0);
+    check_cycle_with_semaphore(3, 0);
+    check_cycle_with_semaphore(3, 1);
+}
+
 /* ---- ends ---- */
 
 static int wants_the_first_lock(void *unused)
@@ -300,8 +336,8 @@ static void a_join_that_hangs_is_in_the_report(void **state)
     test_until_watches(plait_process_pid(child));
     test_thread_start(&thread, waits_for_the_end_of, child);
     do assert_int_equal(reported(), 0);                    /* this thread has the lock, and does not wait */
-    while (times(report, "waits for the end of Child (pid ") == 0);
-    assert_int_equal(times(report, "Child (pid "), 2);
+    while (test_times_in(report, "waits for the end of Child (pid ") == 0);
+    assert_int_equal(test_times_in(report, "Child (pid "), 2);
     assert_int_equal(plait_lock_release(&scene->locks[0]), 0);
     assert_int_equal(test_thread_join(&thread), 0);
     assert_int_equal(plait_process_free(child), 0);
@@ -327,7 +363,7 @@ static void who_waits_for_anybody_is_in_no_cycle(void **state)
     test_until_watches(thread.tid);
     assert_int_equal(reported(), 0);
     snprintf(expected, sizeof expected, "waits for the queue at %p\n", (void *)scene->queue);
-    assert_int_equal(times(report, expected), 1);
+    assert_int_equal(test_times_in(report, expected), 1);
     assert_int_equal(plait_queue_put(scene->queue, &number, sizeof number, PLAIT_NOW), 0);
     assert_int_equal(test_thread_join(&thread), 0);
 }
@@ -379,7 +415,7 @@ static void there_is_no_false_alarm(void **state)
     static int numbers[] = { 0, 1, 0, 1 };
     int waits = 0;
     for (int i = 0; i < 4; i++) test_thread_start(&threads[i], eats, &numbers[i]);
-    for (int i = 0; i < 2000; i++) {
+    for (int i = 0; i < 2000 || !waits; i++) {             /* on a busy machine nobody may have slept by then */
         assert_int_equal(reported(), 0);
         waits += report[0] != 0;
     }
@@ -416,6 +452,7 @@ static const struct CMUnitTest tests[] = {
     TEST(a_long_cycle_is_cut_where_the_detail_ends),
     TEST(threads_with_private_locks_are_told_too),
     TEST(cycles_of_rlocks_and_rwlocks_are_told),
+    TEST(a_cycle_with_an_owned_semaphore_is_told),
     TEST(who_joins_one_that_wants_its_lock_is_told),
     TEST(a_join_that_hangs_is_in_the_report),
     TEST(who_waits_for_anybody_is_in_no_cycle),

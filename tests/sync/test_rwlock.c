@@ -40,7 +40,8 @@ static void it_is_read_by_many_and_written_by_one(void **state)
     }
     for (int i = 0; i < 100; i++) {
         assert_int_equal(plait_rwlock_acquire_write(lock, PLAIT_FOREVER), 0);
-        assert_int_equal(plait_rwlock_readers(lock), -1);
+        assert_int_equal(plait_rwlock_readers(lock), 0);
+        assert_int_equal(plait_rwlock_has_writer(lock), 1);
         assert_int_equal(plait_rwlock_release(lock), 0);
     }
     assert_int_equal(plait_rwlock_readers(lock), 0);
@@ -89,6 +90,7 @@ static void check_is_no_rwlock(plait_rwlock *pointer)
     assert_int_equal(plait_rwlock_acquire_write(pointer, PLAIT_FOREVER), -EINVAL);
     assert_int_equal(plait_rwlock_release(pointer), -EINVAL);
     assert_int_equal(plait_rwlock_readers(pointer), -EINVAL);
+    assert_int_equal(plait_rwlock_has_writer(pointer), -EINVAL);
 }
 
 static void other_pointers_are_no_rwlocks(void **state)
