@@ -209,7 +209,7 @@ static void check_sleepers(const struct stepped *victim, bool done)
     member_all_leave();
 }
 
-#define WAKE_CASE(name, operation_, look_)                                                            \
+#define WAKE_CASE(name, operation_, look_, long_)                                                     \
     static const struct kill_case name = {                                                            \
         .operation = { .run = operation_ },                                                           \
         .set_up = set_up_sleepers,                                                                    \
@@ -217,12 +217,12 @@ static void check_sleepers(const struct stepped *victim, bool done)
         .check = check_sleepers,                                                                      \
         .tear_down = tear_down,                                                                       \
         .regions = all_of_it,                                                                         \
-        .long_one = true,                                                                             \
+        .long_one = long_,                                                                            \
     }
 
-WAKE_CASE(set, set_it, is_set);
-WAKE_CASE(put, put_a_byte, is_put);
-WAKE_CASE(release, release_it, is_released);
+WAKE_CASE(set, set_it, is_set, false);
+WAKE_CASE(put, put_a_byte, is_put, true);
+WAKE_CASE(release, release_it, is_released, false);
 
 /* ---- a watch ---- */
 
