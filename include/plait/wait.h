@@ -5,7 +5,7 @@
  * plait_event *stop = plait_event_new();
  * if (!queue || !stop) return;
  * plait_waitable things[] = {
- *     { PLAIT_WAIT_QUEUE, queue }, { PLAIT_WAIT_EVENT, stop }, { PLAIT_WAIT_FD, .fd = STDIN_FILENO },
+ *     { PLAIT_WAIT_QUEUE, .object = queue }, { PLAIT_WAIT_EVENT, .object = stop }, { PLAIT_WAIT_FD, .fd = STDIN_FILENO },
  * };
  * int number;
  * while (plait_wait(things, 3, PLAIT_FOREVER) > 0) {

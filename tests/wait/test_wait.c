@@ -40,15 +40,15 @@ static int set_up(void **state)
     if (plait_pipe(1, ends)) return -1;
     if (pipe2(pipe_ends, O_CLOEXEC) || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair)) return -1;
     const plait_waitable all[KINDS] = {
-        [QUEUE] = { PLAIT_WAIT_QUEUE, queue },
-        [ROOM] = { PLAIT_WAIT_QUEUE_ROOM, full },
-        [EVENT] = { PLAIT_WAIT_EVENT, event },
-        [SEMAPHORE] = { PLAIT_WAIT_SEMAPHORE, semaphore },
-        [BOUNDED] = { PLAIT_WAIT_SEMAPHORE, bounded },
-        [OWNED] = { PLAIT_WAIT_SEMAPHORE, owned },
-        [STACK] = { PLAIT_WAIT_QUEUE, stack },
-        [LEASES] = { PLAIT_WAIT_QUEUE, leases },
-        [CONNECTION] = { PLAIT_WAIT_CONNECTION, ends[0] },
+        [QUEUE] = { PLAIT_WAIT_QUEUE, .object = queue },
+        [ROOM] = { PLAIT_WAIT_QUEUE_ROOM, .object = full },
+        [EVENT] = { PLAIT_WAIT_EVENT, .object = event },
+        [SEMAPHORE] = { PLAIT_WAIT_SEMAPHORE, .object = semaphore },
+        [BOUNDED] = { PLAIT_WAIT_SEMAPHORE, .object = bounded },
+        [OWNED] = { PLAIT_WAIT_SEMAPHORE, .object = owned },
+        [STACK] = { PLAIT_WAIT_QUEUE, .object = stack },
+        [LEASES] = { PLAIT_WAIT_QUEUE, .object = leases },
+        [CONNECTION] = { PLAIT_WAIT_CONNECTION, .object = ends[0] },
         [FD] = { PLAIT_WAIT_FD, .fd = pipe_ends[0] },
         [SOCKET] = { PLAIT_WAIT_FD, .fd = pair[0], .events = POLLIN | POLLRDHUP },
     };
