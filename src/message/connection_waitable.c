@@ -14,9 +14,9 @@ static int look_at_connection(void *object, bool arms, struct plait__place *plac
     plait_connection *connection = object;
     int ready = plait_connection_poll(connection, PLAIT_NOW);
     if (ready) return ready;
-    bool in_the_middle = connection->other && plait__is_torn(&connection->other->out);
+    bool somebody_sends = connection->other && atomic_load(&connection->other->out.owner) != 0;
     *place = (struct plait__place){ .fd = connection->fd, .events = POLLIN,
-                                    .again = in_the_middle ? plait__now() + NOW_AND_THEN : 0 };
+                                    .again = somebody_sends ? plait__now() + NOW_AND_THEN : 0 };
     return 0;
 }
 
