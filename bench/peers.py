@@ -190,6 +190,22 @@ def event_pingpong(one_core):
     return together([first, second]) / trips * 1e6
 
 
+def wait_pingpong():
+    ends, idle = SPAWNING.Pipe(), SPAWNING.Pipe()
+    trips = 2000
+
+    def play(i):
+        for _ in range(trips):
+            if i == 0:
+                ends[0].send_bytes(b"x")
+            multiprocessing.connection.wait([ends[i], idle[0]])
+            ends[i].recv_bytes()
+            if i == 1:
+                ends[1].send_bytes(b"x")
+
+    return together([lambda: play(0), lambda: play(1)]) / trips * 1e6
+
+
 def memory():
     n = 50000
     pin(0)
@@ -358,6 +374,8 @@ BENCHES = [
     ("barrier-2", "python", "us", barrier),
     ("rlock-uncontended", "python", "ns", lambda: lock(1, SPAWNING.RLock)),
     ("semaphore-uncontended", "python", "ns", semaphore),
+    ("wait-queue-and-fd", "python", "us", wait_pingpong),
+    ("wait-two-queues", "python", "us", wait_pingpong),
     ("event-pingpong-one-core", "python", "us", lambda: event_pingpong(True)),
     ("event-pingpong-two-cores", "python", "us", lambda: event_pingpong(False)),
     ("alloc-free-64B", "python", "ns", memory),

@@ -60,7 +60,7 @@ typedef struct plait_class {
     const char *name;         /* module and qualified name, as Python has it: "__main__.MyFancyClass" */
     size_t size;              /* of the C struct */
     plait_value *(*encode)(const void *self);              /* its state, the caller's; NULL with errno: it failed */
-    int (*decode)(void *self, const plait_value *state);   /* fill the zeroed struct; 0, or a negative error, with nothing to free */
+    int (*decode)(void *self, const plait_value *state);   /* fill the zeroed struct; 0, or a negative error and nothing to free */
     void (*release)(void *self);                           /* before the struct goes; NULL: there is nothing to do */
     const plait_method *methods;                           /* may be NULL */
     uint64_t reserved[4];     /* zero */

@@ -72,8 +72,8 @@ static void repair(uint32_t dead)
 {
     struct plait__slot *slot = plait__slot(dead);
     PLAIT__POINT(REPAIR);
-    note_death(slot);
     plait__bells_silence((uint64_t)atomic_load(&slot->life) << 32 | dead);
+    note_death(slot);
     atomic_fetch_add(&slot->life, 1);
     PLAIT__POINT(REPAIR_ENDED);
     unown(atomic_load(&slot->inside), dead);

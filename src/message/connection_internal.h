@@ -52,7 +52,7 @@ struct plait__direction {
     _Alignas(64) _Atomic uint64_t owner;                   /* see sync/owner.h */
     _Atomic uint32_t turn;                                 /* which record is valid: its low bit.  By the owner */
     plait__word news;                                      /* so many messages were sent, or received.  By the owner */
-    struct plait__progress records[2];                       /* by the owner: the one that is not valid */
+    struct plait__progress records[2];                     /* by the owner: the one that is not valid */
     unsigned char header[PLAIT__FRAME_LONG];
     _Alignas(16) char control[64];                         /* what came beside the header's first byte: see connection_fd.c */
     unsigned char small[PLAIT__SMALL];

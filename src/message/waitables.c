@@ -1,9 +1,6 @@
 #include "message/waitables.h"
 
-#include <poll.h>
-
 #include "base/error.h"
-#include "message/connection_internal.h"
 #include "message/place.h"
 
 /* As wait_for_message, but that the flag goes up before the look. */
@@ -72,23 +69,3 @@ static void pass_room_on(void *queue)
 
 const struct plait__waitable plait__queue_waitable = { look, pass_on };
 const struct plait__waitable plait__room_waitable = { look_for_room, pass_room_on };
-
-/* ---- connections ---- */
-
-/* The descriptor tells of everything but of a sender in this family that dies in the middle of a message: its end may still be open
- * elsewhere. */
-#define NOW_AND_THEN (20 * PLAIT__MILLISECOND)
-
-static int look_at_connection(void *object, bool arms, struct plait__place *place)
-{
-    (void)arms;
-    plait_connection *connection = object;
-    int ready = plait_connection_poll(connection, PLAIT_NOW);
-    if (ready) return ready;
-    bool in_the_middle = connection->other && plait__is_torn(&connection->other->out);
-    *place = (struct plait__place){ .fd = connection->fd, .events = POLLIN,
-                                    .again = in_the_middle ? plait__now() + NOW_AND_THEN : 0 };
-    return 0;
-}
-
-const struct plait__waitable plait__connection_waitable = { .look = look_at_connection };

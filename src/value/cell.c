@@ -45,7 +45,7 @@ static void begin(void)
 {
     int saved = errno;
     pthread_once(&once, make_key);
-    const bool may_keep = KEPT && has_key && pthread_setspecific(key, &plait__cells) == 0;
+    const bool may_keep = KEPT > 0 && has_key && pthread_setspecific(key, &plait__cells) == 0;
     how = may_keep ? KEEPS : KEEPS_NONE;
     plait__cells.left = may_keep ? KEPT : 0;
     errno = saved;

@@ -217,7 +217,8 @@ static int make_descriptors(plait_watch *watch)
 static int check_open(const plait_waitable *things, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (things[i].kind == PLAIT_WAIT_FD && fcntl(things[i].fd, F_GETFD) < 0) return plait__thing_not_open(&things[i], i);
+        if (things[i].kind == PLAIT_WAIT_FD && fcntl(things[i].fd, F_GETFD) < 0 && errno == EBADF)
+            return plait__thing_not_open(&things[i], i);
     return 0;
 }
 

@@ -1,6 +1,6 @@
 /* contract_shared.h - the rows of test_contract for shared values, arrays, named memory and lists. */
-#ifndef PLAIT_TEST_CONTRACT_VALUE_H
-#define PLAIT_TEST_CONTRACT_VALUE_H
+#ifndef PLAIT_TEST_CONTRACT_SHARED_H
+#define PLAIT_TEST_CONTRACT_SHARED_H
 
 #include "harness.h"
 
@@ -83,7 +83,7 @@ static void use_memory(void)
     CHECK(plait_shared_memory_unlink(memory) == 0 && plait_shared_memory_free(memory) == 0);
 }
 
-static void use_list(void)
+static void use_shareable_list(void)
 {
     const plait_list_item items[] = { plait_item_int(1), plait_item_str("two") };
     plait_list_item item;
@@ -154,16 +154,16 @@ static void use_list(void)
     X(plait_shared_memory_data, ANY_TIME, use_memory())                                               \
     X(plait_shared_memory_size, ANY_TIME, use_memory())                                               \
     X(plait_shared_memory_name, ANY_TIME, use_memory())                                               \
-    X(plait_shareable_list_create, ANY_TIME, use_list())                                              \
-    X(plait_shareable_list_attach, ANY_TIME, use_list())                                              \
-    X(plait_shareable_list_free, ANY_TIME, use_list())                                                \
-    X(plait_shareable_list_shm, ANY_TIME, use_list())                                                 \
-    X(plait_shareable_list_len, ANY_TIME, use_list())                                                 \
-    X(plait_shareable_list_get, ANY_TIME, use_list())                                                 \
-    X(plait_shareable_list_set, ANY_TIME, use_list())                                                 \
-    X(plait_shareable_list_count, ANY_TIME, use_list())                                               \
-    X(plait_shareable_list_index, ANY_TIME, use_list())                                               \
-    X(plait_shareable_list_format, ANY_TIME, use_list())                                              \
-    X(plait_shareable_list_repr, ANY_TIME, use_list())
+    X(plait_shareable_list_create, ANY_TIME, use_shareable_list())                                    \
+    X(plait_shareable_list_attach, ANY_TIME, use_shareable_list())                                    \
+    X(plait_shareable_list_free, ANY_TIME, use_shareable_list())                                      \
+    X(plait_shareable_list_shm, ANY_TIME, use_shareable_list())                                       \
+    X(plait_shareable_list_len, ANY_TIME, use_shareable_list())                                       \
+    X(plait_shareable_list_get, ANY_TIME, use_shareable_list())                                       \
+    X(plait_shareable_list_set, ANY_TIME, use_shareable_list())                                       \
+    X(plait_shareable_list_count, ANY_TIME, use_shareable_list())                                     \
+    X(plait_shareable_list_index, ANY_TIME, use_shareable_list())                                     \
+    X(plait_shareable_list_format, ANY_TIME, use_shareable_list())                                    \
+    X(plait_shareable_list_repr, ANY_TIME, use_shareable_list())
 
 #endif

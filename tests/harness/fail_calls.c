@@ -68,6 +68,8 @@ const struct fail_call fail_calls[FAIL_KINDS] = {
     [FAIL_FLOCK] = { "flock", { EWOULDBLOCK, ENOLCK } },
     [FAIL_SENDMMSG] = { "sendmmsg", { EINTR, ENOMEM, ENOBUFS } },
     [FAIL_RECVMMSG] = { "recvmmsg", { EINTR, ENOMEM } },
+    [FAIL_NAME] = { "getsockname", { ENOBUFS } },
+    [FAIL_SENDTO] = { "sendto", { EAGAIN, ECONNREFUSED, ENOMEM, EPERM } },
     [FAIL_SHM_OPEN] = { "shm_open", { EMFILE, ENFILE, EACCES, ENOMEM, ENOSPC } },
     [FAIL_LINK] = { "linkat", { ENOENT, EPERM, EEXIST, ENOSPC } },
     [FAIL_FALLOCATE] = { "fallocate", { ENOSPC, ENOMEM, EINTR, EOPNOTSUPP } },
@@ -305,6 +307,16 @@ REPLACE(ssize_t, recv, "recv", (int fd, void *data, size_t size, int flags))
 REPLACE(int, socket, "socket", (int domain, int type, int protocol))
 {
     return fails(FAIL_SOCKET) ? -1 : real_socket(domain, type, protocol);
+}
+
+REPLACE(int, getsockname, "getsockname", (int fd, struct sockaddr *address, socklen_t *size))
+{
+    return fails(FAIL_NAME) ? -1 : real_getsockname(fd, address, size);
+}
+
+REPLACE(ssize_t, sendto, "sendto", (int fd, const void *data, size_t size, int flags, const struct sockaddr *to, socklen_t length))
+{
+    return fails(FAIL_SENDTO) ? -1 : real_sendto(fd, data, size, flags, to, length);
 }
 
 REPLACE(int, connect, "connect", (int fd, const struct sockaddr *address, socklen_t size))

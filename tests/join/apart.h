@@ -161,4 +161,6 @@ static inline int use_everything(void)
     return use_what_is_there();
 }
 
+#define JOIN_TEST(of) cmocka_unit_test_setup_teardown(of, apart, NULL)
+
 #endif

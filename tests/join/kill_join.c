@@ -183,9 +183,9 @@ static void who_opens_and_closes_a_door(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test_setup(who_joins, apart),
-    cmocka_unit_test_setup(who_lets_in, apart),
-    cmocka_unit_test_setup(who_opens_and_closes_a_door, apart),
+    JOIN_TEST(who_joins),
+    JOIN_TEST(who_lets_in),
+    JOIN_TEST(who_opens_and_closes_a_door),
 };
 
 TEST_MAIN_WITHIN(tests, 60)

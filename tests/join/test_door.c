@@ -396,12 +396,12 @@ static const struct CMUnitTest tests[] = {
     IN_A_FOLDER(only_its_own_name_is_removed),
     IN_A_FOLDER(the_path_of_a_killed_program_is_taken_over),
     IN_A_FOLDER(of_many_one_takes_it_over),
-    cmocka_unit_test_setup(a_loop, apart),
-    cmocka_unit_test_setup(a_doorman, apart),
-    cmocka_unit_test_setup(who_waits_at_a_door_that_is_closed, apart),
-    cmocka_unit_test_setup(a_door_at_which_many_wait, apart),
-    cmocka_unit_test_setup(a_program_that_closes_what_it_does_not_know, apart),
-    cmocka_unit_test_setup(a_home_without_free_descriptors, apart),
+    JOIN_TEST(a_loop),
+    JOIN_TEST(a_doorman),
+    JOIN_TEST(who_waits_at_a_door_that_is_closed),
+    JOIN_TEST(a_door_at_which_many_wait),
+    JOIN_TEST(a_program_that_closes_what_it_does_not_know),
+    JOIN_TEST(a_home_without_free_descriptors),
 };
 
 TEST_MAIN(tests)

@@ -334,16 +334,16 @@ static void one_of_another_pid_namespace_is_told_apart(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test_setup(two_programs_share_queues_and_a_lock, apart),
-    cmocka_unit_test_setup(a_joined_program_starts_processes_and_pools_of_its_own, apart),
-    cmocka_unit_test_setup(the_lock_of_a_killed_program_is_freed, apart),
-    cmocka_unit_test_setup(it_has_a_name, apart),
-    cmocka_unit_test_setup(reports_know_it, apart),
-    cmocka_unit_test_setup(after_plait_init_too, apart),
-    cmocka_unit_test_setup(to_join_again_changes_nothing, apart),
-    cmocka_unit_test_setup(who_has_used_its_own_family_stays_there, apart),
-    cmocka_unit_test_setup(its_threads_and_forks_are_members, apart),
-    cmocka_unit_test_setup(one_of_another_pid_namespace_is_told_apart, apart),
+    JOIN_TEST(two_programs_share_queues_and_a_lock),
+    JOIN_TEST(a_joined_program_starts_processes_and_pools_of_its_own),
+    JOIN_TEST(the_lock_of_a_killed_program_is_freed),
+    JOIN_TEST(it_has_a_name),
+    JOIN_TEST(reports_know_it),
+    JOIN_TEST(after_plait_init_too),
+    JOIN_TEST(to_join_again_changes_nothing),
+    JOIN_TEST(who_has_used_its_own_family_stays_there),
+    JOIN_TEST(its_threads_and_forks_are_members),
+    JOIN_TEST(one_of_another_pid_namespace_is_told_apart),
 };
 
 TEST_MAIN(tests)

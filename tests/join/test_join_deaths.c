@@ -30,6 +30,7 @@ static void a_visitor_that_holds_the_lock(void **state)
 static int waits_for_the_lock(void)
 {
     come_in();
+    test_until_set(&notes->count);                         /* another has it */
     atomic_store(&notes->done, 1);
     CHECK(plait_lock_acquire(&common->lock, PLAIT_FOREVER) == PLAIT_OWNER_DIED);
     CHECK(plait_lock_release(&common->lock) == 0);
@@ -233,13 +234,13 @@ static void the_home_while_a_fork_of_it_has_the_socket(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test_setup(a_visitor_that_holds_the_lock, apart),
-    cmocka_unit_test_setup(a_visitor_whose_lock_another_waits_for, apart),
-    cmocka_unit_test_setup(a_visitor_in_the_middle_of_a_queue, apart),
-    cmocka_unit_test_setup(the_home_that_holds_the_lock, apart),
-    cmocka_unit_test_setup(who_publishes_and_dies, apart),
-    cmocka_unit_test_setup(the_home_before_it_has_let_one_in, apart),
-    cmocka_unit_test_setup(the_home_while_a_fork_of_it_has_the_socket, apart),
+    JOIN_TEST(a_visitor_that_holds_the_lock),
+    JOIN_TEST(a_visitor_whose_lock_another_waits_for),
+    JOIN_TEST(a_visitor_in_the_middle_of_a_queue),
+    JOIN_TEST(the_home_that_holds_the_lock),
+    JOIN_TEST(who_publishes_and_dies),
+    JOIN_TEST(the_home_before_it_has_let_one_in),
+    JOIN_TEST(the_home_while_a_fork_of_it_has_the_socket),
 };
 
 TEST_MAIN(tests)

@@ -372,16 +372,16 @@ static void root_trusts_no_other(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test_setup(an_address_where_nobody_is, apart),
-    cmocka_unit_test_setup(a_socket_that_sends_something_else, apart),
-    cmocka_unit_test_setup(a_socket_that_says_nothing, apart),
-    cmocka_unit_test_setup(a_family_of_another_version, apart),
-    cmocka_unit_test_setup(a_program_that_has_something_where_the_memory_has_to_lie, apart),
-    cmocka_unit_test_setup(a_family_that_is_full, apart),
-    cmocka_unit_test_setup(a_program_without_free_descriptors, apart),
-    cmocka_unit_test_setup(another_user_at_an_abstract_door, apart),
-    cmocka_unit_test_setup(another_user_at_a_path, apart),
-    cmocka_unit_test_setup(root_trusts_no_other, apart),
+    JOIN_TEST(an_address_where_nobody_is),
+    JOIN_TEST(a_socket_that_sends_something_else),
+    JOIN_TEST(a_socket_that_says_nothing),
+    JOIN_TEST(a_family_of_another_version),
+    JOIN_TEST(a_program_that_has_something_where_the_memory_has_to_lie),
+    JOIN_TEST(a_family_that_is_full),
+    JOIN_TEST(a_program_without_free_descriptors),
+    JOIN_TEST(another_user_at_an_abstract_door),
+    JOIN_TEST(another_user_at_a_path),
+    JOIN_TEST(root_trusts_no_other),
 };
 
 TEST_MAIN(tests)

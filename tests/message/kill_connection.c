@@ -147,7 +147,7 @@ static void set_up_sleeper(void)
 
 static bool has_come(const struct stepped *victim)
 {
-    return atomic_load(&ends[0]->out.turn) != 0 && plait__is_whole(plait__record_of(&ends[0]->out));
+    return atomic_load(&ends[0]->out.turn) != 0 && plait__is_whole(plait__progress_of(&ends[0]->out));
 }
 
 static void check_sleeper(const struct stepped *victim, bool done)
@@ -190,7 +190,7 @@ static void get_1(void)
 static bool was_received(const struct stepped *victim)
 {
     if (unread() != (int)(FRAME + size)) return false;
-    const struct plait__record *record = plait__record_of(&ends[1]->in);
+    const struct plait__progress *record = plait__progress_of(&ends[1]->in);
     return record->stage == PLAIT__IN_PRIVATE || (record->stage == PLAIT__IN_HEADER && plait__done(record) == 0);
 }
 

@@ -1,5 +1,5 @@
 /* Connections whose other end is an unmodified Connection of each Python of the machine, on a socket that it inherits. */
-#include "../shared/python.h"
+#include "python.h"
 
 #include <fcntl.h>
 #include <string.h>

@@ -17,7 +17,8 @@ static void each_is_read(void **state)
             assert_non_null(strstr(plait_error_detail(), "would hold itself"));
             continue;
         }
-        if (!value) fail_msg("%s, protocol %d of Python %s: %s", pickles[i].name, pickles[i].protocol, pickles[i].by, plait_error_detail());
+        if (!value)
+            fail_msg("%s, protocol %d of Python %s: %s", pickles[i].name, pickles[i].protocol, pickles[i].by, plait_error_detail());
         plait_value_free(value);
     }
 }
@@ -40,8 +41,8 @@ static void each_survives_every_protocol(void **state)
             plait_value *back = there_and_back(value, protocol);
             if (!back) fail_msg("%s in protocol %d: %s", pickles[i].name, protocol, plait_error_detail());
             if (plait_value_equal(value, back) != 1 && strcmp(pickles[i].name, "floats") != 0)
-                fail_msg("%s of Python %s in protocol %d: %s became %s", pickles[i].name, pickles[i].by, protocol, plait_repr(value),
-                         plait_repr(back));
+                fail_msg("%s of Python %s in protocol %d: %s became %s", pickles[i].name, pickles[i].by, protocol,
+                         plait_repr(value), plait_repr(back));
             plait_value_free(back);
         }
         plait_value_free(value);

@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#include "../shared/python.h"
+#include "python.h"
 
 enum { VALUES = 1000 };
 
