@@ -4,7 +4,7 @@
 #include <sys/socket.h>
 
 #include "corpus.h"
-#include "../shared/python.h"
+#include "python.h"
 
 /* Python with the script beside this file, both its streams on one socket. */
 static pid_t start(const struct python *python, uint64_t seed, const char *count, int *stream)
