@@ -1,6 +1,6 @@
 /* contract_value.h - the rows of test_contract for values. */
-#ifndef PLAIT_TEST_CONTRACT_VALUES_H
-#define PLAIT_TEST_CONTRACT_VALUES_H
+#ifndef PLAIT_TEST_CONTRACT_VALUE_H
+#define PLAIT_TEST_CONTRACT_VALUE_H
 
 #include "harness.h"
 
@@ -105,7 +105,7 @@ static void use_value_class(void)
     plait_value_free(object);
 }
 
-#define VALUES_FUNCTIONS(X)                                                                           \
+#define VALUE_FUNCTIONS(X)                                                                            \
     X(plait_none, ANY_TIME, have_value(plait_none()))                                                 \
     X(plait_bool, ANY_TIME, have_value(plait_bool(0)))                                                \
     X(plait_int, ANY_TIME, have_value(plait_int(1)))                                                  \
