@@ -115,6 +115,8 @@ static int64_t clamp(int64_t value, int64_t least, int64_t most)
     return value < least ? least : value > most ? most : value;
 }
 
+#define LONGEST_ROUND (100 * PLAIT__MILLISECOND)
+
 /* When to get up and look at all pulses even if nobody calls; 0: no need.  A sleep can watch `can_watch` members, 120 if it is on a
  * single word.  In a larger family each is watched by others' sleeps as well; the rounds are for when those are few or stopped, and
  * the rarer the more sleepers share them, so that all rounds together cost about a hundredth of a CPU. */
@@ -122,7 +124,7 @@ static int64_t round_length(uint32_t made, uint32_t can_watch)
 {
     if (plait__test_round && !can_watch) return plait__test_round;
     if (!can_watch || atomic_load(&plait__roster->no_waitv))
-        return clamp(count_sleepers(made) * PLAIT__MILLISECOND, 5 * PLAIT__MILLISECOND, 100 * PLAIT__MILLISECOND);
+        return clamp(count_sleepers(made) * PLAIT__MILLISECOND, 5 * PLAIT__MILLISECOND, LONGEST_ROUND);
     if (made <= can_watch) return 0;
     return clamp((int64_t)count_sleepers(made) * made * 1000, 5 * PLAIT__MILLISECOND, 2 * PLAIT__SECOND);
 }
@@ -174,10 +176,12 @@ static unsigned choose_words(struct plait__futex *words, const struct plait__wai
     return count;
 }
 
-/* Until when to sleep at most: there are rounds to go, and questions to ask. */
+/* Until when to sleep at most: there are rounds to go, and questions to ask.  Who sleeps among descriptors (`watched` is 0) may do
+ * so for hours in a program that has nothing to do: it gets up ever more rarely. */
 static int64_t get_up_at(struct plait__wait *wait, uint32_t made, uint32_t watched)
 {
     int64_t round = round_length(made, watched), ask = ask_length(made), now = plait__now(), until = wait->ask_kernel_at;
+    if (!watched) round = clamp((now - wait->since) / 8, round, LONGEST_ROUND);
     if (round && now + round < until) until = now + round;
     wait->ask_unpulsed_at = !ask ? 0 : wait->ask_unpulsed_at ? wait->ask_unpulsed_at : now + ask;
     if (ask && wait->ask_unpulsed_at < until) until = wait->ask_unpulsed_at;

@@ -85,7 +85,7 @@ enum { ANY_TIME = 1 };                                     /* it needs no object
     WAIT_FUNCTIONS(X)                                                                                 \
     NET_FUNCTIONS(X)                                                                                  \
     SHARED_FUNCTIONS(X)                                                                               \
-    VALUE_FUNCTIONS(X)
+    VALUES_FUNCTIONS(X)
 
 #define DEFINE(function, when, ...) static void call_##function(void) { __VA_ARGS__; }
 FUNCTIONS(DEFINE)
