@@ -52,7 +52,7 @@ void plait__commit_walk(plait_queue *queue, struct plait__cursor *cursor, uint64
 }
 
 /* All blocks of a queue that nobody uses any more. */
-static void free_messages(plait_queue *queue)
+void plait__fifo_free(plait_queue *queue)
 {
     struct plait__cursor *from = queue->leases ? &queue->done : &queue->head;
     struct plait__walk walk = plait__walk_from(queue, from, atomic_load(&from->word));
@@ -66,11 +66,6 @@ static void free_messages(plait_queue *queue)
         if (walk.segment != behind && behind != &queue->before) plait_free(behind);
     }
     if (walk.segment && walk.segment != &queue->before) plait_free(walk.segment);
-}
-
-void plait__fifo_free(plait_queue *queue)
-{
-    free_messages(queue);
 }
 
 /* ---- streams ---- */
