@@ -39,6 +39,7 @@
 
 #include <plait/deadline.h>
 #include <plait/export.h>
+#include <plait/value.h>
 
 typedef struct plait_connection plait_connection;
 
@@ -104,6 +105,21 @@ PLAIT_API PLAIT_MUST_CHECK ssize_t plait_connection_next_size(plait_connection *
 /* Wait until there is something to receive: a message, or the begin of one, or news of the end.  1, 0 (the deadline has passed), or
  * an error: -EBADF, -EINVAL, PLAIT_ENOARENA, PLAIT_ETOOMANY.  Python: connection.poll(timeout). */
 PLAIT_API PLAIT_MUST_CHECK int plait_connection_poll(plait_connection *connection, plait_deadline deadline);
+
+/* ---- values ---- */
+
+/* Send a value as a message of its own, a pickle of protocol 4, as Python's Connection.recv() takes it.  The value is given away,
+ * also if the call fails.
+ * As plait_connection_send_bytes, and: -EINVAL (no value: the builder has failed, errno says why), -ENOMEM, -EOVERFLOW (nested too
+ * deeply).
+ * Python: connection.send(value). */
+PLAIT_API PLAIT_MUST_CHECK int plait_connection_send(plait_connection *connection, plait_value *value, plait_deadline deadline);
+
+/* Receive a message that is a pickle, of any protocol; the value is the caller's (plait_value_free).
+ * NULL: errno as plait_connection_recv_alloc without a maximum; or EBADMSG (it is no pickle), EOVERFLOW, ENOTSUP, ENOMEM as
+ * plait_pickle_loads: then the message is gone.
+ * Python: connection.recv(). */
+PLAIT_API PLAIT_MUST_CHECK plait_value *plait_connection_recv(plait_connection *connection, plait_deadline deadline);
 
 /* ---- descriptors ---- */
 

@@ -231,7 +231,8 @@ static int visit_later(struct walk *walk, const plait_value *value)
     }
     if (walk->count == walk->room) {
         const size_t room = walk->room ? walk->room * 2 : 64;
-        const plait_value **larger = realloc(walk->waiting, room * sizeof walk->waiting[0]);
+        const size_t size = room * sizeof walk->waiting[0];
+        const plait_value **larger = walk->waiting ? realloc(walk->waiting, size) : malloc(size);
         if (!larger) return -plait__fail(ENOMEM, "there is no memory for a walk through values");
         walk->waiting = larger;
         walk->room = room;

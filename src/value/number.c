@@ -38,9 +38,10 @@ size_t plait__float_to_bytes(double number, unsigned char bytes[PLAIT__FLOAT_BYT
     return plait__int_trim(bytes, PLAIT__FLOAT_BYTES);
 }
 
+/* Without floor(), for which some compilers want libm: from 2^53 on there are only whole ones. */
 static bool is_whole(double number)
 {
-    return isfinite(number) && floor(number) == number;
+    return isfinite(number) && (number >= 0x1p53 || number <= -0x1p53 || (double)(int64_t)number == number);
 }
 
 static bool fits_64_bits(double number)

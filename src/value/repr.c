@@ -141,7 +141,7 @@ static char *make_text(const plait_value *value, bool as_str)
 {
     char *at = NULL;
     for (size_t room = 64;;) {
-        char *larger = realloc(at, room);
+        char *larger = at ? realloc(at, room) : malloc(room);
         if (!larger) break;
         at = larger;
         struct plait__text text = plait__text_begin(at, room);

@@ -44,8 +44,9 @@ static int resize(plait_value *dict, uint32_t capacity, uint32_t bits)
 {
     struct plait__table *table = dict->as.dict.table;
     const size_t slots = bits ? (size_t)1 << bits : 0;
+    const size_t size = sizeof *table + capacity * sizeof table->entries[0] + slots * sizeof(uint32_t);
     const bool is_new = !table;
-    table = realloc(table, sizeof *table + capacity * sizeof table->entries[0] + slots * sizeof(uint32_t));
+    table = table ? realloc(table, size) : malloc(size);
     if (!table) {
         plait__no_memory();
         return -ENOMEM;

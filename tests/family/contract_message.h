@@ -115,6 +115,14 @@ static void send_and_receive(plait_connection **ends)
     CHECK(plait_connection_recv_bytes(ends[1], buffer, sizeof buffer, plait_after(0.001)) == -ETIMEDOUT);
 }
 
+static void send_and_receive_value(plait_connection **ends)
+{
+    CHECK(plait_connection_send(ends[0], plait_int(42), PLAIT_NOW) == 0);
+    plait_value *value = plait_connection_recv(ends[1], PLAIT_FOREVER);
+    CHECK(value);
+    plait_value_free(value);
+}
+
 static void send_and_receive_fd(plait_connection **ends)
 {
     CHECK(plait_connection_send_fd(ends[0], plait_connection_fileno(ends[0]), PLAIT_NOW) == 0);
@@ -170,6 +178,8 @@ static void connection_of_a_socket(void)
     X(plait_connection_recv_alloc, ANY_TIME, pipe_and(send_and_receive))                              \
     X(plait_connection_next_size, ANY_TIME, pipe_and(send_and_receive))                               \
     X(plait_connection_poll, ANY_TIME, pipe_and(send_and_receive))                                    \
+    X(plait_connection_send, ANY_TIME, pipe_and(send_and_receive_value))                              \
+    X(plait_connection_recv, ANY_TIME, pipe_and(send_and_receive_value))                              \
     X(plait_connection_send_fd, ANY_TIME, pipe_and(send_and_receive_fd))                              \
     X(plait_connection_recv_fd, ANY_TIME, pipe_and(send_and_receive_fd))                              \
     X(plait_connection_fileno, ANY_TIME, pipe_and(send_and_receive_fd))

@@ -1,6 +1,6 @@
 /* contract_value.h - the rows of test_contract for values. */
-#ifndef PLAIT_TEST_CONTRACT_VALUES_H
-#define PLAIT_TEST_CONTRACT_VALUES_H
+#ifndef PLAIT_TEST_CONTRACT_VALUE_H
+#define PLAIT_TEST_CONTRACT_VALUE_H
 
 #include "harness.h"
 
@@ -15,7 +15,7 @@ static void have_value(plait_value *value)
     plait_value_free(value);
 }
 
-static void use_value_scalars(void)
+static void use_scalars(void)
 {
     plait_value *large = plait_uint(UINT64_MAX), *text = plait_string("text"), *bytes = plait_bytes("bytes", 5);
     CHECK(plait_uint_get(large, &(uint64_t){ 0 }) == 0 && plait_int_get(large, &(int64_t){ 0 }) == -ERANGE);
@@ -27,7 +27,7 @@ static void use_value_scalars(void)
     plait_value_free(bytes);
 }
 
-static void use_value_list(void)
+static void use_list(void)
 {
     plait_value *list = plait_list_of(2, (plait_value *[]){ plait_int(1), plait_float(2) });
     CHECK(plait_list_append(list, plait_string("x")) == 0 && plait_list_insert(list, 0, plait_none()) == 0);
@@ -43,7 +43,7 @@ static void use_value_list(void)
     plait_value_free(list);
 }
 
-static void use_value_dict(void)
+static void use_dict(void)
 {
     plait_value *dict = plait_dict(1, plait_int(1), plait_none()), *set = plait_set(1, plait_int(1)), *key = plait_int(1), *item;
     CHECK(plait_dict_set(dict, plait_int(2), plait_none()) == 0 && plait_dict_set_string(dict, "x", plait_none()) == 0);
@@ -55,7 +55,7 @@ static void use_value_dict(void)
     for (int i = 0; i < 3; i++) plait_value_free(all[i]);
 }
 
-static void use_value_object(void)
+static void use_object(void)
 {
     plait_value *object = plait_object("a.B", plait_none()), *called = plait_object_of_call("a.b", plait_tuple(0));
     CHECK(plait_object_set(object, "x", plait_int(1)) == 0 && plait_object_get(object, "x") && plait_object_state(object));
@@ -64,7 +64,7 @@ static void use_value_object(void)
     plait_value_free(called);
 }
 
-static void use_value_builtins(void)
+static void use_builtins(void)
 {
     plait_value *range = plait_range(0, 5, 1), *slice = plait_slice(plait_int(1), plait_none(), plait_none()), *start;
     plait_value *array = plait_array('i', (int[]){ 1, 2 }, 2), *global = plait_global("a.b");
@@ -92,7 +92,7 @@ static plait_value *call_number(void *self, const plait_value *arguments)
     return plait_int(*(int *)self + (arguments != NULL));
 }
 
-static void use_value_class(void)
+static void use_class(void)
 {
     static const plait_method methods[] = { { "get", call_number }, { NULL, NULL } };
     static const plait_class number = { .name = "a.Number", .size = sizeof(int), .encode = encode_number, .decode = decode_number,
@@ -105,7 +105,7 @@ static void use_value_class(void)
     plait_value_free(object);
 }
 
-#define VALUES_FUNCTIONS(X)                                                                           \
+#define VALUE_FUNCTIONS(X)                                                                           \
     X(plait_none, ANY_TIME, have_value(plait_none()))                                                 \
     X(plait_bool, ANY_TIME, have_value(plait_bool(0)))                                                \
     X(plait_int, ANY_TIME, have_value(plait_int(1)))                                                  \
@@ -122,61 +122,61 @@ static void use_value_class(void)
     X(plait_dict, ANY_TIME, have_value(plait_dict(1, plait_string("x"), plait_none())))               \
     X(plait_set, ANY_TIME, have_value(plait_set(1, plait_string("x"))))                               \
     X(plait_frozenset, ANY_TIME, have_value(plait_frozenset(1, plait_string("x"))))                   \
-    X(plait_list_of, ANY_TIME, use_value_list())                                                      \
+    X(plait_list_of, ANY_TIME, use_list())                                                            \
     X(plait_tuple_of, ANY_TIME, have_value(plait_tuple_of(0, NULL)))                                  \
-    X(plait_value_ref, ANY_TIME, use_value_list())                                                    \
+    X(plait_value_ref, ANY_TIME, use_list())                                                          \
     X(plait_value_free, ANY_TIME, plait_value_free(NULL))                                             \
-    X(plait_value_copy, ANY_TIME, use_value_list())                                                   \
-    X(plait_value_type, ANY_TIME, use_value_list())                                                   \
-    X(plait_value_type_name, ANY_TIME, use_value_list())                                              \
-    X(plait_is_none, ANY_TIME, use_value_scalars())                                                   \
-    X(plait_value_len, ANY_TIME, use_value_list())                                                    \
-    X(plait_value_truth, ANY_TIME, use_value_list())                                                  \
-    X(plait_value_equal, ANY_TIME, use_value_list())                                                  \
-    X(plait_value_hash, ANY_TIME, use_value_dict())                                                   \
-    X(plait_repr, ANY_TIME, use_value_list())                                                         \
-    X(plait_str, ANY_TIME, use_value_list())                                                          \
-    X(plait_int_get, ANY_TIME, use_value_scalars())                                                   \
-    X(plait_uint_get, ANY_TIME, use_value_scalars())                                                  \
-    X(plait_int_to_bytes, ANY_TIME, use_value_scalars())                                              \
-    X(plait_float_get, ANY_TIME, use_value_scalars())                                                 \
-    X(plait_bool_get, ANY_TIME, use_value_scalars())                                                  \
-    X(plait_string_get, ANY_TIME, use_value_scalars())                                                \
-    X(plait_bytes_get, ANY_TIME, use_value_scalars())                                                 \
-    X(plait_list_get, ANY_TIME, use_value_list())                                                     \
-    X(plait_list_append, ANY_TIME, use_value_list())                                                  \
-    X(plait_list_insert, ANY_TIME, use_value_list())                                                  \
-    X(plait_list_set, ANY_TIME, use_value_list())                                                     \
-    X(plait_list_pop, ANY_TIME, use_value_list())                                                     \
-    X(plait_dict_get, ANY_TIME, use_value_dict())                                                     \
-    X(plait_dict_get_string, ANY_TIME, use_value_dict())                                              \
-    X(plait_dict_set, ANY_TIME, use_value_dict())                                                     \
-    X(plait_dict_set_string, ANY_TIME, use_value_dict())                                              \
-    X(plait_dict_pop, ANY_TIME, use_value_dict())                                                     \
-    X(plait_dict_next, ANY_TIME, use_value_dict())                                                    \
-    X(plait_set_add, ANY_TIME, use_value_dict())                                                      \
-    X(plait_set_discard, ANY_TIME, use_value_dict())                                                  \
-    X(plait_set_next, ANY_TIME, use_value_dict())                                                     \
-    X(plait_value_contains, ANY_TIME, use_value_list())                                               \
-    X(plait_value_clear, ANY_TIME, use_value_list())                                                  \
-    X(plait_global, ANY_TIME, use_value_builtins())                                                   \
-    X(plait_global_name, ANY_TIME, use_value_builtins())                                              \
-    X(plait_object, ANY_TIME, use_value_object())                                                     \
-    X(plait_object_of_call, ANY_TIME, use_value_object())                                             \
-    X(plait_object_class, ANY_TIME, use_value_object())                                               \
-    X(plait_object_arguments, ANY_TIME, use_value_object())                                           \
-    X(plait_object_state, ANY_TIME, use_value_object())                                               \
-    X(plait_object_get, ANY_TIME, use_value_object())                                                 \
-    X(plait_object_set, ANY_TIME, use_value_object())                                                 \
-    X(plait_range, ANY_TIME, use_value_builtins())                                                    \
-    X(plait_slice, ANY_TIME, use_value_builtins())                                                    \
-    X(plait_array, ANY_TIME, use_value_builtins())                                                    \
-    X(plait_range_get, ANY_TIME, use_value_builtins())                                                \
-    X(plait_slice_get, ANY_TIME, use_value_builtins())                                                \
-    X(plait_array_get, ANY_TIME, use_value_builtins())                                                \
-    X(plait_class_register, ANY_TIME, use_value_class())                                              \
-    X(plait_instance, ANY_TIME, use_value_class())                                                    \
-    X(plait_instance_get, ANY_TIME, use_value_class())                                                \
-    X(plait_object_call, ANY_TIME, use_value_class())
+    X(plait_value_copy, ANY_TIME, use_list())                                                         \
+    X(plait_value_type, ANY_TIME, use_list())                                                         \
+    X(plait_value_type_name, ANY_TIME, use_list())                                                    \
+    X(plait_is_none, ANY_TIME, use_scalars())                                                         \
+    X(plait_value_len, ANY_TIME, use_list())                                                          \
+    X(plait_value_truth, ANY_TIME, use_list())                                                        \
+    X(plait_value_equal, ANY_TIME, use_list())                                                        \
+    X(plait_value_hash, ANY_TIME, use_dict())                                                         \
+    X(plait_repr, ANY_TIME, use_list())                                                               \
+    X(plait_str, ANY_TIME, use_list())                                                                \
+    X(plait_int_get, ANY_TIME, use_scalars())                                                         \
+    X(plait_uint_get, ANY_TIME, use_scalars())                                                        \
+    X(plait_int_to_bytes, ANY_TIME, use_scalars())                                                    \
+    X(plait_float_get, ANY_TIME, use_scalars())                                                       \
+    X(plait_bool_get, ANY_TIME, use_scalars())                                                        \
+    X(plait_string_get, ANY_TIME, use_scalars())                                                      \
+    X(plait_bytes_get, ANY_TIME, use_scalars())                                                       \
+    X(plait_list_get, ANY_TIME, use_list())                                                           \
+    X(plait_list_append, ANY_TIME, use_list())                                                        \
+    X(plait_list_insert, ANY_TIME, use_list())                                                        \
+    X(plait_list_set, ANY_TIME, use_list())                                                           \
+    X(plait_list_pop, ANY_TIME, use_list())                                                           \
+    X(plait_dict_get, ANY_TIME, use_dict())                                                           \
+    X(plait_dict_get_string, ANY_TIME, use_dict())                                                    \
+    X(plait_dict_set, ANY_TIME, use_dict())                                                           \
+    X(plait_dict_set_string, ANY_TIME, use_dict())                                                    \
+    X(plait_dict_pop, ANY_TIME, use_dict())                                                           \
+    X(plait_dict_next, ANY_TIME, use_dict())                                                          \
+    X(plait_set_add, ANY_TIME, use_dict())                                                            \
+    X(plait_set_discard, ANY_TIME, use_dict())                                                        \
+    X(plait_set_next, ANY_TIME, use_dict())                                                           \
+    X(plait_value_contains, ANY_TIME, use_list())                                                     \
+    X(plait_value_clear, ANY_TIME, use_list())                                                        \
+    X(plait_global, ANY_TIME, use_builtins())                                                         \
+    X(plait_global_name, ANY_TIME, use_builtins())                                                    \
+    X(plait_object, ANY_TIME, use_object())                                                           \
+    X(plait_object_of_call, ANY_TIME, use_object())                                                   \
+    X(plait_object_class, ANY_TIME, use_object())                                                     \
+    X(plait_object_arguments, ANY_TIME, use_object())                                                 \
+    X(plait_object_state, ANY_TIME, use_object())                                                     \
+    X(plait_object_get, ANY_TIME, use_object())                                                       \
+    X(plait_object_set, ANY_TIME, use_object())                                                       \
+    X(plait_range, ANY_TIME, use_builtins())                                                          \
+    X(plait_slice, ANY_TIME, use_builtins())                                                          \
+    X(plait_array, ANY_TIME, use_builtins())                                                          \
+    X(plait_range_get, ANY_TIME, use_builtins())                                                      \
+    X(plait_slice_get, ANY_TIME, use_builtins())                                                      \
+    X(plait_array_get, ANY_TIME, use_builtins())                                                      \
+    X(plait_class_register, ANY_TIME, use_class())                                                    \
+    X(plait_instance, ANY_TIME, use_class())                                                          \
+    X(plait_instance_get, ANY_TIME, use_class())                                                      \
+    X(plait_object_call, ANY_TIME, use_class())
 
 #endif

@@ -131,6 +131,29 @@ static void a_short_buffer_leaves_the_message(void **state)
     unmake();
 }
 
+/* ---- values ---- */
+
+static void values(void **state)
+{
+    make(1);
+    assert_int_equal(plait_connection_send(ends[0], plait_list(2, plait_int(42), plait_string("hello")), SOON), 0);
+    plait_value *value = plait_connection_recv(ends[1], SOON);
+    assert_string_equal(plait_repr(value), "[42, 'hello']");
+    assert_int_equal(plait_connection_send(ends[0], NULL, SOON), -EINVAL);
+    assert_int_equal(plait_connection_send(NULL, value, SOON), -EINVAL);          /* the value is gone all the same */
+    assert_null(plait_connection_recv(ends[1], PLAIT_NOW));
+    assert_int_equal(errno, ETIMEDOUT);
+    send_text(0, "no pickle");
+    assert_null(plait_connection_recv(ends[1], SOON));
+    assert_int_equal(errno, EBADMSG);
+    send_text(0, "next");
+    must_get(1, "next");
+    assert_int_equal(plait_connection_close(ends[0]), 0);
+    assert_null(plait_connection_recv(ends[1], SOON));
+    assert_int_equal(errno, -PLAIT_ECLOSED);
+    unmake();
+}
+
 /* ---- deadlines ---- */
 
 static void nothing_comes(void **state)
@@ -356,6 +379,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_simplex_pipe_goes_one_way),
     cmocka_unit_test(messages_of_all_sizes),
     cmocka_unit_test(a_short_buffer_leaves_the_message),
+    cmocka_unit_test(values),
     cmocka_unit_test(nothing_comes),
     cmocka_unit_test(nobody_reads),
     cmocka_unit_test(the_deadline_passes_in_the_middle),

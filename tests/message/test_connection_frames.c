@@ -157,6 +157,15 @@ static void lengths_that_are_none(void **state)
     }
 }
 
+/* Under a sanitizer to ask for so much ends the program. */
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+#define TOO_MUCH_IS_AN_ERROR 0
+#elif defined __has_feature
+#define TOO_MUCH_IS_AN_ERROR (!__has_feature(thread_sanitizer) && !__has_feature(address_sanitizer))
+#else
+#define TOO_MUCH_IS_AN_ERROR 1
+#endif
+
 /* The largest length there is: neither waits for so much, nor is it taken for less. */
 static void a_length_beyond_all_memory(void **state)
 {
@@ -166,8 +175,8 @@ static void a_length_beyond_all_memory(void **state)
     put(most, sizeof most - 1);
     assert_int_equal(get(SOON), -EMSGSIZE);
     assert_int_equal(plait_connection_next_size(end, SOON), 0x7ffffffffffffff0);
-    assert_int_equal(plait_connection_recv_alloc(end, &data, SIZE_MAX, SOON), -ENOMEM);
-    assert_null(data);
+    if (TOO_MUCH_IS_AN_ERROR) assert_int_equal(plait_connection_recv_alloc(end, &data, SIZE_MAX, SOON), -ENOMEM);
+    if (TOO_MUCH_IS_AN_ERROR) assert_null(data);
     unmake();
 }
 

@@ -111,7 +111,35 @@ static void descriptors_there_and_back(void **state)
     with_each(exchange);
 }
 
+static void objects(const struct python *python)
+{
+    plait_connection *end;
+    char expected[64];
+    const pid_t pid = start(python, "x = c.recv()\nassert x == [42, None, \"hello\"], x\nc.send({\"a\": (1, 2.5), \"b\": [True]})\n"
+                            "c.send(c.recv())\n", &end);
+    plait_value *list = plait_list(3, plait_int(42), plait_none(), plait_string("hello"));
+    assert_int_equal(plait_connection_send(end, list, SOON), 0);
+    plait_value *dict = plait_connection_recv(end, SOON);
+    assert_non_null(dict);
+    snprintf(expected, sizeof expected, "{'a': (1, 2.5), 'b': [True]}");
+    assert_string_equal(plait_repr(dict), expected);
+    assert_int_equal(plait_connection_send(end, dict, SOON), 0);
+    dict = plait_connection_recv(end, SOON);
+    assert_string_equal(plait_repr(dict), expected);
+    plait_value_free(dict);
+    assert_null(plait_connection_recv(end, SOON));
+    assert_int_equal(errno, -PLAIT_ECLOSED);
+    assert_int_equal(test_wait_exit(pid), 0);
+    assert_int_equal(plait_connection_free(end), 0);
+}
+
+static void values_there_and_back(void **state)
+{
+    with_each(objects);
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(values_there_and_back),
     cmocka_unit_test(bytes_there_and_back),
     cmocka_unit_test(it_ends_in_the_middle),
     cmocka_unit_test(descriptors_there_and_back),
