@@ -1,7 +1,7 @@
 /* plait/queue.h - messages from many to many, in order, between threads and processes.
  *
- * A message is bytes, copied in and copied out; or a block of shared memory that goes from hand to hand (give and take).  A put
- * that returned 0 is never lost, a put cut off by death is there wholly or not at all.
+ * A message is bytes, copied in and copied out; or a block of shared memory that goes from hand to hand (give and take); or a value
+ * (plait/value.h).  A put that returned 0 is never lost, a put cut off by death is there wholly or not at all.
  *
  * ```c
  * plait_queue *queue = plait_queue_new(NULL);
@@ -39,6 +39,7 @@
 
 #include <plait/deadline.h>
 #include <plait/export.h>
+#include <plait/value.h>
 
 typedef struct plait_queue plait_queue;
 
@@ -136,6 +137,23 @@ PLAIT_API PLAIT_MUST_CHECK ssize_t plait_queue_peek(plait_queue *queue, void *bu
  * For queues made with .leases or .joinable only (-EINVAL).  *lease is filled when the call returns >= 0. */
 PLAIT_API PLAIT_MUST_CHECK ssize_t plait_queue_lease(plait_queue *queue, void *buffer, size_t size, plait_lease *lease,
                                                      plait_deadline deadline);
+
+/* Put a value, as its pickle; with a priority for a queue of PLAIT_PRIORITY.  The value is given away, also on failure.
+ * As plait_queue_put, and as plait_pickle_dumps: -EOVERFLOW; NULL is -EINVAL, or the error of the builder that failed.
+ * Python: queue.put(object), queue.put((priority, object)). */
+PLAIT_API PLAIT_MUST_CHECK int plait_queue_put_value(plait_queue *queue, plait_value *value, plait_deadline deadline);
+PLAIT_API PLAIT_MUST_CHECK int plait_queue_put_value_priority(plait_queue *queue, int64_t priority, plait_value *value,
+                                                              plait_deadline deadline);
+
+/* Take the first message as a value, which is the caller's; also one that others put as bytes, if it is a pickle.  It is decoded
+ * before it is taken, by one getter at a time, so a message that is none stays first (a plain get takes it), and nothing is lost
+ * if this thread dies meanwhile.
+ * NULL: errno as plait_queue_get, without EMSGSIZE, or as plait_pickle_loads: EBADMSG (no pickle), EOVERFLOW, ENOTSUP, ENOMEM.
+ * Python: queue.get(block, timeout). */
+PLAIT_API plait_value *plait_queue_get_value(plait_queue *queue, plait_deadline deadline);
+
+/* The same with a lease, as plait_queue_lease; *lease is filled unless NULL is returned. */
+PLAIT_API plait_value *plait_queue_lease_value(plait_queue *queue, plait_lease *lease, plait_deadline deadline);
 
 /* The leased message is done with.  By the thread that leased it.  0; PLAIT_ENOLEASE (not this thread's lease, or settled);
  * -EINVAL.  Does not block. */

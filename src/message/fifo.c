@@ -1,4 +1,6 @@
 /* message/fifo.c - queues that are first in, first out. */
+#include <stdlib.h>
+
 #include <plait/arena.h>
 
 #include "base/error.h"
@@ -50,7 +52,7 @@ void plait__commit_walk(plait_queue *queue, struct plait__cursor *cursor, uint64
 }
 
 /* All blocks of a queue that nobody uses any more. */
-static void free_messages(plait_queue *queue)
+void plait__fifo_free(plait_queue *queue)
 {
     struct plait__cursor *from = queue->leases ? &queue->done : &queue->head;
     struct plait__walk walk = plait__walk_from(queue, from, atomic_load(&from->word));
@@ -64,11 +66,6 @@ static void free_messages(plait_queue *queue)
         if (walk.segment != behind && behind != &queue->before) plait_free(behind);
     }
     if (walk.segment && walk.segment != &queue->before) plait_free(walk.segment);
-}
-
-void plait__fifo_free(plait_queue *queue)
-{
-    free_messages(queue);
 }
 
 /* ---- streams ---- */
@@ -314,17 +311,30 @@ static ssize_t leave_it(plait_queue *queue, ssize_t result)
     return result;
 }
 
+/* A pickle that does not lie in one piece is put together first. */
+static ssize_t read_value(const struct plait__bytes *from, size_t size, const struct plait__taking *taking)
+{
+    if (size <= from->room) return plait__read_value(from->at, size, taking);
+    char *whole = malloc(size);
+    if (!whole) return plait__fail(-ENOMEM, "a pickle of %zu bytes", size);
+    plait__copy_out(whole, from, size);
+    ssize_t result = plait__read_value(whole, size, taking);
+    free(whole);
+    return result;
+}
+
 ssize_t plait__copy_message(plait_queue *queue, const struct plait__walk *walk, const struct plait__taking *taking)
 {
     const struct plait__record *record = plait__record_at(queue, walk);
     struct plait__block block = { NULL, record->size };
     if (PLAIT__UNLIKELY(record->size == PLAIT__IN_BLOCK)) block = plait__block_at(queue, walk);
     if (taking->only_look) return (ssize_t)block.size;
+    struct plait__bytes bytes = { .at = block.data, .room = block.size };
+    if (PLAIT__LIKELY(!block.data)) bytes = plait__bytes_at(queue, walk, block.size);
+    if (taking->value) return read_value(&bytes, block.size, taking);
     if (PLAIT__UNLIKELY(!taking->block && block.size > taking->size)) return plait__too_short(block.size, taking->size);
     void *to = taking->buffer;
     if (taking->block && !(to = *taking->block = plait_message_alloc(block.size ? block.size : 1))) return -ENOMEM;
-    struct plait__bytes bytes = { .at = block.data, .room = block.size };
-    if (PLAIT__LIKELY(!block.data)) bytes = plait__bytes_at(queue, walk, block.size);
     plait__copy_out(to, &bytes, block.size);
     return (ssize_t)block.size;
 }
@@ -334,7 +344,9 @@ static ssize_t take_block(plait_queue *queue, uint64_t head, const struct plait_
 {
     struct plait__walk walk = plait__walk_from(queue, &queue->head, head);
     struct plait__block block = plait__block_at(queue, &walk);
-    if (!taking->block && block.size > taking->size) return leave_it(queue, plait__too_short(block.size, taking->size));
+    ssize_t result = taking->value ? plait__read_value(block.data, block.size, taking)
+                     : taking->block || block.size <= taking->size ? 0 : plait__too_short(block.size, taking->size);
+    if (result < 0) return leave_it(queue, result);
     plait__take(PLAIT__NOTE_MESSAGE, block.data);
     plait__step(queue, &walk, plait__units_for(queue, sizeof block));
     plait__commit_walk(queue, &queue->head, head, &walk, 1, true);

@@ -146,12 +146,13 @@ static ssize_t take_over(plait_queue *queue, const struct plait__walk *walk, str
                          const struct plait__taking *taking)
 {
     ssize_t size = plait__copy_message(queue, walk, taking);
-    if (size == -EMSGSIZE || size == -ENOMEM || taking->stays) plait__pass_message_on(queue);
+    if (size < 0 || taking->stays) plait__pass_message_on(queue);
     if (size < 0 || taking->only_look || taking->stays) return size;
     uint64_t holder = atomic_load(&record->holder);
     uint32_t attempts = plait__claim_attempts(holder) < 255 ? plait__claim_attempts(holder) + 1 : 255;
     if (!is_free_to_take(holder) || !atomic_compare_exchange_strong(&record->holder, &holder, plait__claim(HELD, attempts))) {
         if (taking->block) plait_free(*taking->block);
+        if (taking->value) plait_value_free(*taking->value);
         return -EAGAIN;
     }
     *taking->lease = lease_of(queue, record, attempts);

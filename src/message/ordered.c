@@ -322,18 +322,26 @@ static int own_with_message(plait_queue *queue, uint64_t *word, struct plait__wa
     return 0;
 }
 
+/* Its size, or why it can't be taken. */
+static ssize_t look_at(const struct plait__block *block, const struct plait__taking *taking)
+{
+    if (taking->value) return plait__read_value(block->data, block->size, taking);
+    if (!taking->only_look && !taking->block && block->size > taking->size) return plait__too_short(block->size, taking->size);
+    if (taking->stays && block->size) memcpy(taking->buffer, block->data, block->size);
+    return (ssize_t)block->size;
+}
+
 /* The tail is ours.  It is given up in any case. */
 static ssize_t take_first(plait_queue *queue, uint64_t word, const struct plait__taking *taking)
 {
     struct plait__tree *tree = tree_of(queue);
     uint64_t last = count_in(word) - 1;
     const struct plait__block block = entry_at(tree, queue->order == PLAIT_PRIORITY ? 0 : last)->block;
-    bool too_short = !taking->only_look && !taking->block && block.size > taking->size;
-    if (taking->only_look || taking->stays || too_short) {
-        if (taking->stays && !too_short && block.size) memcpy(taking->buffer, block.data, block.size);
+    ssize_t result = look_at(&block, taking);
+    if (result < 0 || taking->only_look || taking->stays) {
         plait__give_tail_up(queue);
         plait__pass_message_on(queue);
-        return too_short ? plait__too_short(block.size, taking->size) : (ssize_t)block.size;
+        return result;
     }
     plait__take(PLAIT__NOTE_MESSAGE, block.data);
     if (queue->order == PLAIT_PRIORITY) sink(tree, word, last + 1);

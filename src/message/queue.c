@@ -113,6 +113,8 @@ ssize_t plait__hand_out(const struct plait__block *block, const struct plait__ta
 {
     if (taking->block) {
         *taking->block = block->data;
+    } else if (taking->value) {
+        plait_free(block->data);
     } else {
         if (block->size) memcpy(taking->buffer, block->data, block->size);
         plait_free(block->data);
@@ -216,7 +218,7 @@ static ssize_t take_inside(plait_queue *queue, const struct plait__taking *takin
     return result;
 }
 
-static ssize_t take_with_lease(plait_queue *queue, const struct plait__taking *taking, plait_deadline deadline)
+ssize_t plait__take_with_lease(plait_queue *queue, const struct plait__taking *taking, plait_deadline deadline)
 {
     if (PLAIT__LIKELY(taking->buffer && plait__is_member())) {
         ssize_t result = plait__quick_get(queue, taking->buffer, taking->size, taking->lease);
@@ -233,14 +235,14 @@ static ssize_t take_leased(plait_queue *queue, struct plait__taking *taking, pla
     if (!error && queue->joinable) error = plait__room_to_remember();
     if (error) return error;
     taking->lease = &lease;
-    ssize_t result = take_with_lease(queue, taking, deadline);
+    ssize_t result = plait__take_with_lease(queue, taking, deadline);
     if (result < 0) return result;
     if (queue->joinable) plait__remember(queue, lease);
     else plait_queue_ack(queue, lease);
     return result;
 }
 
-static ssize_t take_plainly(plait_queue *queue, struct plait__taking *taking, plait_deadline deadline)
+ssize_t plait__take_plainly(plait_queue *queue, struct plait__taking *taking, plait_deadline deadline)
 {
     return PLAIT__LIKELY(!queue->leases) ? take_inside(queue, taking, deadline) : take_leased(queue, taking, deadline);
 }
@@ -254,7 +256,7 @@ ssize_t plait_queue_get(plait_queue *queue, void *buffer, size_t size, plait_dea
     if (PLAIT__UNLIKELY(!plait__is_queue(queue))) return plait__not_a_queue(queue);
     if (PLAIT__UNLIKELY(!buffer && size)) return plait__fail(-EINVAL, "the buffer is NULL, its size %zu", size);
     struct plait__taking taking = { .buffer = buffer, .size = size };
-    return take_plainly(queue, &taking, deadline);
+    return plait__take_plainly(queue, &taking, deadline);
 }
 
 ssize_t plait_queue_take(plait_queue *queue, void **block, plait_deadline deadline)
@@ -263,7 +265,7 @@ ssize_t plait_queue_take(plait_queue *queue, void **block, plait_deadline deadli
     if (!block) return plait__fail(-EINVAL, "there is no place for the block's address");
     void *taken = NULL;
     struct plait__taking taking = { .block = &taken };
-    ssize_t result = take_plainly(queue, &taking, deadline);
+    ssize_t result = plait__take_plainly(queue, &taking, deadline);
     if (result >= 0) *block = taken;
     return result;
 }
@@ -304,7 +306,7 @@ ssize_t plait_queue_lease(plait_queue *queue, void *buffer, size_t size, plait_l
     if ((!buffer && size) || !lease) return plait__fail(-EINVAL, "the buffer or the lease is NULL");
     if (!queue->leases) return plait__fail(-EINVAL, "the queue was made without leases");
     const struct plait__taking taking = { .buffer = buffer, .size = size, .lease = lease };
-    return take_with_lease(queue, &taking, deadline);
+    return plait__take_with_lease(queue, &taking, deadline);
 }
 
 ssize_t plait_queue_next_size(plait_queue *queue, plait_deadline deadline)

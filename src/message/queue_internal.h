@@ -91,17 +91,29 @@ struct plait__taking {
     void **block;                                          /* not NULL: as a block, instead of in the buffer */
     bool only_look;                                        /* tell the size, take nothing */
     bool stays;                                            /* copy it, take nothing */
+    plait_value **value;                                   /* not NULL: as the value whose pickle it is, instead of in the buffer */
     plait_lease *lease;                                    /* NULL: without */
 };
 
 /* A message that is to lie in a block gets one.  0, -ENOMEM. */
 int plait__message_box(struct plait__message *message);
 
+/* Make the value of a message that has not been taken yet: its size; or a negative error of plait_pickle_loads, and it stays. */
+ssize_t plait__read_value(const void *data, size_t size, const struct plait__taking *taking);
+
 /* A block with the message has been taken and is ours: hand it out, or copy it out and free it.  Its size. */
 ssize_t plait__hand_out(const struct plait__block *block, const struct plait__taking *taking);
 
 /* Too short a buffer: the message stays. */
 int plait__too_short(size_t message, size_t buffer);
+
+/* ---- queue.c ---- */
+
+/* As plait_queue_get does it: in a queue with leases the one is settled at once, or remembered as a task. */
+ssize_t plait__take_plainly(plait_queue *queue, struct plait__taking *taking, plait_deadline deadline);
+
+/* For taking->lease, in a queue with leases. */
+ssize_t plait__take_with_lease(plait_queue *queue, const struct plait__taking *taking, plait_deadline deadline);
 
 /* ---- fifo.c, ordered.c ---- */
 

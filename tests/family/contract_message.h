@@ -61,6 +61,20 @@ static void do_a_task(void)
     CHECK(plait_queue_free(tasks) == 0);
 }
 
+/* Put, leased, given back, and taken. */
+static void use_values(void)
+{
+    plait_queue *queue = plait_queue_new(&(plait_queue_options){ .leases = 1 }), *by_priority;
+    plait_lease lease;
+    CHECK((by_priority = plait_queue_new(&(plait_queue_options){ .order = PLAIT_PRIORITY })));
+    CHECK(plait_queue_put_value(queue, plait_list(2, plait_int(42), plait_string("hello")), PLAIT_NOW) == 0);
+    plait_value *value = plait_queue_lease_value(queue, &lease, PLAIT_NOW);
+    CHECK(value && plait_queue_giveback(queue, lease) == 0);
+    CHECK(plait_queue_put_value_priority(by_priority, 7, value, PLAIT_NOW) == 0);
+    for (int i = 0; i < 2; i++) plait_value_free(plait_queue_get_value(i ? queue : by_priority, PLAIT_NOW));
+    CHECK(plait_queue_free(queue) == 0 && plait_queue_free(by_priority) == 0);
+}
+
 static void use_priorities(void)
 {
     plait_queue *queue = plait_queue_new(&(plait_queue_options){ .unbounded = 1, .order = PLAIT_PRIORITY });
@@ -160,6 +174,10 @@ static void connection_of_a_socket(void)
     X(plait_queue_ack, 0, lease_and(plait_queue_ack))                                                 \
     X(plait_queue_giveback, 0, lease_and(plait_queue_giveback))                                       \
     X(plait_queue_next_size, 0, CHECK(plait_queue_next_size(queues.plain, PLAIT_NOW) == 5))           \
+    X(plait_queue_put_value, ANY_TIME, use_values())                                                  \
+    X(plait_queue_put_value_priority, ANY_TIME, use_values())                                         \
+    X(plait_queue_get_value, ANY_TIME, use_values())                                                  \
+    X(plait_queue_lease_value, ANY_TIME, use_values())                                                \
     X(plait_queue_task_done, ANY_TIME, do_a_task())                                                   \
     X(plait_queue_join, ANY_TIME, do_a_task())                                                        \
     X(plait_queue_empty, 0, CHECK(plait_queue_empty(queues.plain) == 0))                              \

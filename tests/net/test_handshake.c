@@ -334,7 +334,8 @@ static size_t some_noise(unsigned char *bytes, uint64_t *random)
         memcpy(bytes + size, parts[part].text, parts[part].size);
         size += parts[part].size;
     }
-    for (uint64_t i = test_random(random) % 4; i && size; i--) bytes[test_random(random) % size] = (unsigned char)test_random(random);
+    for (uint64_t i = test_random(random) % 4; i && size; i--)
+        bytes[test_random(random) % size] = (unsigned char)test_random(random);
     return test_random(random) % 4 ? size : test_random(random) % (size + 1);
 }
 

@@ -143,6 +143,42 @@ static void python_connects(void **state)
     with_each(listener_for_python);
 }
 
+/* ---- values ---- */
+
+/* What connection.send sends is a pickle; what it gets is its length and itself. */
+static void values_of(const struct python *python)
+{
+    void *pickle;
+    size_t size;
+    plait_listener *listener = listen_at(NULL, &with_key);
+    FILE *stream = python_start(python,
+        "import sys\n"
+        "from multiprocessing.connection import Client\n"
+        "with Client(sys.argv[1], authkey=b\"secret\") as connection:\n"
+        "    connection.send([42, None, \"hello\", (1.5, True), {\"a\": b\"x\"}, 1 << 100])\n"
+        "    print(connection.recv())\n", plait_listener_address(listener));
+    plait_connection *connection = plait_listener_accept(listener, PLAIT_FOREVER);
+    if (!connection) fail_msg("%s (%s)", plait_strerrorname(errno), plait_error_detail());
+    const ssize_t length = plait_connection_recv_alloc(connection, &pickle, 1000, PLAIT_FOREVER);
+    assert_true(length > 0);
+    plait_value *value = plait_pickle_loads(pickle, (size_t)length, NULL);
+    free(pickle);
+    assert_string_equal(plait_repr(value), "[42, None, 'hello', (1.5, True), {'a': b'x'}, 1267650600228229401496703205376]");
+    plait_value *answer = plait_tuple(2, plait_int(plait_value_len(value)), value);
+    assert_non_null(pickle = plait_pickle_dumps(answer, NULL, &size));
+    assert_int_equal(plait_connection_send_bytes(connection, pickle, size, PLAIT_FOREVER), 0);
+    python_ends(stream, "(6, [42, None, 'hello', (1.5, True), {'a': b'x'}, 1267650600228229401496703205376])\n");
+    free(pickle);
+    plait_value_free(answer);
+    assert_int_equal(plait_connection_free(connection), 0);
+    assert_int_equal(plait_listener_free(listener), 0);
+}
+
+static void values(void **state)
+{
+    with_each(values_of);
+}
+
 /* ---- keys that differ ---- */
 
 #define TRY                                                                                           \
@@ -248,6 +284,7 @@ static void halves(void **state)
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(python_listens),
     cmocka_unit_test(python_connects),
+    cmocka_unit_test(values),
     cmocka_unit_test(another_key),
     cmocka_unit_test(a_key_on_one_side),
     cmocka_unit_test(halves),
