@@ -397,7 +397,7 @@ static const char can_not_fail[] =
     " __pthread_unwind_next __sigsetjmp sigemptyset sigaddset sigismember sigprocmask sigaction sigpending sigtimedwait sched_yield"
     " shm_unlink strtod strtoul strtoull strtol __isoc23_strtoul __isoc23_strtoull __isoc23_strtol memchr strspn strnlen memmove"
     " getauxval environ __environ stdin write __fpurge vfork _dl_find_object dladdr dlinfo dlclose dlerror"
-    " fprintf timerfd_settime process_vm_readv shutdown ioctl readv writev"
+    " fprintf ldexp frexp timerfd_settime process_vm_readv shutdown ioctl readv writev"
     " signalfd send sbrk dl_iterate_phdr ";                /* the last four: in forkservers, which are processes of their own */
 
 static bool is_the_tools(const char *name)
