@@ -1,4 +1,4 @@
-/* The examples fancy_message, queue_list and poison_pills. */
+/* The examples fancy_message, queue_list, pipe_list and poison_pills. */
 #include "program.h"
 
 #include <stdlib.h>
@@ -26,6 +26,14 @@ static void queue_list(void **state)
 {
     struct program program;
     run_well(&program, "queue_list", NULL);
+    assert_string_equal(program.out, "[42, None, 'hello']\n");
+    program_free(&program);
+}
+
+static void pipe_list(void **state)
+{
+    struct program program;
+    run_well(&program, "pipe_list", NULL);
     assert_string_equal(program.out, "[42, None, 'hello']\n");
     program_free(&program);
 }
@@ -98,6 +106,7 @@ static void poison_pills_wants_a_number(void **state)
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(fancy_message),
     cmocka_unit_test(queue_list),
+    cmocka_unit_test(pipe_list),
     cmocka_unit_test(poison_pills),
     cmocka_unit_test(poison_pills_wants_a_number),
 };
