@@ -38,8 +38,8 @@
  * This is all of it.  Each part can be included alone, and opens with a program that uses it: error.hpp (outcomes and errors),
  * deadline.hpp, arena.hpp (shared<T>, the memory as a whole), block.hpp (arrays that are handed over without a copy), lock.hpp,
  * rlock.hpp, rwlock.hpp, condition.hpp, semaphore.hpp, event.hpp, barrier.hpp, shared_value.hpp, shared_array.hpp, queue.hpp,
- * connection.hpp, message.hpp, lease.hpp, process.hpp (processes, threads, at_exit), pool.hpp (map, map_results, map_reduce, maps
- * in tasks), join.hpp (doors, names). */
+ * connection.hpp, message.hpp, value.hpp (what has no fixed shape, or is for Python), lease.hpp, process.hpp (processes, threads,
+ * at_exit), pool.hpp (map, map_results, map_reduce, maps in tasks), join.hpp (doors, names). */
 #ifndef PLAIT_HPP
 #define PLAIT_HPP
 
@@ -61,6 +61,7 @@
 #include <plait/shared_array.hpp>
 #include <plait/lease.hpp>
 #include <plait/message.hpp>
+#include <plait/value.hpp>
 #include <plait/queue.hpp>
 #include <plait/connection.hpp>
 #include <plait/process.hpp>

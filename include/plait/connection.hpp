@@ -33,6 +33,7 @@
 #include <plait/error.hpp>
 #include <plait/message.hpp>
 #include <plait/owned.hpp>
+#include <plait/value.hpp>
 
 namespace plait {
 
@@ -73,6 +74,25 @@ public:
     PLAIT_MUST_CHECK outcome next_size(deadline until = {}) const
     {
         return detail::expected(plait_connection_next_size(connection_, until));
+    }
+
+    /* A value of plait/value.hpp, as Python's Connection.recv() takes it.  It stays the caller's; what is not one yet becomes one:
+     * send_value(nullptr), send_value("text"). */
+    PLAIT_MUST_CHECK outcome send_value(const value_view &value, deadline until = {}) const
+    {
+        const int sent = plait_connection_send(connection_, plait_value_ref(value.handle()), until);
+        return detail::expected(sent == -EPIPE ? static_cast<int>(PLAIT_ECLOSED) : sent);
+    }
+    PLAIT_MUST_CHECK outcome send_value(const value &value, deadline until = {}) const
+    {
+        return send_value(static_cast<const value_view &>(value), until);
+    }
+
+    /* When false, `value` is as it was.  Thrown, and the message is gone: -EBADMSG (it is no pickle), -EOVERFLOW, -ENOTSUP,
+     * -ENOMEM. */
+    PLAIT_MUST_CHECK outcome recv_value(value &value, deadline until = {}) const
+    {
+        return detail::received(value, plait_connection_recv(connection_, until));
     }
 
     /* Whether there is something to receive, the end included. */

@@ -33,6 +33,7 @@
 #include <plait/message.hpp>
 #include <plait/owned.hpp>
 #include <plait/queue.h>
+#include <plait/value.hpp>
 
 namespace plait {
 
@@ -174,6 +175,46 @@ public:
             if (size >= 0) taken.queue_ = queue_;
             return size;
         });
+        lease = std::move(taken);
+        return got;
+    }
+
+    /* ---- values, see plait/value.hpp: the message is a pickle ---- */
+
+    /* The value stays the caller's; what is not one yet becomes one: put_value(nullptr), put_value("text"). */
+    PLAIT_MUST_CHECK outcome put_value(const value_view &value, deadline until = {}) const
+    {
+        return detail::expected(plait_queue_put_value(queue_, plait_value_ref(value.handle()), until));
+    }
+    PLAIT_MUST_CHECK outcome put_value(const value &value, deadline until = {}) const
+    {
+        return put_value(static_cast<const value_view &>(value), until);
+    }
+
+    /* For a queue of queue::by_priority(). */
+    PLAIT_MUST_CHECK outcome put_value_priority(std::int64_t priority, const value_view &value, deadline until = {}) const
+    {
+        return detail::expected(plait_queue_put_value_priority(queue_, priority, plait_value_ref(value.handle()), until));
+    }
+    PLAIT_MUST_CHECK outcome put_value_priority(std::int64_t priority, const value &value, deadline until = {}) const
+    {
+        return put_value_priority(priority, static_cast<const value_view &>(value), until);
+    }
+
+    /* When false, `value` is as it was.  Thrown, and the message stays the first: -EBADMSG (it is no pickle), -EOVERFLOW, -ENOTSUP,
+     * -ENOMEM. */
+    PLAIT_MUST_CHECK outcome get_value(value &value, deadline until = {}) const
+    {
+        return detail::received(value, plait_queue_get_value(queue_, until));
+    }
+
+    /* The same; the message comes back unless `lease` acknowledges it.  What `lease` was before is given back first. */
+    PLAIT_MUST_CHECK outcome get_value(value &value, lease &lease, deadline until = {}) const
+    {
+        lease = plait::lease();
+        plait::lease taken;
+        const outcome got = detail::received(value, plait_queue_lease_value(queue_, &taken.lease_, until));
+        if (got) taken.queue_ = queue_;
         lease = std::move(taken);
         return got;
     }
