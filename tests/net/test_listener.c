@@ -74,6 +74,53 @@ static void a_key_may_be_of_any_bytes(void **state)
     assert_int_equal(plait_listener_free(listener), 0);
 }
 
+/* ---- values ---- */
+
+static const char long_text[300000];                       /* more than the sockets take at once */
+
+/* Answers each value with its type and itself, until the other side is gone. */
+static int answer_values(void *argument)
+{
+    plait_connection *connection = plait_client(argument, &client_with_key, PLAIT_FOREVER);
+    plait_value *value;
+    while ((value = plait_connection_recv(connection, PLAIT_FOREVER))) {
+        plait_value *answer = plait_tuple(2, plait_string(plait_value_type_name(value)), value);
+        CHECK(plait_connection_send(connection, answer, PLAIT_FOREVER) == 0);
+    }
+    CHECK(errno == -PLAIT_ECLOSED);
+    return plait_connection_free(connection);
+}
+
+static void comes_back(plait_connection *connection, plait_value *value, const char *type)
+{
+    plait_value *expected = plait_tuple(2, plait_string(type), plait_value_ref(value));
+    assert_int_equal(plait_connection_send(connection, value, PLAIT_FOREVER), 0);
+    plait_value *answer = plait_connection_recv(connection, PLAIT_FOREVER);
+    assert_int_equal(plait_value_equal(answer, expected), 1);
+    plait_value_free(answer);
+    plait_value_free(expected);
+}
+
+static void values_at(const char *address)
+{
+    plait_listener *listener = listen_at(address, &with_key);
+    const pid_t child = test_fork(answer_values, (void *)plait_listener_address(listener));
+    plait_connection *connection = plait_listener_accept(listener, PLAIT_FOREVER);
+    assert_non_null(connection);
+    comes_back(connection, plait_list(3, plait_int(42), plait_none(), plait_string("hello")), "list");
+    comes_back(connection, plait_bytes(long_text, sizeof long_text), "bytes");
+    comes_back(connection, plait_dict(1, plait_string("x"), plait_int_parse("-1267650600228229401496703205376")), "dict");
+    assert_int_equal(plait_connection_free(connection), 0);
+    assert_int_equal(test_wait_exit(child), 0);
+    assert_int_equal(plait_listener_free(listener), 0);
+}
+
+static void values_come_back(void **state)
+{
+    values_at("@");
+    values_at("127.0.0.1:0");
+}
+
 /* ---- keys that differ ---- */
 
 static void another_key_is_refused_on_both_sides(void **state)
@@ -367,6 +414,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(every_kind_of_address_with_a_key),
     cmocka_unit_test(the_key_is_copied),
     cmocka_unit_test(a_key_may_be_of_any_bytes),
+    cmocka_unit_test(values_come_back),
     cmocka_unit_test(another_key_is_refused_on_both_sides),
     cmocka_unit_test(only_the_listener_has_a_key),
     cmocka_unit_test(only_the_client_has_a_key),
