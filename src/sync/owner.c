@@ -30,9 +30,9 @@ const char *plait__owner_name(uint64_t word)
     enum plait__fate fate = slot ? plait__fate(plait__owner_in(word)) : PLAIT__DIED;
     if (fate == PLAIT__DIED) return NULL;
     if (plait__owner_is_me(word)) return plait__process_name();
+    if (fate != PLAIT__LIVES) return "SomeOtherProcess";   /* it may be PLAIT__NOBODY's, who has no slot */
     const struct plait__slot *owner = plait__slot(slot);
-    bool is_here = fate == PLAIT__LIVES && atomic_load(&owner->pid) == getpid() &&
-                   atomic_load(&owner->pid_namespace) == plait__pid_namespace();
+    bool is_here = atomic_load(&owner->pid) == getpid() && atomic_load(&owner->pid_namespace) == plait__pid_namespace();
     return is_here ? "SomeOtherThread" : "SomeOtherProcess";
 }
 

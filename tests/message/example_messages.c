@@ -55,7 +55,7 @@ static bool take_line(char *text, const char *line)
 /* Which of the consumers says that? */
 static bool some_consumer_says(char *text, int consumers, const char *what)
 {
-    char line[64];
+    char line[128];
     for (int i = 1; i <= consumers; i++) {
         snprintf(line, sizeof line, "Consumer-%d: %s", i, what);
         if (take_line(text, line)) return true;
