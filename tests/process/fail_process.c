@@ -214,10 +214,13 @@ static int call_served(void)
     return start_it(&(plait_process_options){ .method = PLAIT_FORKSERVER, .output = PLAIT_STREAM_INHERIT });
 }
 
+/* A server that has not seen the end of its child yet ends when it has. */
 static void end_served(void)
 {
+    int server = plait_forkserver_pid();
     end_it();
-    stop_forkserver();
+    do stop_forkserver();
+    while (server && kill(server, 0) == 0 && usleep(1000) == 0);
 }
 
 static const struct fail_operation forkserver = { .set_up = be_a_member, .run = call_forkserver_start, .finish = stop_forkserver };
