@@ -93,14 +93,15 @@ static int note_path(struct plait_listener *listener, const char *path)
     return 0;
 }
 
-/* At the first of the addresses of that name. */
+/* At the first of the addresses of that name: an IPv4 one, if it has any. */
 static int find_address(struct plait_listener *listener, const char *text, struct plait__address *address)
 {
     struct plait__address found[PLAIT__ADDRESSES];
     if (!text) return choose_path(listener, address);
     const int count = plait__address_parse(text, true, found);
+    if (count < 0) return count;
     *address = found[0];
-    return count < 0 ? count : 0;
+    return 0;
 }
 
 static int open_listener(struct plait_listener *listener, const char *text, const plait_listener_options *options)
