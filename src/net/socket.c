@@ -172,7 +172,7 @@ static int connect_it(int fd, const struct plait__address *address, plait_deadli
     return flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0 ? -errno : 0;
 }
 
-int plait__socket_connect(const struct plait__address *address, plait_deadline deadline)
+static int connect_to(const struct plait__address *address, plait_deadline deadline)
 {
     const int fd = new_socket(address->is.any.sa_family, SOCK_STREAM);
     if (fd < 0) return failed(-1, -fd, "a socket for", address);
@@ -184,4 +184,27 @@ int plait__socket_connect(const struct plait__address *address, plait_deadline d
     if (error != -ETIMEDOUT) return failed(fd, -error, "connecting to", address);
     close(fd);                                             /* the detail is there */
     return error;
+}
+
+static bool is_over(plait_deadline deadline)
+{
+    return deadline.at && deadline.at <= plait__net_now();
+}
+
+static plait_deadline part_of(plait_deadline deadline, int shares)
+{
+    const int64_t now = plait__net_now();
+    return deadline.at <= now ? deadline : (plait_deadline){ now + (deadline.at - now) / shares };
+}
+
+/* An address that does not answer leaves the others their part; what one does not need is theirs, too.  Without a deadline, the
+ * kernel gives up in its own time, also with -ETIMEDOUT. */
+int plait__socket_connect(const struct plait__address *addresses, int count, plait_deadline deadline)
+{
+    int fd = -EADDRNOTAVAIL;
+    for (int i = 0; i < count; i++) {
+        fd = connect_to(&addresses[i], part_of(deadline, count - i));
+        if (fd >= 0 || (fd == -ETIMEDOUT && is_over(deadline))) break;
+    }
+    return fd;
 }
