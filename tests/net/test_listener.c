@@ -410,6 +410,24 @@ static void a_relative_path_is_removed_from_elsewhere(void **state)
     assert_int_equal(access(path, F_OK), -1);
 }
 
+static void a_relative_folder_is_removed_from_elsewhere(void **state)
+{
+    char folder[100];
+    struct stat status;
+    assert_int_equal(chdir("/tmp"), 0);
+    assert_int_equal(setenv("TMPDIR", "../tmp", 1), 0);
+    plait_listener *listener = listen_at(NULL, NULL);
+    snprintf(folder, sizeof folder, "%s", plait_listener_address(listener));
+    assert_memory_equal(folder, "/tmp/pymp-", 10);
+    *strrchr(folder, '/') = 0;
+    assert_int_equal(chdir("/"), 0);
+    assert_int_equal(plait_listener_free(listener), 0);
+    assert_int_equal(stat(folder, &status), -1);
+    assert_int_equal(setenv("TMPDIR", "plait-no-such-folder", 1), 0);
+    assert_fails(plait_listener_new(NULL, NULL), ENOENT);
+    assert_detail("$TMPDIR, plait-no-such-folder");
+}
+
 static int listen_and_die(void *path)
 {
     CHECK(plait_listener_new(path, NULL) && plait_listener_new("@plait-test-dies", NULL));
@@ -530,6 +548,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_long_folder_is_not_taken),
     cmocka_unit_test(a_path_that_another_has_taken_stays),
     cmocka_unit_test(a_relative_path_is_removed_from_elsewhere),
+    cmocka_unit_test(a_relative_folder_is_removed_from_elsewhere),
     cmocka_unit_test(what_a_killed_listener_leaves),
     cmocka_unit_test(the_path_of_another_is_not_disturbed),
     cmocka_unit_test(a_file_is_no_listener),
