@@ -22,8 +22,8 @@ struct plait__address {
 /* How many at most for one name of a host; others are left out. */
 #define PLAIT__ADDRESSES 16u
 
-/* What a text means: how many addresses, more than one if a host's name has several, IPv4 first; for a listener the empty host is any
- * interface.  May ask name servers, unless the host is a number.  -EINVAL, -ENAMETOOLONG, -EADDRNOTAVAIL (no such host), -EAGAIN
+/* What a text means: how many addresses, more than one if a host's name has several, IPv4 first; for a listener the empty host is
+ * any interface.  May ask name servers, unless the host is a number.  -EINVAL, -ENAMETOOLONG, -EADDRNOTAVAIL (no such host), -EAGAIN
  * (the name servers do not answer), -ENOMEM; and what getaddrinfo has as errno. */
 int plait__address_parse(const char *text, bool for_listener, struct plait__address found[PLAIT__ADDRESSES]);
 
