@@ -23,8 +23,8 @@ struct plait__address {
 #define PLAIT__ADDRESSES 16u
 
 /* What a text means: how many addresses, more than one if a host's name has several, IPv4 first; for a listener the empty host is
- * any interface.  May ask name servers, unless the host is a number.  -EINVAL, -ENAMETOOLONG, -EADDRNOTAVAIL (no such host), -EAGAIN
- * (the name servers do not answer), -ENOMEM; and what getaddrinfo has as errno. */
+ * any interface.  May ask name servers, unless the host is a number.  -EINVAL, -ENAMETOOLONG, -EADDRNOTAVAIL (no such host),
+ * -EAGAIN (the name servers do not answer), -ENOMEM; and what getaddrinfo has as errno. */
 int plait__address_parse(const char *text, bool for_listener, struct plait__address found[PLAIT__ADDRESSES]);
 
 /* Of what getaddrinfo has found: IPv4 before IPv6, and each in its order.  Python has nothing but IPv4, so that it is what has to
