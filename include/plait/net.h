@@ -4,8 +4,9 @@
  * ```c
  * #include <plait/net.h>
  *
- * plait_listener *listener = plait_listener_new("localhost:6000", &(plait_listener_options){ .authkey = "secret", .authkey_size =
- * 6 }); plait_connection *connection = plait_listener_accept(listener, PLAIT_FOREVER);
+ * plait_listener_options only_with_key = { .authkey = "secret", .authkey_size = 6 };
+ * plait_listener *listener = plait_listener_new("localhost:6000", &only_with_key);
+ * plait_connection *connection = plait_listener_accept(listener, PLAIT_FOREVER);
  * if (!connection) fprintf(stderr, "%s (%s)\n", plait_strerror(errno), plait_error_detail());
  * else if (plait_connection_send_bytes(connection, "hello", 5, PLAIT_FOREVER) < 0) puts("it has gone");
  * plait_connection_free(connection);
@@ -21,9 +22,14 @@
  *     /path/to/socket, ./socket      a path, for programs of this machine that may write to it.  Python: the same str
  *     @name                          an abstract name: no file, gone with its listener; whoever is on this machine may connect.
  *                                    Python: '\0name'.  A listener's "@" alone: the kernel chooses the name
- * 127.0.0.1:6000, host:6000 IPv4, or what the host's name stands for. Python: ('host', 6000). Port 0: the kernel chooses. No
- * host, ":6000": for a listener any interface, for a client this machine; IPv4, as in Python
- *     [::1]:6000                     IPv6; Python's Listener and Client do not have it
+ *     127.0.0.1:6000, host:6000      IPv4, or what the host's name stands for.  Python: ('host', 6000).  Port 0: the kernel
+ *                                    chooses.  No host, ":6000": for a listener any interface, for a client this machine; IPv4,
+ *                                    as in Python
+ *     [::1]:6000                     IPv6; Python's Client does not have it
+ *
+ * A name often stands for several addresses, "localhost" for 127.0.0.1 and ::1.  A listener takes the first IPv4 one, where Python
+ * looks for it, and an IPv6 one only if there is no other.  A client tries one after the other, IPv4 first, until one answers; each
+ * has its part of the time that is left, so that one that does not answer leaves some for the others.
  *
  * A name of a host is looked up with getaddrinfo, which asks name servers and knows no deadline; addresses in numbers do not wait.
  *
@@ -31,6 +37,11 @@
  * among those who can, with HMAC-MD5 where the other side is Python 3.11 or older.  The key itself does not travel.  What is said
  * afterwards is neither encrypted nor signed.  Either both sides have a key or neither; where one lacks it, the other one says so,
  * in the detail of its error, when its time is up or when it gets something else instead of a proof.
+ *
+ * A key proves membership of a group, those who have it, and not who it is that listens.  As in Python: a false listener that does
+ * not have the key, but to whom one process makes two connections with it, can hand the challenge that it gets on the one over to
+ * the other, and give back the answer.  Where strangers might listen at the address instead, it takes more than a key: a path in a
+ * folder that they may not write to, or a tunnel that proves who is at its end, as ssh's and TLS's.
  *
  * These calls do not make a process a member of a family; what connections do is said in plait/connection.h.  Not for signal
  * handlers.  No call prints, raises SIGPIPE, or puts the key into a detail.
@@ -67,11 +78,11 @@ PLAIT_BEGIN
 
 /* ---- listeners ---- */
 
-/* Listen at an address. NULL: at a new path in a new folder that nobody else may enter, in $TMPDIR or /tmp; both go when it is
- * closed. NULL: errno EADDRINUSE (the detail tells a path that was left behind by who was killed: it has to be removed first),
- * EINVAL
+/* Listen at an address.  The address NULL: at a new path in a new folder that nobody else may enter, in $TMPDIR or /tmp; both go
+ * when it is closed.  Whoever listens at the address already does not notice.
+ * NULL: errno EADDRINUSE (the detail tells a path that was left behind by who was killed: it has to be removed first), EINVAL
  * (address or options), ENAMETOOLONG (a path of more than 107 bytes), EADDRNOTAVAIL (no such host, or it is not this machine),
- * EACCES, ENOENT, EAGAIN (name servers), EMFILE, ENFILE, ENOMEM. Python: Listener(address, backlog=..., authkey=...). */
+ * EACCES, ENOENT, EAGAIN (name servers), EMFILE, ENFILE, ENOMEM.  Python: Listener(address, backlog=..., authkey=...). */
 PLAIT_API plait_listener *plait_listener_new(const char *address, const plait_listener_options *options);
 
 /* Wait for somebody to connect, and to prove that it has the key.  The connection is the caller's.

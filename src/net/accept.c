@@ -28,13 +28,6 @@ static int watch(const struct plait_listener *listener, int how, int fd, uint32_
     return epoll_ctl(listener->epoll, how, fd, &event) < 0 ? -errno : 0;
 }
 
-static int64_t now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (int64_t)time.tv_sec * PLAIT__SECOND + time.tv_nsec;
-}
-
 void plait__listener_set_clock(struct plait_listener *listener, int64_t at)
 {
     const struct itimerspec time = { .it_value = plait__timespec(at) };
@@ -64,7 +57,7 @@ static void set_door_and_clock(struct plait_listener *listener)
     }
     const struct guest *youngest = listener->guests;
     while (youngest->next) youngest = youngest->next;
-    const bool full = listener->count >= GUESTS_MAX, waits = !full && now() < youngest->since + patience;
+    const bool full = listener->count >= GUESTS_MAX, waits = !full && plait__net_now() < youngest->since + patience;
     const int64_t late = listener->guests->until.at;
     set_shut(listener, full || waits);
     plait__listener_set_clock(listener, waits && (!late || late > youngest->since + patience) ? youngest->since + patience : late);
@@ -133,7 +126,7 @@ static int greet(struct plait_listener *listener, struct guest *guest, int fd)
     error = watch(listener, EPOLL_CTL_ADD, fd, EPOLLIN, guest);
     if (error) return plait__fail(error, "epoll_ctl: %s", plait_strerror(error));
     guest->waits_for = POLLIN;
-    guest->since = now();
+    guest->since = plait__net_now();
     guest->until = plait_after(listener->timeout);
     *end_of(listener) = guest;
     listener->count++;
@@ -166,7 +159,7 @@ static int let_in(struct plait_listener *listener)
 static int refuse_late_one(struct plait_listener *listener)
 {
     struct guest *guest = listener->guests;
-    if (!guest || !guest->until.at || guest->until.at > now()) return -EAGAIN;
+    if (!guest || !guest->until.at || guest->until.at > plait__net_now()) return -EAGAIN;
     plait__fail(PLAIT_EAUTH, "the handshake has lasted for %g s: there was %s", listener->timeout,
                 plait__auth_missing(&guest->handshake.auth));
     return refuse(listener, guest, PLAIT_EAUTH);
@@ -234,7 +227,7 @@ static int look(struct plait_listener *listener)
 
 static bool is_over(plait_deadline deadline)
 {
-    return deadline.at && deadline.at <= now();
+    return deadline.at && deadline.at <= plait__net_now();
 }
 
 /* Who always has something to do looks once more when the time is up, and no further. */

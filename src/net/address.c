@@ -76,6 +76,21 @@ static int unknown_host(const char *host, int problem)
     return plait__fail(error, "the host \"%s\": %s", host, gai_strerror(problem));
 }
 
+static unsigned of_family(const struct addrinfo *list, int family, unsigned count, struct plait__address found[PLAIT__ADDRESSES])
+{
+    for (; list && count < PLAIT__ADDRESSES; list = list->ai_next) {
+        if (list->ai_family != family) continue;
+        found[count].size = list->ai_addrlen;
+        memcpy(&found[count++].is, list->ai_addr, list->ai_addrlen);
+    }
+    return count;
+}
+
+unsigned plait__addresses_of_list(const struct addrinfo *list, struct plait__address found[PLAIT__ADDRESSES])
+{
+    return of_family(list, AF_INET6, of_family(list, AF_INET, 0, found), found);
+}
+
 static int of_host(const char *host, const char *port, bool for_listener, struct plait__address found[PLAIT__ADDRESSES])
 {
     const struct addrinfo hints = {
@@ -85,12 +100,7 @@ static int of_host(const char *host, const char *port, bool for_listener, struct
     struct addrinfo *list = NULL;
     const int problem = getaddrinfo(*host ? host : NULL, port, &hints, &list);
     if (problem) return unknown_host(host, problem);
-    unsigned count = 0;
-    for (const struct addrinfo *one = list; one && count < PLAIT__ADDRESSES; one = one->ai_next) {
-        if (one->ai_family != AF_INET && one->ai_family != AF_INET6) continue;
-        found[count].size = one->ai_addrlen;
-        memcpy(&found[count++].is, one->ai_addr, one->ai_addrlen);
-    }
+    const unsigned count = plait__addresses_of_list(list, found);
     freeaddrinfo(list);
     return count ? (int)count : plait__fail(-EADDRNOTAVAIL, "the host \"%s\" has no IP address", host);
 }

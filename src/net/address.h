@@ -22,10 +22,15 @@ struct plait__address {
 /* How many at most for one name of a host; others are left out. */
 #define PLAIT__ADDRESSES 16u
 
-/* What a text means: how many addresses, more than one if a host's name has several; for a listener the empty host is any
- * interface.  May ask name servers, unless the host is a number.  -EINVAL, -ENAMETOOLONG, -EADDRNOTAVAIL (no such host), -EAGAIN
- * (the name servers do not answer), -ENOMEM; and what getaddrinfo has as errno. */
+/* What a text means: how many addresses, more than one if a host's name has several, IPv4 first; for a listener the empty host is
+ * any interface.  May ask name servers, unless the host is a number.  -EINVAL, -ENAMETOOLONG, -EADDRNOTAVAIL (no such host),
+ * -EAGAIN (the name servers do not answer), -ENOMEM; and what getaddrinfo has as errno. */
 int plait__address_parse(const char *text, bool for_listener, struct plait__address found[PLAIT__ADDRESSES]);
+
+/* Of what getaddrinfo has found: IPv4 before IPv6, and each in its order.  Python has nothing but IPv4, so that it is what has to
+ * meet, though "localhost" is ::1 as well, and that first, on most machines.  How many. */
+struct addrinfo;
+unsigned plait__addresses_of_list(const struct addrinfo *list, struct plait__address found[PLAIT__ADDRESSES]);
 
 /* The path's, without a test of what is there.  0, -ENAMETOOLONG. */
 int plait__address_of_path(const char *path, struct plait__address *address);

@@ -12,17 +12,11 @@
 #include "net/handshake.h"
 #include "net/socket.h"
 
-/* The first one of a host's addresses that somebody listens at. */
 static int connect_to(const char *text, plait_deadline deadline)
 {
     struct plait__address found[PLAIT__ADDRESSES];
     const int count = plait__address_parse(text, false, found);
-    int fd = count;
-    for (int i = 0; i < count; i++) {
-        fd = plait__socket_connect(&found[i], deadline);
-        if (fd >= 0 || fd == -ETIMEDOUT) break;
-    }
-    return fd;
+    return count < 0 ? count : plait__socket_connect(found, count, deadline);
 }
 
 static int authenticate(int fd, const plait_client_options *options, plait_deadline deadline)

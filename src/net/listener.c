@@ -1,6 +1,7 @@
 #include "net/listener_internal.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,18 +38,23 @@ static __attribute__((constructor)) void register_for_forks(void)
 
 /* ---- from new to free ---- */
 
-static const char *temporary_folder(void)
+/* $TMPDIR, from the root: others find it, and it is removed, wherever they and this process have gone.  NULL: errno. */
+static const char *temporary_folder(char room[PATH_MAX])
 {
     const char *folder = getenv("TMPDIR");
-    const size_t room = sizeof ((struct sockaddr_un *)NULL)->sun_path - sizeof "/pymp-XXXXXX/listener";
-    return folder && *folder && strlen(folder) <= room ? folder : "/tmp";
+    const size_t longest = sizeof ((struct sockaddr_un *)NULL)->sun_path - sizeof "/pymp-XXXXXX/listener";
+    if (!folder || !*folder) return "/tmp";
+    if (*folder != '/' && !(folder = realpath(folder, room))) return NULL;
+    return strlen(folder) <= longest ? folder : "/tmp";
 }
 
 /* A new path, as Python's arbitrary_address('AF_UNIX'): in a folder of its own. */
 static int choose_path(struct plait_listener *listener, struct plait__address *address)
 {
-    char path[PLAIT__ADDRESS_TEXT];
-    const int length = snprintf(path, sizeof path, "%s/pymp-XXXXXX", temporary_folder());
+    char path[PLAIT__ADDRESS_TEXT], room[PATH_MAX];
+    const char *temporary = temporary_folder(room);
+    if (!temporary) return plait__fail(-errno, "$TMPDIR, %s: %s", getenv("TMPDIR"), plait_strerror(errno));
+    const int length = snprintf(path, sizeof path, "%s/pymp-XXXXXX", temporary);
     if (!mkdtemp(path)) return plait__fail(-errno, "a folder %s: %s", path, plait_strerror(errno));
     listener->folder = strdup(path);
     if (!listener->folder) {
@@ -93,14 +99,15 @@ static int note_path(struct plait_listener *listener, const char *path)
     return 0;
 }
 
-/* At the first of the addresses of that name. */
+/* At the first of the addresses of that name: an IPv4 one, if it has any. */
 static int find_address(struct plait_listener *listener, const char *text, struct plait__address *address)
 {
     struct plait__address found[PLAIT__ADDRESSES];
     if (!text) return choose_path(listener, address);
     const int count = plait__address_parse(text, true, found);
+    if (count < 0) return count;
     *address = found[0];
-    return count < 0 ? count : 0;
+    return 0;
 }
 
 static int open_listener(struct plait_listener *listener, const char *text, const plait_listener_options *options)

@@ -16,9 +16,9 @@
 /* A machine that went off the net without a word is noticed after a minute at the latest. */
 enum { ALIVE_AFTER = 30, ALIVE_EVERY = 10, ALIVE_TIMES = 3, UNHEARD_MS = 60 * 1000 };
 
-static int new_socket(int family)
+static int new_socket(int family, int type)
 {
-    const int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    const int fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     return plait__above_stdio(fd < 0 ? -errno : fd);
 }
 
@@ -50,18 +50,27 @@ static int failed(int fd, int error, const char *what, const struct plait__addre
 
 /* ---- to listen ---- */
 
+/* Does nobody have it any more?  Asked with datagrams: who listens for connections is not of that type (EPROTOTYPE), and does not
+ * notice; one that connects would come out of its accept, and break off. */
+static bool is_left(const char *path, const struct plait__address *address)
+{
+    struct stat status;
+    if (stat(path, &status) < 0 || !S_ISSOCK(status.st_mode)) return false;
+    const int probe = new_socket(AF_UNIX, SOCK_DGRAM);
+    if (probe < 0) return false;
+    const bool left = connect(probe, &address->is.any, address->size) < 0 && errno == ECONNREFUSED;
+    close(probe);
+    return left;
+}
+
 /* A path that nobody listens at any more is left to its owner: it might be anything. */
 static int is_taken(int fd, const struct plait__address *address)
 {
     char text[PLAIT__ADDRESS_TEXT];
-    const int probe = new_socket(AF_UNIX);
-    const bool is_left = plait__address_is_path(address) && probe >= 0
-        && connect(probe, &address->is.any, address->size) < 0 && errno == ECONNREFUSED;
-    if (probe >= 0) close(probe);
     close(fd);
     plait__address_text(address, text);
-    return plait__fail(-EADDRINUSE, "%s is %s", text,
-                       is_left ? "the socket of a listener that has ended without closing it: remove it" : "in use");
+    return plait__fail(-EADDRINUSE, "%s is %s", text, plait__address_is_path(address) && is_left(text, address)
+                       ? "the socket of a listener that has ended without closing it: remove it" : "in use");
 }
 
 static int bind_it(int fd, const struct plait__address *address, unsigned mode)
@@ -79,7 +88,7 @@ static int bind_it(int fd, const struct plait__address *address, unsigned mode)
 
 int plait__socket_listen(struct plait__address *address, int backlog, unsigned mode)
 {
-    const int fd = new_socket(address->is.any.sa_family);
+    const int fd = new_socket(address->is.any.sa_family, SOCK_STREAM);
     if (fd < 0) return failed(-1, -fd, "a socket for", address);
     if (bind_it(fd, address, mode) < 0)
         return errno == EADDRINUSE ? is_taken(fd, address) : failed(fd, errno, "listening at", address);
@@ -163,9 +172,9 @@ static int connect_it(int fd, const struct plait__address *address, plait_deadli
     return flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0 ? -errno : 0;
 }
 
-int plait__socket_connect(const struct plait__address *address, plait_deadline deadline)
+static int connect_to(const struct plait__address *address, plait_deadline deadline)
 {
-    const int fd = new_socket(address->is.any.sa_family);
+    const int fd = new_socket(address->is.any.sa_family, SOCK_STREAM);
     if (fd < 0) return failed(-1, -fd, "a socket for", address);
     const int error = connect_it(fd, address, deadline);
     if (!error) {
@@ -175,4 +184,27 @@ int plait__socket_connect(const struct plait__address *address, plait_deadline d
     if (error != -ETIMEDOUT) return failed(fd, -error, "connecting to", address);
     close(fd);                                             /* the detail is there */
     return error;
+}
+
+static bool is_over(plait_deadline deadline)
+{
+    return deadline.at && deadline.at <= plait__net_now();
+}
+
+static plait_deadline part_of(plait_deadline deadline, int shares)
+{
+    const int64_t now = plait__net_now();
+    return deadline.at <= now ? deadline : (plait_deadline){ now + (deadline.at - now) / shares };
+}
+
+/* An address that does not answer leaves the others their part; what one does not need is theirs, too.  Without a deadline, the
+ * kernel gives up in its own time, also with -ETIMEDOUT. */
+int plait__socket_connect(const struct plait__address *addresses, int count, plait_deadline deadline)
+{
+    int fd = -EADDRNOTAVAIL;
+    for (int i = 0; i < count; i++) {
+        fd = connect_to(&addresses[i], part_of(deadline, count - i));
+        if (fd >= 0 || (fd == -ETIMEDOUT && is_over(deadline))) break;
+    }
+    return fd;
 }

@@ -1,6 +1,7 @@
 /* Addresses: what their texts mean, and which texts are none. */
 #include "harness.h"
 
+#include <netdb.h>
 #include <netinet/in.h>
 #include <string.h>
 
@@ -63,6 +64,57 @@ static void hosts(void **state)
     assert_true(plait__address_parse("localhost:80", false, found) >= 1);
 }
 
+static struct sockaddr_in ipv4(uint32_t address)
+{
+    return (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl(address) };
+}
+
+static const struct sockaddr_in6 loopback = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+
+static struct addrinfo entry(const void *address, size_t size, struct addrinfo *next)
+{
+    return (struct addrinfo){
+        .ai_family = ((const struct sockaddr *)address)->sa_family, .ai_addr = (void *)(uintptr_t)address,
+        .ai_addrlen = (socklen_t)size, .ai_next = next,
+    };
+}
+
+static void the_first_is(const char *expected)
+{
+    assert_string_equal(again(), expected);
+}
+
+/* "localhost" is ::1 first, where /etc/hosts says so, but Python would not come there. */
+static void python_comes_over_ipv4(void **state)
+{
+    const struct sockaddr_un other = { .sun_family = AF_UNIX };
+    const struct sockaddr_in first = ipv4(0x7f000001), second = ipv4(0x7f000002);
+    struct addrinfo last = entry(&second, sizeof second, NULL), middle = entry(&first, sizeof first, &last);
+    struct addrinfo list = entry(&loopback, sizeof loopback, &middle), strange = entry(&other, sizeof other, &list);
+    assert_int_equal(plait__addresses_of_list(&strange, found), 3);
+    the_first_is("127.0.0.1:0");
+    found[0] = found[1];
+    the_first_is("127.0.0.2:0");
+    found[0] = found[2];
+    the_first_is("[::1]:0");
+    list.ai_next = NULL;
+    assert_int_equal(plait__addresses_of_list(&list, found), 1);
+    the_first_is("[::1]:0");
+    strange.ai_next = NULL;
+    assert_int_equal(plait__addresses_of_list(&strange, found), 0);
+}
+
+/* However many IPv6 addresses come before it. */
+static void ipv4_is_among_the_many(void **state)
+{
+    enum { MANY = 2 * PLAIT__ADDRESSES };
+    const struct sockaddr_in first = ipv4(0x7f000001);
+    struct addrinfo list[MANY + 1] = { [MANY] = entry(&first, sizeof first, NULL) };
+    for (unsigned i = 0; i < MANY; i++) list[i] = entry(&loopback, sizeof loopback, &list[i + 1]);
+    assert_int_equal(plait__addresses_of_list(list, found), PLAIT__ADDRESSES);
+    the_first_is("127.0.0.1:0");
+}
+
 static void must_fail(const char *address, bool for_listener, int error)
 {
     assert_int_equal(plait__address_parse(address, for_listener, found), error);
@@ -117,6 +169,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(paths),
     cmocka_unit_test(abstract_names),
     cmocka_unit_test(hosts),
+    cmocka_unit_test(python_comes_over_ipv4),
+    cmocka_unit_test(ipv4_is_among_the_many),
     cmocka_unit_test(texts_that_are_none),
     cmocka_unit_test(texts_that_are_too_long),
     cmocka_unit_test(addresses_without_a_name),

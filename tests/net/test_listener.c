@@ -1,6 +1,7 @@
 /* Listeners and clients among themselves: every kind of address, keys that are the same and not, and what is left behind. */
 #include "peers.h"
 
+#include <fcntl.h>
 
 /* ---- meetings ---- */
 
@@ -342,6 +343,24 @@ static void a_relative_path_is_removed_from_elsewhere(void **state)
     assert_int_equal(access(path, F_OK), -1);
 }
 
+static void a_relative_folder_is_removed_from_elsewhere(void **state)
+{
+    char folder[100];
+    struct stat status;
+    assert_int_equal(chdir("/tmp"), 0);
+    assert_int_equal(setenv("TMPDIR", "../tmp", 1), 0);
+    plait_listener *listener = listen_at(NULL, NULL);
+    snprintf(folder, sizeof folder, "%s", plait_listener_address(listener));
+    assert_memory_equal(folder, "/tmp/pymp-", 10);
+    *strrchr(folder, '/') = 0;
+    assert_int_equal(chdir("/"), 0);
+    assert_int_equal(plait_listener_free(listener), 0);
+    assert_int_equal(stat(folder, &status), -1);
+    assert_int_equal(setenv("TMPDIR", "plait-no-such-folder", 1), 0);
+    assert_fails(plait_listener_new(NULL, NULL), ENOENT);
+    assert_detail("$TMPDIR, plait-no-such-folder");
+}
+
 static int listen_and_die(void *path)
 {
     CHECK(plait_listener_new(path, NULL) && plait_listener_new("@plait-test-dies", NULL));
@@ -359,6 +378,37 @@ static void what_a_killed_listener_leaves(void **state)
     assert_int_equal(unlink(path), 0);
     assert_int_equal(plait_listener_free(listen_at(path, NULL)), 0);
     assert_int_equal(plait_listener_free(listen_at("@plait-test-dies", NULL)), 0);
+}
+
+/* Who listens there goes on, and never hears of who wanted to. */
+static void the_path_of_another_is_not_disturbed(void **state)
+{
+    struct plait__address address;
+    char path[100];
+    snprintf(path, sizeof path, "/tmp/plait-test-%d", getpid());
+    assert_int_equal(plait__address_of_path(path, &address), 0);
+    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    assert_int_equal(bind(fd, &address.is.any, address.size), 0);
+    for (int listening = 0; listening < 2; listening++) {
+        if (listening) assert_int_equal(listen(fd, 8), 0);
+        assert_fails(plait_listener_new(path, NULL), EADDRINUSE);
+        assert_detail("is in use");
+    }
+    assert_int_equal(accept(fd, NULL, NULL), -1);
+    assert_int_equal(errno, EAGAIN);
+    close(fd);
+    assert_int_equal(unlink(path), 0);
+}
+
+/* Nobody is told to remove it. */
+static void a_file_is_no_listener(void **state)
+{
+    char path[100];
+    snprintf(path, sizeof path, "/tmp/plait-test-%d", getpid());
+    close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    assert_fails(plait_listener_new(path, NULL), EADDRINUSE);
+    assert_detail("is in use");
+    assert_int_equal(unlink(path), 0);
 }
 
 /* ---- misuse ---- */
@@ -429,7 +479,10 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_long_folder_is_not_taken),
     cmocka_unit_test(a_path_that_another_has_taken_stays),
     cmocka_unit_test(a_relative_path_is_removed_from_elsewhere),
+    cmocka_unit_test(a_relative_folder_is_removed_from_elsewhere),
     cmocka_unit_test(what_a_killed_listener_leaves),
+    cmocka_unit_test(the_path_of_another_is_not_disturbed),
+    cmocka_unit_test(a_file_is_no_listener),
     cmocka_unit_test(options_that_are_none),
     cmocka_unit_test(no_listener),
     cmocka_unit_test(closed),
