@@ -31,6 +31,7 @@ struct entry {
 };
 
 struct names {
+    struct plait__owned owned;                             /* all zero: there is nothing in here that repair has to free */
     plait_lock lock;
     plait__word changes;                                   /* counted up when something was published; who waits sleeps on it */
     _Atomic uint32_t used;                                 /* entries that were ever used; written by the lock's holder */
@@ -54,11 +55,21 @@ static int check(const char *name, struct name *padded)
     return plait__member();
 }
 
-/* That its last holder died in here is no news: the table is whole. */
-static int acquire(struct names *names)
+/* That its last holder died in here is no news: the table is whole.  Whoever leaves meanwhile, by exit() in a signal handler, is
+ * inside of an object, and so dies: else the lock would stay locked, as one does that somebody has left locked on purpose. */
+static int acquire(struct names *names, struct plait__owned **before)
 {
+    *before = plait__enter_object(&names->owned);
     int got = plait_lock_acquire(&names->lock, PLAIT_FOREVER);
-    return got < 0 ? got : 0;
+    if (got >= 0) return 0;
+    plait__leave_object(*before);
+    return got;
+}
+
+static void release(struct names *names, struct plait__owned *before)
+{
+    plait_lock_release(&names->lock);
+    plait__leave_object(before);
 }
 
 static bool is_named(struct entry *entry, const struct name *name)
@@ -116,10 +127,11 @@ int plait_family_publish(const char *text, const void *object)
     if (error) return error;
     if (!plait_is_shared(object)) return plait__fail(-EINVAL, "the object lies in no shared memory: others can't reach it");
     struct names *names = table();
-    error = acquire(names);
+    struct plait__owned *before;
+    error = acquire(names, &before);
     if (error) return error;
     error = add(names, text, &name, (void *)(uintptr_t)object);
-    plait_lock_release(&names->lock);
+    release(names, before);
     if (!error) plait__wake(&names->changes, INT_MAX);
     return error;
 }
@@ -131,11 +143,12 @@ int plait_family_withdraw(const char *text)
     int error = check(text, &name);
     if (error) return error;
     struct names *names = table();
-    error = acquire(names);
+    struct plait__owned *before;
+    error = acquire(names, &before);
     if (error) return error;
     if (look_up(names, &name, &entry)) atomic_store(&entry->object, NULL);
     else error = plait__fail(-ENOENT, "nothing is published as \"%s\"", text);
-    plait_lock_release(&names->lock);
+    release(names, before);
     return error;
 }
 

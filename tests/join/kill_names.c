@@ -3,7 +3,9 @@
 #include "kill.h"
 
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ptrace.h>
 
 #include <plait.h>
 
@@ -200,7 +202,52 @@ static const struct kill_case find_asleep = {
     .long_one = true,
 };
 
+/* ---- exit() in a signal handler: a clean end anywhere else, in here a death ---- */
+
+static void leave_now(int signal)
+{
+    exit(signal == SIGUSR1 ? 0 : 1);
+}
+
+static void handle_signals(void)
+{
+    CHECK(signal(SIGUSR1, leave_now) != SIG_ERR);
+}
+
+static struct stepped exit_at_change(const struct step_operation *operation, long k)
+{
+    struct stepped stepped = step_to_change(operation, names_and_family(), k);
+    if (stepped.finished) {
+        step_kill(&stepped);
+        return stepped;
+    }
+    assert_int_equal(kill(stepped.pid, SIGUSR1), 0);
+    assert_int_equal(ptrace(PTRACE_DETACH, stepped.pid, NULL, NULL), 0);
+    assert_int_equal(test_wait_exit(stepped.pid), 0);
+    return stepped;
+}
+
+static void exit_everywhere(const struct step_operation *operation, void (*set_up)(void))
+{
+    bool finished = false;
+    for (long k = 0; !finished; k++) {
+        set_up();
+        finished = exit_at_change(operation, k).finished;
+        must_work(is_there());
+    }
+}
+
+static void who_exits_in_a_signal_handler(void **state)
+{
+    const struct step_operation publishing = { .prepare = handle_signals, .run = publish_it };
+    const struct step_operation withdrawing = { .prepare = handle_signals, .run = withdraw_it };
+    test_family();
+    exit_everywhere(&publishing, set_up_publish);
+    exit_everywhere(&withdrawing, set_up_withdraw);
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(who_exits_in_a_signal_handler),
     KILL_TESTS(publish), KILL_TESTS(publish_over_another_name), KILL_TESTS(publish_to_sleepers),
     KILL_TESTS(withdraw), KILL_TESTS(find), KILL_TESTS(find_asleep),
 };
