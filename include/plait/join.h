@@ -39,9 +39,11 @@
  * Both must have the same version of plait and the same C library. Functions do not travel between programs: each starts
  * processes and pools of functions of its own.
  *
- * A family lives as long as any of its members: whoever made it, and the door, may end before the others. Nothing is left when the
- * last one has ended, but for the name of a door at a path whose program was killed; the next to listen there takes it over.
- * An abstract name vanishes with its program.
+ * A family lives as long as any of its members: whoever made it, and the door, may end before the others. A door ends with the
+ * process that made it, however that ends, also if a fork of it saw to it: who goes on opens another. Nothing is left when the last
+ * one has ended, but for the name of a door at a path whose program was killed; the next to listen there takes it over, and who
+ * comes there to join removes it, also while forks of that program live. An abstract name vanishes with its program and its forks:
+ * for workers that may outlive it, a path is better.
  *
  * Python: none. (A BaseManager that is connected to serves one's objects; this shares the memory.)
  * Not for signal handlers, as all of plait (docs/guidelines.md).
@@ -54,7 +56,8 @@
 #include <plait/deadline.h>
 #include <plait/export.h>
 
-/* Where others come in. In the memory of the process that made it; several threads, and forked children, may use it at once. */
+/* Where others come in. In the memory of the process that made it; several threads, and forked children, may use it at once; to
+ * children it is closed when that process has ended. */
 typedef struct plait_door plait_door;
 
 /* All zero, or NULL instead of the struct: the defaults. */
@@ -82,13 +85,14 @@ PLAIT_API plait_door *plait_family_listen(const char *path, const plait_door_opt
 
 /* Let one program in that has knocked; wait for one until the deadline. It never waits for anything that the other does: who is
  * stopped, killed, or sends garbage holds up nobody. Those who may not join are told so, and the wait goes on.
- * 0; -ETIMEDOUT (nobody has come); PLAIT_ECLOSED; -EBADF (the program has closed its descriptor); -EMFILE, -ENOMEM; PLAIT_ENOARENA:
- * as plait_family_listen. PLAIT_ETOOMANY. Who could not be let in because of an error is told. */
+ * 0; -ETIMEDOUT (nobody has come); PLAIT_ECLOSED (also when the process that made the door has ended); -EBADF (the program has
+ * closed its descriptor); -EMFILE, -ENOMEM; PLAIT_ENOARENA: as plait_family_listen. PLAIT_ETOOMANY. Who could not be let in because
+ * of an error is told. */
 PLAIT_API PLAIT_MUST_CHECK int plait_door_admit(plait_door *door, plait_deadline deadline);
 
-/* Let in whoever comes, until the door is closed: a body for plait_start, as a thread or as a forked process.
- * door: a plait_door, passed with size 0. 0: it was closed; or an error of plait_door_admit (when descriptors or memory are short
- * it tries again). */
+/* Let in whoever comes, until the door is closed, or its maker has ended: a body for plait_start, as a thread or as a forked
+ * process. door: a plait_door, passed with size 0. 0: it was closed; or an error of plait_door_admit (when descriptors or memory
+ * are short it tries again). */
 PLAIT_API int plait_door_serve(void *door);
 
 /* The descriptor, for poll(): when it is readable, somebody has knocked. It stays the door's. -EINVAL. */
@@ -111,12 +115,14 @@ PLAIT_API int plait_door_free(plait_door *door);
  * spawns does not come back from it); so are other calls as long as nothing was made and no other thread has used plait.
  * Meanwhile no other thread may be in a call of plait.
  *
- * 0 (also if the process is of that family already); -ENOENT, -ECONNREFUSED (nobody listens there, or has just stopped to);
- * -EACCES, -EPERM (another user's door, or it does not admit us); -ETIMEDOUT (nobody sees to the door); -ECONNRESET (the program
- * there ended before it had let us in); -EPROTO (it is no door of plait); -EPROTONOSUPPORT (it has another version of plait, or
- * another C library); PLAIT_ENOARENA (something lies in this process where the family's memory has to); -EALREADY (this process has
- * a family, and shares something there); PLAIT_ETOOMANY; -EMFILE, -ENOMEM, -EINVAL, -ENAMETOOLONG. After an error it is of no
- * family, or of the one that it was of before. Threads of the process become members by their first calls, as ever. */
+ * 0 (also if the process is of that family already); -ENOENT, -ECONNREFUSED (nobody listens there, or whoever opened the door has
+ * ended); PLAIT_ECLOSED (it was closed while we waited); -EACCES, -EPERM (another user's door, or it does not admit us); -ETIMEDOUT
+ * (nobody sees to the door; whatever the deadline, also if so many wait there that for 10 s there is no room for one more);
+ * -ECONNRESET (the program there ended before it had let us in); -EPROTO (it is no door of plait); -EPROTONOSUPPORT (it has another
+ * version of plait, or another C library); PLAIT_ENOARENA (something lies in this process where the family's memory has to);
+ * -EALREADY (this process has a family, and shares something there); PLAIT_ETOOMANY; -EMFILE, -ENOMEM, -EINVAL, -ENAMETOOLONG.
+ * After an error it is of no family, or of the one that it was of before. Threads of the process become members by their first
+ * calls, as ever. */
 PLAIT_API PLAIT_MUST_CHECK int plait_family_join(const char *path, plait_deadline deadline);
 
 /* ---- names ---- */

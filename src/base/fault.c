@@ -10,6 +10,7 @@ unsigned long plait__test_arena_size;
 long plait__test_backup_interval;
 long plait__test_short_sleep;
 long plait__test_round;
+long plait__test_room_within;
 bool plait__test_never_spin;
 unsigned plait__test_short_frames;
 const char *plait__test_root;

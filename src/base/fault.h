@@ -62,6 +62,9 @@ extern long plait__test_short_sleep;
 /* When not 0: nanoseconds between the rounds of those who sleep where no death ends the sleep, instead of 5 to 100 ms. */
 extern long plait__test_round;
 
+/* When not 0: nanoseconds instead of 10 s in which there has to be room at a door. */
+extern long plait__test_room_within;
+
 /* When not 0: the longest message with a short header on a connection, instead of 2 GiB - 1. */
 extern unsigned plait__test_short_frames;
 
@@ -79,6 +82,7 @@ extern bool plait__test_never_spin;
 #define plait__test_backup_interval 0L
 #define plait__test_short_sleep 0L
 #define plait__test_round 0L
+#define plait__test_room_within 0L
 #define plait__test_never_spin false
 #define plait__test_short_frames 0u
 

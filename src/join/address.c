@@ -1,11 +1,18 @@
 #include "join/address.h"
 
+#include <poll.h>
 #include <stddef.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "family/pidfd.h"
+#include "family/wait.h"
+
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77                                    /* Linux 6.5; the same number on almost every architecture */
+#endif
 
 int plait__address_of(const char *path, struct plait__address *address)
 {
@@ -36,4 +43,20 @@ int plait__check_peer(int fd, struct ucred *peer)
     if (peer->uid == geteuid() || peer->uid == 0) return 0;
     return plait__fail(-EPERM, "there is a program of user %u: members of a family trust each other, so they are of one user",
                        (unsigned)peer->uid);
+}
+
+/* (EINVAL is what some kernels say of one that has ended.) */
+int plait__watch_maker(int fd, pid_t pid)
+{
+    int watched = -1;
+    socklen_t size = sizeof watched;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &watched, &size) == 0) return plait__above_stdio(watched);
+    if (errno == ESRCH || errno == EINVAL) return -ESRCH;
+    if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) return -errno;
+    return pid > 0 ? plait__pidfd_open(pid) : -EINVAL;
+}
+
+bool plait__maker_has_ended(int watched)
+{
+    return watched == -ESRCH || (watched >= 0 && plait__wait_fd(watched, POLLIN, PLAIT_NOW) > 0);
 }

@@ -7,6 +7,7 @@
 #ifndef PLAIT_JOIN_ADDRESS_H
 #define PLAIT_JOIN_ADDRESS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -32,6 +33,14 @@ int plait__door_socket(void);
 
 /* Whether the other end is one of those who share everything with us: 0, -EPERM. */
 int plait__check_peer(int fd, struct ucred *peer);
+
+/* The process that opened the door, of a socket that is connected to it, or that listens: while forks of it have the socket, its
+ * end is not to be seen there.  pid: its number, if it is known.  A descriptor that becomes readable when it ends; -ESRCH: it has
+ * ended; others below 0: it can't be watched. */
+int plait__watch_maker(int fd, pid_t pid);
+
+/* What plait__watch_maker has given. */
+bool plait__maker_has_ended(int watched);
 
 /* Whether this process has a door. */
 int plait__has_doors(void);

@@ -1,7 +1,8 @@
 /* join/door.c - where programs of other origin come in.
  *
  * The socket is shared by all forks of whoever made the door; to shut it down closes it for all.  The name belongs to the process
- * that made it: that one removes it, also at exit.
+ * that made it: that one removes it, also at exit.  The door ends with that process, however that ends, as all others can see that
+ * one's end only: whether one of its forks sees to the door nobody knows.
  */
 #include <plait/join.h>
 
@@ -12,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,6 +21,7 @@
 #include "base/fd.h"
 #include "family/wait.h"
 #include "join/address.h"
+#include "join/path.h"
 
 #define BACKLOG 128
 #define DOOR_STAMP 0x706c646fu
@@ -106,72 +107,6 @@ static char *absolute(const char *path)
     return whole;
 }
 
-/* Whether who listened there has ended. */
-static bool is_left_behind(const struct plait__address *address)
-{
-    struct stat status;
-    if (lstat(address->socket.sun_path, &status) < 0 || !S_ISSOCK(status.st_mode)) return false;
-    int fd = plait__door_socket();
-    if (fd < 0) return false;
-    bool is_refused = connect(fd, (const struct sockaddr *)&address->socket, address->length) < 0 && errno == ECONNREFUSED;
-    close(fd);
-    return is_refused;
-}
-
-/* The folder, locked: of several who want to replace a name, each looks and replaces by itself.  -1: one of them is about to. */
-static int lock_folder(const char *path)
-{
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    for (int i = 0; fd >= 0 && i < 100; i++) {
-        if (flock(fd, LOCK_EX | LOCK_NB) == 0) return fd;
-        plait__wait_fds(NULL, 0, (plait_deadline){ plait__now() + PLAIT__MILLISECOND });
-    }
-    if (fd >= 0) close(fd);
-    return -1;
-}
-
-static int lock_folder_of(const char *path)
-{
-    char folder[sizeof ((struct sockaddr_un *)0)->sun_path];
-    const char *last = strrchr(path, '/');
-    snprintf(folder, sizeof folder, "%.*s", last ? (int)(last - path) + 1 : 1, last ? path : ".");
-    return lock_folder(folder);
-}
-
-static int try_to_bind(int fd, const struct plait__address *address)
-{
-    return bind(fd, (const struct sockaddr *)&address->socket, address->length) < 0 ? -errno : 0;
-}
-
-/* Nobody is there who could listen between bind and listen: who looks then takes it for left behind.  So both are done under the
- * lock, when there is a name to be fought for. */
-static int bind_and_listen(int fd, const struct plait__address *address, int backlog)
-{
-    int error = try_to_bind(fd, address);
-    return error || listen(fd, backlog) == 0 ? error : -errno;
-}
-
-static int replace(int fd, const struct plait__address *address, int backlog)
-{
-    int error = -EADDRINUSE;
-    if (is_left_behind(address)) {
-        unlink(address->socket.sun_path);
-        error = bind_and_listen(fd, address, backlog);
-    }
-    return error;
-}
-
-static int take_name(int fd, const struct plait__address *address, int backlog)
-{
-    bool is_file = address->socket.sun_path[0];
-    fchmod(fd, 0600);                                      /* of the name, too */
-    int lock = is_file ? lock_folder_of(address->socket.sun_path) : -1;
-    int error = bind_and_listen(fd, address, backlog);
-    if (error == -EADDRINUSE && lock >= 0) error = replace(fd, address, backlog);
-    if (lock >= 0) close(lock);
-    return error;
-}
-
 /* ---- opening ---- */
 
 static void drop(plait_door *door)
@@ -186,7 +121,7 @@ static int open_door(plait_door *door, const char *path, const struct plait__add
     door->fd = plait__door_socket();
     if (door->fd < 0) return door->fd;
     if (*path != '@' && !(door->path = absolute(path))) return plait__fail(-errno, "the path: %s", plait_strerror(errno));
-    int error = take_name(door->fd, address, backlog);
+    int error = plait__take_path(door->fd, address, backlog);
     if (error) return plait__fail(error, "listening at %s: %s", path, plait_strerror(error));
     door->file = plait__file_of(door->fd);
     if (door->path) door->name = file_at(door->path);
@@ -276,57 +211,7 @@ static bool is_passing(int error)
     return error == EINTR || error == ECONNABORTED || error == EPROTO;
 }
 
-/* -EAGAIN: nobody has knocked. */
-static int admit_next(const plait_door *door)
-{
-    if (!plait__is_file(door->fd, &door->file)) return plait__fail(-EBADF, "the program has closed the door's descriptor");
-    int peer = accept4(door->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (peer < 0 && is_passing(errno)) return NOT_LET_IN;
-    if (peer < 0 && errno == EAGAIN) return -EAGAIN;
-    if (peer < 0) return plait__fail(-errno, "accepting: %s", plait_strerror(errno));
-    int result = let_in(peer);
-    close(peer);
-    return result;
-}
-
-int plait_door_admit(plait_door *door, plait_deadline deadline)
-{
-    int result = check(door);
-    if (!result) result = plait__member();
-    if (result) return result;
-    while ((result = admit_next(door)) != LET_IN) {
-        if (result == NOT_LET_IN) result = plait__expired(deadline) ? -ETIMEDOUT : 0;
-        else if (result == -EAGAIN) result = plait__wait_fd(door->fd, POLLIN, deadline);
-        if (result == -ETIMEDOUT) return plait__fail(-ETIMEDOUT, "nobody has come");
-        if (result > 0 && (result & POLLHUP)) return plait__fail(PLAIT_ECLOSED, "the door was closed");
-        if (result < 0) return result;
-    }
-    return 0;
-}
-
-/* What others give back sooner or later. */
-static bool is_shortage(int error)
-{
-    return error == -EMFILE || error == -ENFILE || error == -ENOMEM || error == -ENOBUFS || error == -ETOOMANYREFS;
-}
-
-int plait_door_serve(void *door)
-{
-    for (;;) {
-        int error = plait_door_admit(door, PLAIT_FOREVER);
-        if (error == PLAIT_ECLOSED) return 0;
-        if (is_shortage(error)) plait__wait_fds(NULL, 0, (plait_deadline){ plait__now() + 20 * PLAIT__MILLISECOND });
-        else if (error) return error;
-    }
-}
-
-int plait_door_fileno(const plait_door *door)
-{
-    int error = check(door);
-    return error ? error : door->fd;
-}
-
-/* ---- closing ---- */
+/* ---- shutting ---- */
 
 /* Those who have knocked are told, as the socket may live on in forks. */
 static void refuse_all(const plait_door *door)
@@ -351,6 +236,96 @@ static void shut(plait_door *door)
     shutdown(door->fd, SHUT_RDWR);
     refuse_all(door);
 }
+
+/* ---- seeing to it ---- */
+
+/* What others give back sooner or later. */
+static bool is_shortage(int error)
+{
+    return error == -EMFILE || error == -ENFILE || error == -ENOMEM || error == -ENOBUFS || error == -ETOOMANYREFS;
+}
+
+/* In a fork of the maker, to know of its end; see plait__watch_maker. */
+static int watch_maker_from_fork(const plait_door *door)
+{
+    return door->maker == getpid() ? -1 : plait__watch_maker(door->fd, door->maker);
+}
+
+/* The first who notices closes the door for all who have it. */
+static int end_with_maker(plait_door *door, int peer)
+{
+    if (peer >= 0) refuse(peer, PLAIT_ECLOSED);
+    if (peer >= 0) close(peer);
+    shut(door);
+    return plait__fail(PLAIT_ECLOSED, "the program that had opened the door has ended");
+}
+
+/* -EAGAIN: nobody has knocked. */
+static int admit_next(plait_door *door, int maker)
+{
+    if (!plait__is_file(door->fd, &door->file)) return plait__fail(-EBADF, "the program has closed the door's descriptor");
+    int peer = accept4(door->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    int error = peer < 0 ? errno : 0;
+    if (plait__maker_has_ended(maker)) return end_with_maker(door, peer);
+    if (is_passing(error)) return NOT_LET_IN;
+    if (error == EAGAIN) return -EAGAIN;
+    if (error) return plait__fail(-error, "accepting: %s", plait_strerror(error));
+    int result = let_in(peer);
+    close(peer);
+    return result;
+}
+
+/* That the maker has ended is found by the next look. */
+static int wait_for_knock(const plait_door *door, int maker, plait_deadline deadline)
+{
+    struct pollfd both[2] = { { .fd = door->fd, .events = POLLIN }, { .fd = maker, .events = POLLIN } };
+    int result = plait__wait_fds(both, 2, deadline);
+    return result > 0 ? both[0].revents : result;
+}
+
+static int admit(plait_door *door, int maker, plait_deadline deadline)
+{
+    int result;
+    while ((result = admit_next(door, maker)) != LET_IN) {
+        if (result == NOT_LET_IN) result = plait__expired(deadline) ? -ETIMEDOUT : 0;
+        else if (result == -EAGAIN) result = wait_for_knock(door, maker, deadline);
+        if (result == -ETIMEDOUT) return plait__fail(-ETIMEDOUT, "nobody has come");
+        if (result > 0 && (result & POLLHUP)) return plait__fail(PLAIT_ECLOSED, "the door was closed");
+        if (result < 0) return result;
+    }
+    return 0;
+}
+
+int plait_door_admit(plait_door *door, plait_deadline deadline)
+{
+    int result = check(door);
+    if (!result) result = plait__member();
+    if (result) return result;
+    if (!plait__is_file(door->fd, &door->file)) return plait__fail(-EBADF, "the program has closed the door's descriptor");
+    int maker = watch_maker_from_fork(door);
+    if (is_shortage(maker)) return plait__fail(maker, "watching who has opened the door: %s", plait_strerror(maker));
+    result = admit(door, maker, deadline);
+    if (maker >= 0) close(maker);
+    return result;
+}
+
+int plait_door_serve(void *door)
+{
+    for (;;) {
+        int error = plait_door_admit(door, PLAIT_FOREVER);
+        if (error == PLAIT_ECLOSED) return 0;
+        if (is_shortage(error)) plait__wait_fds(NULL, 0, (plait_deadline){ plait__now() + 20 * PLAIT__MILLISECOND });
+        else if (error) return error;
+    }
+}
+
+int plait_door_fileno(const plait_door *door)
+{
+    int error = check(door);
+    return error ? error : door->fd;
+}
+
+/* ---- closing ---- */
 
 int plait_door_close(plait_door *door)
 {

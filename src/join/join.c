@@ -9,14 +9,14 @@
 #include <plait/process.h>
 
 #include "base/error.h"
+#include "base/fault.h"
 #include "base/fd.h"
-#include "family/pidfd.h"
 #include "family/wait.h"
 #include "join/address.h"
+#include "join/path.h"
 
-#ifndef SO_PEERPIDFD
-#define SO_PEERPIDFD 77                                    /* Linux 6.5; the same number on almost every architecture */
-#endif
+/* Whoever sees to a door makes room in far less. */
+#define ROOM_WITHIN (plait__test_room_within ? plait__test_room_within : 10000 * PLAIT__MILLISECOND)
 
 /* ---- knocking ---- */
 
@@ -26,9 +26,11 @@ static int cannot_connect(int error)
     return plait__fail(-error, error == ECONNREFUSED ? "nobody listens there" : "no way to get there");
 }
 
-/* So many have knocked that there is no room for us: the kernel has nothing to wait on for that. */
+/* So many have knocked that there is no room for us: the kernel has nothing to wait on for that, nor does
+ * it say whose door it is.  So this wait alone can't see that whoever it waits for has ended: it has an end of its own. */
 static int knock(int fd, const struct plait__address *address, plait_deadline deadline)
 {
+    deadline = (plait_deadline){ plait__earlier(deadline, plait__now() + ROOM_WITHIN) };
     while (connect(fd, (const struct sockaddr *)&address->socket, address->length) < 0) {
         if (errno == EINTR) continue;
         if (errno != EAGAIN) return cannot_connect(errno);
@@ -78,20 +80,9 @@ static int receive(int fd, struct answer *answer)
     if (got == 0) return plait__fail(-ECONNRESET, "the door was left without an answer");
     if (!is_one) return plait__fail(-EPROTO, "what listens there is no door of plait");
     if (answer->invitation.error) return plait__fail(answer->invitation.error, "the family does not let this program in");
-    bool is_short = answer->fd < -1 || (answer->fd < 0 && (header.msg_flags & MSG_CTRUNC));
-    if (is_short) return plait__fail(-EMFILE, "no descriptor is free for the family's memory");
+    bool is_short_of_them = answer->fd < -1 || (answer->fd < 0 && (header.msg_flags & MSG_CTRUNC));
+    if (is_short_of_them) return plait__fail(-EMFILE, "no descriptor is free for the family's memory");
     return answer->fd < 0 ? plait__fail(-EPROTO, "the answer brings no memory") : 0;
-}
-
-/* The process that opened the door.  While forks of it have the socket, its end is not to be seen there.  -ESRCH: it has ended;
- * others below 0: it can't be watched. */
-static int watch_maker(int fd, pid_t pid)
-{
-    int watched = -1;
-    socklen_t size = sizeof watched;
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &watched, &size) == 0) return watched;
-    if (errno == ESRCH) return -ESRCH;
-    return pid > 0 ? plait__pidfd_open(pid) : -1;
 }
 
 static int wait_for_answer(int fd, int maker, struct answer *answer, plait_deadline deadline)
@@ -108,19 +99,33 @@ static int wait_for_answer(int fd, int maker, struct answer *answer, plait_deadl
     }
 }
 
+static bool is_short(int error)
+{
+    return error == -EMFILE || error == -ENFILE || error == -ENOMEM;
+}
+
+static int ask_whom(int fd, int maker, struct answer *answer, plait_deadline deadline)
+{
+    if (!plait__maker_has_ended(maker)) return wait_for_answer(fd, maker, answer, deadline);
+    int error = receive(fd, answer);
+    return error == -EAGAIN ? plait__fail(-ECONNREFUSED, "the program that had opened the door has ended") : error;
+}
+
+/* The path of a door that was left behind goes: else those who come fill up the backlog, which nobody empties. */
 static int ask(int fd, const struct plait__address *address, struct answer *answer, plait_deadline deadline)
 {
     struct ucred maker;
+    int pin = plait__pin_path(address), watched = -1;
     int error = knock(fd, address, deadline);
     if (!error) error = plait__check_peer(fd, &maker);
-    if (error) return error;
-    int watched = watch_maker(fd, maker.pid);
-    if (watched == -ESRCH) {
-        int got = receive(fd, answer);
-        return got == -EAGAIN ? plait__fail(-ECONNRESET, "the program that had opened the door has ended") : got;
+    if (!error) {
+        watched = plait__watch_maker(fd, maker.pid);
+        error = is_short(watched) ? plait__fail(watched, "no descriptor is free to watch whose door it is")
+                                  : ask_whom(fd, watched, answer, deadline);
+        if (error && plait__maker_has_ended(watched)) plait__remove_left_behind(address, pin);
     }
-    error = wait_for_answer(fd, watched, answer, deadline);
     if (watched >= 0) close(watched);
+    if (pin >= 0) close(pin);
     return error;
 }
 

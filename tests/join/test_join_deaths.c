@@ -1,6 +1,9 @@
 /* What happens when one of those who came in is killed, or who let them in. */
 #include "apart.h"
 
+#include "base/deadline.h"
+#include "base/fault.h"
+
 /* --- visitors ------------------------------------------------------------------------------------------------------------ */
 
 static int dies_with_the_lock(void)
@@ -213,7 +216,7 @@ static int leave_the_socket_to_a_fork(void)
 
 static int knocks_after_the_end(void)
 {
-    CHECK(plait_family_join(address, PLAIT_FOREVER) == -ECONNRESET && detail_has("has ended"));
+    CHECK(plait_family_join(address, PLAIT_FOREVER) == -ECONNREFUSED && detail_has("has ended"));
     return 0;
 }
 
@@ -233,6 +236,133 @@ static void the_home_while_a_fork_of_it_has_the_socket(void **state)
     assert_int_equal(test_wait_exit(notes->pid), 0);
 }
 
+/* --- a door whose maker was killed, and whose forks live on ------------------------------------------------------------------ */
+
+static char folder[100];
+
+static int in_a_folder(void **state)
+{
+    apart(state);
+    if (!mkdtemp(strcpy(folder, temporary("deaths-XXXXXX")))) return -1;
+    snprintf(address, sizeof address, "%s/door", folder);
+    return prctl(PR_SET_CHILD_SUBREAPER, 1);
+}
+
+static int remove_folder(void **state)
+{
+    return rmdir(folder);
+}
+
+static void let_the_fork_end(void)
+{
+    atomic_store(&notes->go, 1);
+    assert_int_equal(test_wait_exit(notes->pid), 0);
+}
+
+static void kill_home_of_a_fork(int (*body)(void))
+{
+    const pid_t home = home_start(body);
+    test_until_set(&notes->done);
+    home_kill(home);
+}
+
+static int opens_it_anew(void)
+{
+    CHECK(plait_init(NULL, NULL) == 0);
+    CHECK((door = plait_family_listen(address, NULL)));
+    const int before = descriptors();
+    CHECK(!plait_family_listen(address, NULL) && errno == EADDRINUSE && descriptors() == before);
+    CHECK(plait_door_free(door) == 0 && access(address, F_OK) < 0);
+    return 0;
+}
+
+static void its_path_is_taken_over(void **state)
+{
+    kill_home_of_a_fork(leave_the_socket_to_a_fork);
+    visit(opens_it_anew);
+    let_the_fork_end();
+}
+
+static int opens_few_and_leaves_a_fork(void)
+{
+    CHECK(plait_door_free(door) == 0);
+    CHECK((door = plait_family_listen(address, &(plait_door_options){ .backlog = 1 })));
+    return leave_the_socket_to_a_fork();
+}
+
+static int finds_it_gone(void)
+{
+    CHECK(plait_family_join(address, PLAIT_FOREVER) == -ENOENT);
+    return 0;
+}
+
+/* Those who find out about it don't fill it up for the next ones. */
+static void its_path_is_removed_by_who_knocks(void **state)
+{
+    kill_home_of_a_fork(opens_few_and_leaves_a_fork);
+    visit(knocks_after_the_end);
+    for (int i = 0; i < 4; i++) visit(finds_it_gone);
+    let_the_fork_end();
+}
+
+static int knocks_at_a_full_door(void)
+{
+    const int before = descriptors();
+    plait__test_room_within = 20 * PLAIT__MILLISECOND;
+    CHECK(plait_family_join(address, PLAIT_FOREVER) == -ETIMEDOUT && detail_has("many wait there"));
+    CHECK(descriptors() == before);
+    return 0;
+}
+
+/* An abstract name can't be removed. */
+static void its_abstract_name_is_full(void **state)
+{
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    kill_home_of_a_fork(opens_few_and_leaves_a_fork);
+    for (int i = 0; i < 2; i++) visit(knocks_after_the_end);
+    visit(knocks_at_a_full_door);
+    let_the_fork_end();
+}
+
+static int leave_a_doorman(void)
+{
+    const pid_t child = fork();
+    if (child == 0) {
+        test_until_set(&notes->count);
+        _exit(plait_door_serve(door) == 0 && plait_door_admit(door, PLAIT_NOW) == PLAIT_ECLOSED ? 0 : 1);
+    }
+    atomic_store(&notes->pid, child);
+    atomic_store(&notes->done, 1);
+    never_admits();
+    return 1;
+}
+
+static int is_refused(void)
+{
+    CHECK(plait_family_join(address, PLAIT_FOREVER) == -ECONNREFUSED);
+    return 0;
+}
+
+/* Asleep at the door, or only about to see to it. */
+static void a_forked_doorman(void **state)
+{
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    for (int asleep = 0; asleep < 2; asleep++) {
+        memset(notes, 0, sizeof *notes);
+        const pid_t home = home_start(leave_a_doorman);
+        test_until_set(&notes->done);
+        if (asleep) atomic_store(&notes->count, 1);
+        if (asleep) test_until_sleeps(notes->pid);
+        home_kill(home);
+        if (!asleep) visit(is_refused);
+        atomic_store(&notes->count, 1);
+        assert_int_equal(test_wait_exit(notes->pid), 0);
+        visit(is_refused);
+    }
+}
+
+#define IN_A_FOLDER(of) cmocka_unit_test_setup_teardown(of, in_a_folder, remove_folder)
+
 static const struct CMUnitTest tests[] = {
     JOIN_TEST(a_visitor_that_holds_the_lock),
     JOIN_TEST(a_visitor_whose_lock_another_waits_for),
@@ -241,6 +371,10 @@ static const struct CMUnitTest tests[] = {
     JOIN_TEST(who_publishes_and_dies),
     JOIN_TEST(the_home_before_it_has_let_one_in),
     JOIN_TEST(the_home_while_a_fork_of_it_has_the_socket),
+    IN_A_FOLDER(its_path_is_taken_over),
+    IN_A_FOLDER(its_path_is_removed_by_who_knocks),
+    JOIN_TEST(its_abstract_name_is_full),
+    JOIN_TEST(a_forked_doorman),
 };
 
 TEST_MAIN(tests)
