@@ -76,14 +76,31 @@ static int replace(int fd, const struct plait__address *address, int backlog)
     return bind_and_listen(fd, address, backlog);
 }
 
+/* Without the lock: under a name that nobody else wants, until it listens. */
+static int bind_aside(int fd, const struct plait__address *address, int backlog)
+{
+    struct plait__address aside = *address;
+    const char *path = address->socket.sun_path;
+    char *name = aside.socket.sun_path;
+    int length = snprintf(name, sizeof aside.socket.sun_path, "%.100s.%d-%d", path, (int)getpid(), fd);
+    if (strlen(path) > 100 || length >= (int)sizeof aside.socket.sun_path) return bind_and_listen(fd, address, backlog);
+    aside.length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)length + 1);
+    int error = bind_and_listen(fd, &aside, backlog);
+    if (error == -EADDRINUSE) return error;
+    if (!error && link(name, path) < 0) error = errno == EEXIST ? -EADDRINUSE : -errno;
+    unlink(name);
+    return error;
+}
+
 int plait__take_path(int fd, const struct plait__address *address, int backlog)
 {
     fchmod(fd, 0600);                                      /* of the name, too */
-    bool is_file = address->socket.sun_path[0];
-    int lock = is_file ? lock_folder_of(address->socket.sun_path) : -1;
+    if (!address->socket.sun_path[0]) return bind_and_listen(fd, address, backlog);
+    int lock = lock_folder_of(address->socket.sun_path);
+    if (lock < 0) return bind_aside(fd, address, backlog);
     int error = bind_and_listen(fd, address, backlog);
-    if (error == -EADDRINUSE && lock >= 0) error = replace(fd, address, backlog);
-    if (lock >= 0) close(lock);
+    if (error == -EADDRINUSE) error = replace(fd, address, backlog);
+    close(lock);
     return error;
 }
 

@@ -2,6 +2,9 @@
 #include "apart.h"
 
 #include <poll.h>
+#include <sys/file.h>
+
+#include "join/address.h"
 
 /* --- names --------------------------------------------------------------------------------------------------------------- */
 
@@ -204,6 +207,40 @@ static void of_many_one_takes_it_over(void **state)
     }
 }
 
+static int counts_names(void)
+{
+    int count = 0;
+    DIR *names = opendir(folder);
+    CHECK(names);
+    while (readdir(names)) count++;
+    closedir(names);
+    return count - 2;
+}
+
+static int opens_without_the_lock(void)
+{
+    CHECK(plait_init(NULL, NULL) == 0);
+    const int locked = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    CHECK(locked >= 0 && flock(locked, LOCK_EX | LOCK_NB) == 0);
+    opens_one();
+    must_be_there();
+    must_not_open(address, EADDRINUSE);
+    CHECK(counts_names() == 1);
+    struct plait__address at;
+    CHECK(plait__address_of(address, &at) == 0);
+    const int knock = plait__door_socket();
+    CHECK(connect(knock, (const struct sockaddr *)&at.socket, at.length) == 0);
+    CHECK(plait_door_admit(door, PLAIT_NOW) == 0 && close(knock) == 0);
+    CHECK(plait_door_free(door) == 0 && counts_names() == 0);
+    return close(locked);
+}
+
+/* It is made all the same, but replaces nothing. */
+static void a_folder_that_another_has_locked(void **state)
+{
+    visit(opens_without_the_lock);
+}
+
 /* --- who sees to it ------------------------------------------------------------------------------------------------------ */
 
 static int polls(void)
@@ -396,6 +433,7 @@ static const struct CMUnitTest tests[] = {
     IN_A_FOLDER(only_its_own_name_is_removed),
     IN_A_FOLDER(the_path_of_a_killed_program_is_taken_over),
     IN_A_FOLDER(of_many_one_takes_it_over),
+    IN_A_FOLDER(a_folder_that_another_has_locked),
     JOIN_TEST(a_loop),
     JOIN_TEST(a_doorman),
     JOIN_TEST(who_waits_at_a_door_that_is_closed),
