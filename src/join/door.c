@@ -347,8 +347,22 @@ int plait_door_free(plait_door *door)
 }
 
 /* What the program has not closed. */
-static __attribute__((destructor)) void shut_at_exit(void)
+static void shut_all(void)
 {
     for (plait_door *door = doors; door; door = door->next)
         if (door->maker == getpid()) shut(door);
+}
+
+/* Other threads may go on meanwhile.  If the list stays taken, exit() was called in a signal handler in the middle of listing a
+ * door: then their ends are as those of a killed program. */
+static __attribute__((destructor)) void shut_at_exit(void)
+{
+    for (int i = 0; i < 100; i++) {
+        if (pthread_mutex_trylock(&listing) == 0) {
+            shut_all();
+            pthread_mutex_unlock(&listing);
+            return;
+        }
+        plait__wait_fds(NULL, 0, (plait_deadline){ plait__now() + PLAIT__MILLISECOND });
+    }
 }
