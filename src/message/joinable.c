@@ -40,22 +40,31 @@ static size_t size_for(uint32_t room)
     return sizeof(struct plait__tasks) + room * sizeof(struct memory);
 }
 
-/* The front is free, or there is no end in sight. */
+/* Only what can still be done: of what lies behind a task that is held for long most may be forgotten by now; and somebody else may
+ * have freed the queue. */
+static void squeeze(struct plait__tasks *taken)
+{
+    uint32_t count = 0;
+    for (uint32_t i = taken->first; i < taken->end; i++) {
+        struct memory memory = taken->memories[i];
+        if (memory.queue && plait__is_held(memory.queue, memory.lease)) taken->memories[count++] = memory;
+    }
+    taken->first = 0;
+    taken->end = count;
+}
+
+/* At least half of it is free, or there is no end in sight. */
 static int make_room(struct plait__tasks *taken)
 {
-    uint32_t count = taken ? taken->end - taken->first : 0;
-    if (taken && taken->first > taken->room / 2) {
-        memmove(taken->memories, taken->memories + taken->first, count * sizeof(struct memory));
-        taken->first = 0;
-        taken->end = count;
-        return 0;
-    }
+    if (taken) squeeze(taken);
+    if (taken && taken->end <= taken->room / 2) return 0;
+    uint32_t count = taken ? taken->end : 0;
     if (count > UINT32_MAX / 4) return plait__fail(-ENOMEM, "the thread has taken %u tasks that are not done", count);
     uint32_t room = count ? 2 * taken->room : ROOM_AT_FIRST;
     struct plait__tasks *larger = plait_message_alloc(size_for(room));
     if (!larger) return -ENOMEM;
     *larger = (struct plait__tasks){ .end = count, .room = room };
-    if (taken) memcpy(larger->memories, taken->memories + taken->first, count * sizeof(struct memory));
+    if (taken) memcpy(larger->memories, taken->memories, count * sizeof(struct memory));
     plait__self.tasks = larger;
     plait_free(taken);
     return 0;
@@ -73,9 +82,11 @@ void plait__remember(plait_queue *queue, plait_lease lease)
     taken->memories[taken->end++] = (struct memory){ queue, lease };
 }
 
+/* Those in the middle stay until there is no room. */
 static void drop_forgotten(struct plait__tasks *taken)
 {
     while (taken->first < taken->end && !taken->memories[taken->first].queue) taken->first++;
+    while (taken->first < taken->end && !taken->memories[taken->end - 1].queue) taken->end--;
     if (taken->first == taken->end) taken->first = taken->end = 0;
 }
 

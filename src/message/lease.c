@@ -277,6 +277,12 @@ static bool settle_the_first(plait_queue *queue, struct plait__record *record, u
     return true;
 }
 
+bool plait__is_held(plait_queue *queue, plait_lease lease)
+{
+    uint64_t holder;
+    return plait__is_queue(queue) && find_lease(queue, lease, &holder);
+}
+
 static int settle(plait_queue *queue, plait_lease lease, enum state state)
 {
     uint64_t holder;

@@ -191,6 +191,9 @@ void plait__reclaim_all(plait_queue *queue);
 /* Is everything that was taken acknowledged?  Always, without leases. */
 bool plait__all_settled(const plait_queue *queue);
 
+/* Does the calling thread hold it?  Also to be asked of a queue that may have been freed. */
+bool plait__is_held(plait_queue *queue, plait_lease lease);
+
 /* For whoever asks why nothing goes on: by whom the oldest leases are held, `most` of them; 0: it came back.  How many there are;
  * *settled: how many messages between them are done with.  Only a picture, and none if somebody else looks at them right now. */
 unsigned plait__open_leases(plait_queue *queue, uint32_t holders[], unsigned most, uint32_t *settled);

@@ -150,6 +150,48 @@ static void many_may_be_taken_at_a_time(void **state)
     assert_int_equal(join(), 0);
 }
 
+/* What a thread remembers is as large as what it has taken, whatever it has done meanwhile. */
+static void a_task_that_is_held_for_long_costs_nothing(void **state)
+{
+    plait_queue *held = plait_queue_new(&(plait_queue_options){ .joinable = 1 });
+    CHECK(plait_queue_put(held, &(int){ 7 }, sizeof(int), PLAIT_NOW) == 0);
+    assert_int_equal(get_from(held, PLAIT_NOW), 7);
+    for (int i = 0; i < 20000; i++) {
+        put(i);
+        if (i % 2) continue;                               /* from here on one of them is always under way */
+        assert_int_equal(get(), i / 2);
+        if (i) assert_int_equal(done(), 0);
+    }
+    assert_in_range(plait_block_size(plait__self.tasks), 1, 1024);
+    assert_int_equal(plait_queue_task_done(held), 0);
+    assert_int_equal(plait_queue_task_done(held), PLAIT_ENOLEASE);
+    assert_int_equal(done(), 0);
+    assert_int_equal(done(), PLAIT_ENOLEASE);
+    assert_int_equal(plait_queue_free(held), 0);
+}
+
+static int frees_this(void *which)
+{
+    return plait_queue_free(which);
+}
+
+static void tasks_of_queues_that_others_have_freed_cost_nothing(void **state)
+{
+    put(7);
+    assert_int_equal(get(), 7);
+    for (int i = 0; i < 500; i++) {
+        struct test_thread thread;
+        plait_queue *freed = plait_queue_new(&(plait_queue_options){ .joinable = 1 });
+        CHECK(plait_queue_put(freed, &i, sizeof i, PLAIT_NOW) == 0);
+        assert_int_equal(get_from(freed, PLAIT_NOW), i);
+        test_thread_start(&thread, frees_this, freed);
+        assert_int_equal(test_thread_join(&thread), 0);
+    }
+    assert_in_range(plait_block_size(plait__self.tasks), 1, 1024);
+    assert_int_equal(done(), 0);
+    assert_int_equal(done(), PLAIT_ENOLEASE);
+}
+
 static void a_lease_is_settled_by_itself(void **state)
 {
     plait_lease lease;
@@ -337,6 +379,8 @@ static const struct CMUnitTest tests[] = {
     TEST(the_oldest_is_done_first),
     TEST(each_queue_has_tasks_of_its_own),
     TEST(many_may_be_taken_at_a_time),
+    TEST(a_task_that_is_held_for_long_costs_nothing),
+    TEST(tasks_of_queues_that_others_have_freed_cost_nothing),
     TEST(a_lease_is_settled_by_itself),
     TEST(a_queue_that_was_freed_is_forgotten),
     TEST(a_queue_that_another_has_freed_is_forgotten),
