@@ -155,29 +155,31 @@ static bool has_rested(const plait_queue *queue, uint64_t begun)
     return plait__same_place(done, tail) || plait__units_between(begun, atomic_load(&queue->rest.place)) < PLAIT__POSITIONS / 2;
 }
 
-static void name_holders(const uint32_t holders[], unsigned count, char *text, size_t size)
+static void name_holders(const struct plait__open *open, char *text, size_t size)
 {
     text[0] = 0;
-    for (unsigned i = 0; i < count; i++) {
+    for (unsigned i = 0; i < open->count; i++) {
         char name[64] = "somebody who is no more";
-        if (holders[i]) plait__describe_member(holders[i], name, sizeof name);
+        if (open->holders[i]) plait__describe_member(open->holders[i], name, sizeof name);
         size_t used = strlen(text);
         snprintf(text + used, size - used, "%s%s", i ? ", " : "; taken by ", name);
     }
+    size_t used = strlen(text);
+    if (open->count && !open->is_all) snprintf(text + used, size - used, ", ...");
 }
 
-/* Why it takes so long.  The numbers are of several moments. */
+/* Why it takes so long.  The numbers are of several moments: what was put after the tail was read may be among what is settled. */
 static int tell_of_the_unfinished(plait_queue *queue, int error)
 {
-    enum { MOST = 3 };
     uint64_t word;
-    uint32_t holders[MOST], settled, done = plait__look_at_number(&queue->done, &word);
+    uint32_t done = plait__look_at_number(&queue->done, &word);
     uint32_t head = plait__look_at_number(&queue->head, &word), tail = plait__look_at_number(&queue->tail, &word);
-    unsigned count = plait__open_leases(queue, holders, MOST, &settled);
-    char names[MOST * 80];
-    name_holders(holders, count, names, sizeof names);
-    return plait__fail(error, "unfinished tasks: %u, of which queued: %u%s%s", tail - done - settled, tail - head, names,
-                       count == MOST ? ", ..." : "");
+    struct plait__open open = plait__open_leases(queue);
+    uint32_t queued = tail - head, begun = tail - done, left = begun - queued > open.settled ? begun - open.settled : queued;
+    bool at_most = open.count < PLAIT__OPEN_MOST && !open.is_all;
+    char names[PLAIT__OPEN_MOST * 80];
+    name_holders(&open, names, sizeof names);
+    return plait__fail(error, "unfinished tasks: %s%u, of which queued: %u%s", at_most ? "at most " : "", left, queued, names);
 }
 
 static int wait_for_rest(plait_queue *queue, plait_deadline deadline)

@@ -282,6 +282,64 @@ static void the_task_of_a_thread_that_returns_comes_back(void **state)
     assert_int_equal(join(), 0);
 }
 
+/* --- much that is done behind a task that is not ----------------------------------------------------- */
+
+static void have_done(int tasks)
+{
+    for (int i = 0; i < tasks; i++) {
+        put(i);
+        assert_int_equal(get(), i);
+        assert_int_equal(done(), 0);
+    }
+}
+
+/* Else deadlines would be overrun by the time that it takes. */
+static void a_look_passes_so_many_at_most(void **state)
+{
+    plait_lease lease;
+    put(7);
+    assert_int_equal(plait_queue_lease(queue, &(int){ 0 }, sizeof(int), &lease, PLAIT_NOW), sizeof(int));
+    have_done(2 * PLAIT__LOOK_MOST + 10);
+    assert_int_equal(join(), -ETIMEDOUT);
+    must_say("unfinished tasks: at most 10012, of which queued: 0; taken by MainProcess");
+    must_say("), ...");
+    assert_int_equal(get(), -ETIMEDOUT);                   /* if anybody has ended, this looks at all of them */
+    atomic_store(&queue->looked.from, 0);
+    for (int i = 0; i < 3; i++) {
+        const uint64_t at = i ? queue->looked.position : 0;
+        assert_int_equal(get(), -ETIMEDOUT);
+        assert_int_equal(!!atomic_load(&queue->looked.from), i != 2);
+        if (i != 2) assert_true(queue->looked.position > at + PLAIT__LOOK_MOST);
+    }
+    assert_int_equal(plait_queue_giveback(queue, lease), 0);
+    assert_int_equal(get(), 7);
+    assert_int_equal(done(), 0);
+    assert_int_equal(join(), 0);
+}
+
+static void what_came_back_behind_much_is_found(void **state)
+{
+    plait_lease lease, behind;
+    for (int told = 0; told < 2; told++) {
+        put(7);
+        assert_int_equal(plait_queue_lease(queue, &(int){ 0 }, sizeof(int), &lease, PLAIT_NOW), sizeof(int));
+        have_done(PLAIT__LOOK_MOST + 10);
+        put(8);
+        assert_int_equal(plait_queue_lease(queue, &(int){ 0 }, sizeof(int), &behind, PLAIT_NOW), sizeof(int));
+        assert_int_equal(get(), -ETIMEDOUT);
+        atomic_store(&queue->looked.from, 0);
+        assert_int_equal(plait_queue_giveback(queue, behind), 0);
+        if (!told) {                                       /* as if a repairer had been stopped */
+            atomic_store(&queue->settled, plait__lease_changes(queue));
+            assert_int_equal(get(), -ETIMEDOUT);
+        }
+        assert_int_equal(get(), 8);
+        assert_int_equal(plait_queue_ack(queue, lease), 0);
+        assert_int_equal(done(), 0);
+        assert_int_equal(join(), 0);
+    }
+}
+
 /* --- room ----------------------------------------------------------------------------- */
 
 static void puts_wait_for_nobody(void **state)
@@ -386,6 +444,8 @@ static const struct CMUnitTest tests[] = {
     TEST(a_queue_that_another_has_freed_is_forgotten),
     TEST(only_the_taker_says_that_it_is_done),
     TEST(the_task_of_a_thread_that_returns_comes_back),
+    TEST(a_look_passes_so_many_at_most),
+    TEST(what_came_back_behind_much_is_found),
     TEST(puts_wait_for_nobody),
     TEST(a_ring_is_full_until_tasks_are_done),
     TEST(maxsize_counts_what_is_queued),
