@@ -131,28 +131,30 @@ int plait_queue_task_done(plait_queue *queue)
 
 /* ---- joining ---- */
 
-/* Notes only go forward, though whoever saw an earlier rest may come late. */
-static void note(_Atomic uint64_t *noted, uint64_t place)
+/* Notes only go forward, though whoever saw an earlier rest may come late: a later one lies between there and the tail.  (Any other
+ * may be of half a circle ago.) */
+static void note(plait_queue *queue, uint64_t place)
 {
-    uint64_t before = atomic_load(noted);
-    while (plait__units_between(before, place) - 1 < PLAIT__POSITIONS / 2)
-        if (atomic_compare_exchange_weak(noted, &before, place)) return;
+    uint64_t before = atomic_load(&queue->rest.place);
+    while (plait__units_between(place, before) > plait__units_between(place, atomic_load(&queue->tail.word)))
+        if (atomic_compare_exchange_weak(&queue->rest.place, &before, place)) return;
 }
 
 void plait__note_rest(plait_queue *queue)
 {
     uint64_t done = atomic_load(&queue->done.word), tail = atomic_load(&queue->tail.word);
     if (!plait__same_place(done, tail)) return;
-    note(&queue->rest.place, done & PLAIT__PLACE);
+    note(queue, done & PLAIT__PLACE);
     atomic_fetch_add(&queue->rest.bell, 1);
     plait__wake(&queue->rest.bell, INT_MAX);
 }
 
-/* Is it at rest now, or was it since the tail was `begun`? */
+/* Is it at rest now, or was it since the tail was `begun`?  (The tail is read last: no note is beyond it.) */
 static bool has_rested(const plait_queue *queue, uint64_t begun)
 {
+    uint64_t rest = atomic_load(&queue->rest.place);
     uint64_t done = atomic_load(&queue->done.word), tail = atomic_load(&queue->tail.word);
-    return plait__same_place(done, tail) || plait__units_between(begun, atomic_load(&queue->rest.place)) < PLAIT__POSITIONS / 2;
+    return plait__same_place(done, tail) || plait__units_between(begun, rest) <= plait__units_between(begun, tail);
 }
 
 static void name_holders(const struct plait__open *open, char *text, size_t size)
