@@ -148,8 +148,8 @@ static void note_look(plait_queue *queue, uint64_t done, const struct plait__wal
     atomic_store_explicit(&queue->looked.from, (done & PLAIT__PLACE) | 1, memory_order_release);
 }
 
-/* With `done` ours: the first message in [done, head) that may be taken over, and the way there.  NULL: none, or not among the first
- * so many; then the next look without being told goes on from there. */
+/* With `done` ours: the first message in [done, head) that may be taken over, and the way there.  NULL: none, or not among the
+ * first so many; then the next look without being told goes on from there. */
 static struct plait__record *find_returned(plait_queue *queue, uint64_t done, struct plait__walk *walk, uint32_t most)
 {
     uint64_t head = atomic_load(&queue->head.word);
