@@ -49,12 +49,13 @@ typedef struct plait_semaphore {
 PLAIT_BEGIN
 
 /* Make one in memory of yours, with so many permits; before anybody uses it, or when nobody does any more.
- * 0, -EINVAL (NULL, misaligned, or a negative value).  A bounded one is never released to more than `value`. */
+ * 0, -EINVAL (NULL, misaligned, a negative value, or a bounded one of PLAIT_SEMAPHORE_MAX, where a plain one ends as well).
+ * A bounded one is never released to more than `value`. */
 PLAIT_API int plait_semaphore_init(plait_semaphore *semaphore, int value);
 PLAIT_API int plait_bounded_semaphore_init(plait_semaphore *semaphore, int value);
 
-/* A new one in shared memory, owned by the family; free it with plait_semaphore_free.  NULL: errno is EINVAL (a negative value), or
- * as plait_alloc.
+/* A new one in shared memory, owned by the family; free it with plait_semaphore_free.  NULL: errno is EINVAL (a value as
+ * above), or as plait_alloc.
  * Python: multiprocessing.Semaphore(value), multiprocessing.BoundedSemaphore(value). */
 PLAIT_API plait_semaphore *plait_semaphore_new(int value);
 PLAIT_API plait_semaphore *plait_bounded_semaphore_new(int value);

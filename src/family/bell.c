@@ -15,8 +15,8 @@
 
 /* The descriptors of this process by the numbers of their bells: a forked child has copies of them, to close. */
 static struct copy {
-    _Atomic int fd;                                        /* 0: none */
-    struct plait__file file;
+    _Atomic uint64_t made;                                 /* | incarnation it was made in: 32 | descriptor: 32 |; 0: none */
+    struct plait__file file;                               /* written while that is 0 */
 } copies[PLAIT__BELLS_MAX];
 static _Atomic uint32_t copies_end;                        /* the rest of them were never used */
 
@@ -222,12 +222,29 @@ static bool is_ours(const struct plait__ear *ear)
     return ear->bell && plait__is_file(ear->fd, &ear->file) && atomic_load(&ear->bell->address) == ear->address;
 }
 
+static uint64_t made_now(int fd)
+{
+    return (uint64_t)plait__read_fork_mark() << 32 | (uint32_t)fd;
+}
+
+/* Close what was made in another incarnation.  The file is read first, as it may be another's once the word is 0; if it changes
+ * meanwhile, then so has the word. */
+static void forget(struct copy *copy, uint32_t incarnation)
+{
+    uint64_t made = atomic_load(&copy->made);
+    struct plait__file file = copy->file;
+    if (!made || made >> 32 == incarnation || !atomic_compare_exchange_strong(&copy->made, &made, 0)) return;
+    if (plait__is_file((int)(uint32_t)made, &file)) close((int)(uint32_t)made);
+}
+
 static void remember(const struct plait__ear *ear)
 {
     struct copy *copy = &copies[number_of(ear->bell)];
     uint32_t number = number_of(ear->bell), end = atomic_load(&copies_end);
+    forget(copy, plait__read_fork_mark());
+    atomic_store(&copy->made, 0);
     copy->file = ear->file;
-    atomic_store(&copy->fd, ear->fd);
+    atomic_store(&copy->made, made_now(ear->fd));
     while (end <= number && !atomic_compare_exchange_weak(&copies_end, &end, number + 1)) {}
 }
 
@@ -258,8 +275,8 @@ int plait__bell_open(struct plait__ear *ear)
 void plait__bell_close(struct plait__ear *ear)
 {
     if (!ear->bell) return;
-    uint64_t owner = ear->owner, address = ear->address;
-    atomic_store(&copies[number_of(ear->bell)].fd, 0);
+    uint64_t owner = ear->owner, address = ear->address, made = made_now(ear->fd);
+    atomic_compare_exchange_strong(&copies[number_of(ear->bell)].made, &made, 0);
     if (plait__is_file(ear->fd, &ear->file)) close(ear->fd);
     if (atomic_compare_exchange_strong(&ear->bell->address, &address, 0)) {
         plait__bell_rest(ear);
@@ -297,11 +314,8 @@ void plait__bells_silence(uint64_t owner)
 }
 
 /* The sockets are the parent's: of ours only the copies of the descriptors are closed. */
-void plait__bells_forget(void)
+void plait__bells_forget(uint32_t incarnation)
 {
     of_thread.bell = NULL;
-    for (uint32_t i = 0; i < atomic_load(&copies_end); i++) {
-        int fd = atomic_exchange(&copies[i].fd, 0);
-        if (fd && plait__is_file(fd, &copies[i].file)) close(fd);
-    }
+    for (uint32_t i = 0; i < atomic_load(&copies_end); i++) forget(&copies[i], incarnation);
 }

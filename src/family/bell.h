@@ -66,7 +66,8 @@ void plait__bells_ring_all(void);
 /* In repair: bells of this life are rung no more. */
 void plait__bells_silence(uint64_t owner);
 
-/* In a forked child: close what is its parent's. */
-void plait__bells_forget(void);
+/* In a forked child, by a thread that is nobody yet: close what is its parent's, which was not made in this incarnation (0: nothing
+ * was).  Other threads may have joined, and have made some. */
+void plait__bells_forget(uint32_t incarnation);
 
 #endif

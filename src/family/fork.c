@@ -55,7 +55,7 @@ static void after_fork_in_child(void)
         *(struct plait__me *)(uintptr_t)plait__me = (struct plait__me){ 0 };       /* of the only thread there is */
     }
     plait__forget_parents_list();
-    if (!plait__read_fork_mark()) plait__bells_forget();
+    if (!plait__read_fork_mark()) plait__bells_forget(0);
     pthread_mutex_unlock(&making);
 }
 
@@ -196,7 +196,7 @@ uint32_t plait__begin_incarnation(void)
     uint32_t fresh = atomic_fetch_add(&last_incarnation, 1) + 1;
     if (!atomic_compare_exchange_strong(atomic_load(&plait__fork_mark), &mark, fresh)) return mark;
     atomic_store(&pid_namespace, 0);                       /* whoever made this process may have put it into another one */
-    plait__bells_forget();                                 /* after a fork that no handler was told of */
+    plait__bells_forget(fresh);                            /* after a fork that no handler was told of */
     return fresh;
 }
 

@@ -40,22 +40,31 @@ static size_t size_for(uint32_t room)
     return sizeof(struct plait__tasks) + room * sizeof(struct memory);
 }
 
-/* The front is free, or there is no end in sight. */
+/* Only what can still be done: of what lies behind a task that is held for long most may be forgotten by now; and somebody else may
+ * have freed the queue. */
+static void squeeze(struct plait__tasks *taken)
+{
+    uint32_t count = 0;
+    for (uint32_t i = taken->first; i < taken->end; i++) {
+        struct memory memory = taken->memories[i];
+        if (memory.queue && plait__is_held(memory.queue, memory.lease)) taken->memories[count++] = memory;
+    }
+    taken->first = 0;
+    taken->end = count;
+}
+
+/* At least half of it is free, or there is no end in sight. */
 static int make_room(struct plait__tasks *taken)
 {
-    uint32_t count = taken ? taken->end - taken->first : 0;
-    if (taken && taken->first > taken->room / 2) {
-        memmove(taken->memories, taken->memories + taken->first, count * sizeof(struct memory));
-        taken->first = 0;
-        taken->end = count;
-        return 0;
-    }
+    if (taken) squeeze(taken);
+    if (taken && taken->end <= taken->room / 2) return 0;
+    uint32_t count = taken ? taken->end : 0;
     if (count > UINT32_MAX / 4) return plait__fail(-ENOMEM, "the thread has taken %u tasks that are not done", count);
     uint32_t room = count ? 2 * taken->room : ROOM_AT_FIRST;
     struct plait__tasks *larger = plait_message_alloc(size_for(room));
     if (!larger) return -ENOMEM;
     *larger = (struct plait__tasks){ .end = count, .room = room };
-    if (taken) memcpy(larger->memories, taken->memories + taken->first, count * sizeof(struct memory));
+    if (taken) memcpy(larger->memories, taken->memories, count * sizeof(struct memory));
     plait__self.tasks = larger;
     plait_free(taken);
     return 0;
@@ -73,9 +82,11 @@ void plait__remember(plait_queue *queue, plait_lease lease)
     taken->memories[taken->end++] = (struct memory){ queue, lease };
 }
 
+/* Those in the middle stay until there is no room. */
 static void drop_forgotten(struct plait__tasks *taken)
 {
     while (taken->first < taken->end && !taken->memories[taken->first].queue) taken->first++;
+    while (taken->first < taken->end && !taken->memories[taken->end - 1].queue) taken->end--;
     if (taken->first == taken->end) taken->first = taken->end = 0;
 }
 
@@ -120,53 +131,57 @@ int plait_queue_task_done(plait_queue *queue)
 
 /* ---- joining ---- */
 
-/* Notes only go forward, though whoever saw an earlier rest may come late. */
-static void note(_Atomic uint64_t *noted, uint64_t place)
+/* Notes only go forward, though whoever saw an earlier rest may come late: a later one lies between there and the tail.  (Any other
+ * may be of half a circle ago.) */
+static void note(plait_queue *queue, uint64_t place)
 {
-    uint64_t before = atomic_load(noted);
-    while (plait__units_between(before, place) - 1 < PLAIT__POSITIONS / 2)
-        if (atomic_compare_exchange_weak(noted, &before, place)) return;
+    uint64_t before = atomic_load(&queue->rest.place);
+    while (plait__units_between(place, before) > plait__units_between(place, atomic_load(&queue->tail.word)))
+        if (atomic_compare_exchange_weak(&queue->rest.place, &before, place)) return;
 }
 
 void plait__note_rest(plait_queue *queue)
 {
     uint64_t done = atomic_load(&queue->done.word), tail = atomic_load(&queue->tail.word);
     if (!plait__same_place(done, tail)) return;
-    note(&queue->rest.place, done & PLAIT__PLACE);
+    note(queue, done & PLAIT__PLACE);
     atomic_fetch_add(&queue->rest.bell, 1);
     plait__wake(&queue->rest.bell, INT_MAX);
 }
 
-/* Is it at rest now, or was it since the tail was `begun`? */
+/* Is it at rest now, or was it since the tail was `begun`?  (The tail is read last: no note is beyond it.) */
 static bool has_rested(const plait_queue *queue, uint64_t begun)
 {
+    uint64_t rest = atomic_load(&queue->rest.place);
     uint64_t done = atomic_load(&queue->done.word), tail = atomic_load(&queue->tail.word);
-    return plait__same_place(done, tail) || plait__units_between(begun, atomic_load(&queue->rest.place)) < PLAIT__POSITIONS / 2;
+    return plait__same_place(done, tail) || plait__units_between(begun, rest) <= plait__units_between(begun, tail);
 }
 
-static void name_holders(const uint32_t holders[], unsigned count, char *text, size_t size)
+static void name_holders(const struct plait__open *open, char *text, size_t size)
 {
     text[0] = 0;
-    for (unsigned i = 0; i < count; i++) {
+    for (unsigned i = 0; i < open->count; i++) {
         char name[64] = "somebody who is no more";
-        if (holders[i]) plait__describe_member(holders[i], name, sizeof name);
+        if (open->holders[i]) plait__describe_member(open->holders[i], name, sizeof name);
         size_t used = strlen(text);
         snprintf(text + used, size - used, "%s%s", i ? ", " : "; taken by ", name);
     }
+    size_t used = strlen(text);
+    if (open->count && !open->is_all) snprintf(text + used, size - used, ", ...");
 }
 
-/* Why it takes so long.  The numbers are of several moments. */
+/* Why it takes so long.  The numbers are of several moments: what was put after the tail was read may be among what is settled. */
 static int tell_of_the_unfinished(plait_queue *queue, int error)
 {
-    enum { MOST = 3 };
     uint64_t word;
-    uint32_t holders[MOST], settled, done = plait__look_at_number(&queue->done, &word);
+    uint32_t done = plait__look_at_number(&queue->done, &word);
     uint32_t head = plait__look_at_number(&queue->head, &word), tail = plait__look_at_number(&queue->tail, &word);
-    unsigned count = plait__open_leases(queue, holders, MOST, &settled);
-    char names[MOST * 80];
-    name_holders(holders, count, names, sizeof names);
-    return plait__fail(error, "unfinished tasks: %u, of which queued: %u%s%s", tail - done - settled, tail - head, names,
-                       count == MOST ? ", ..." : "");
+    struct plait__open open = plait__open_leases(queue);
+    uint32_t queued = tail - head, begun = tail - done, left = begun - queued > open.settled ? begun - open.settled : queued;
+    bool at_most = open.count < PLAIT__OPEN_MOST && !open.is_all;
+    char names[PLAIT__OPEN_MOST * 80];
+    name_holders(&open, names, sizeof names);
+    return plait__fail(error, "unfinished tasks: %s%u, of which queued: %u%s", at_most ? "at most " : "", left, queued, names);
 }
 
 static int wait_for_rest(plait_queue *queue, plait_deadline deadline)

@@ -129,16 +129,48 @@ static bool is_free_to_take(uint64_t holder)
     return plait__claim_state(holder) == HELD && plait__fate(plait__claim_owner(holder)) != PLAIT__LIVES;
 }
 
-/* With `done` ours: the first message in [done, head) that may be taken over, and the way there.  NULL: none. */
-static struct plait__record *find_returned(plait_queue *queue, struct plait__walk *walk)
+/* With `done` ours: where the last look stopped, if that was of the messages that are there now. */
+static struct plait__walk walk_from_last_look(const plait_queue *queue, uint64_t done)
+{
+    if (atomic_load_explicit(&queue->looked.from, memory_order_acquire) == ((done & PLAIT__PLACE) | 1))
+        return (struct plait__walk){ queue->looked.position, queue->looked.segment };
+    return plait__walk_from(queue, &queue->done, done);
+}
+
+/* The word is 0 while the rest is written: who dies meanwhile leaves nothing half. */
+static void note_look(plait_queue *queue, uint64_t done, const struct plait__walk *walk)
+{
+    atomic_store_explicit(&queue->looked.from, 0, memory_order_relaxed);
+    if (!walk) return;
+    plait__in_order();
+    queue->looked.position = walk->position;
+    queue->looked.segment = walk->segment;
+    atomic_store_explicit(&queue->looked.from, (done & PLAIT__PLACE) | 1, memory_order_release);
+}
+
+/* With `done` ours: the first message in [done, head) that may be taken over, and the way there.  NULL: none, or not among the
+ * first so many; then the next look without being told goes on from there. */
+static struct plait__record *find_returned(plait_queue *queue, uint64_t done, struct plait__walk *walk, uint32_t most)
 {
     uint64_t head = atomic_load(&queue->head.word);
     while (!plait__same_place(plait__place_of(walk), head)) {
+        if (!most--) {
+            note_look(queue, done, walk);
+            return NULL;
+        }
         struct plait__record *record = plait__record_at(queue, walk);
         if (is_free_to_take(atomic_load(&record->holder))) return record;
         plait__step(queue, walk, plait__units_for(queue, plait__size_there(record)));
     }
+    note_look(queue, done, NULL);
     return NULL;
+}
+
+/* Who was told of something has to know that there is nothing.  Who looks to make sure shall not be late for that. */
+static struct plait__record *look_for_returned(plait_queue *queue, uint64_t done, bool told, struct plait__walk *walk)
+{
+    *walk = told ? plait__walk_from(queue, &queue->done, done) : walk_from_last_look(queue, done);
+    return find_returned(queue, done, walk, told ? UINT32_MAX : PLAIT__LOOK_MOST);
 }
 
 /* With `done` ours, so that the record stays what it is.  A copy is made first: if the claim fails, it was made in vain. */
@@ -184,35 +216,42 @@ ssize_t plait__take_returned(plait_queue *queue, const struct plait__taking *tak
             plait__pass_message_on(queue);
             return error;
         }
-        struct plait__walk walk = plait__walk_from(queue, &queue->done, done);
-        struct plait__record *record = find_returned(queue, &walk);
+        struct plait__walk walk;
+        struct plait__record *record = look_for_returned(queue, done, told, &walk);
         ssize_t result = record ? take_over(queue, &walk, record, taking) : -ENOENT;
-        if (!record) atomic_store(&queue->settled, before);
+        if (!record && told) atomic_store(&queue->settled, before);
         pass_settled(queue, done);                         /* who acknowledged may have died before it could */
         plait__reclaim(queue);
         if (result != -EAGAIN) return result;
     }
 }
 
-unsigned plait__open_leases(plait_queue *queue, uint32_t holders[], unsigned most, uint32_t *settled)
+/* With `done` ours. */
+static void count_open(plait_queue *queue, struct plait__walk *walk, struct plait__open *open)
 {
-    struct plait__wait wait = plait__wait_until(PLAIT_NOW);
-    uint64_t done, head = atomic_load(&queue->head.word);
-    unsigned count = 0;
-    *settled = 0;
-    if (own_to_look(&queue->done, false, &done, &wait)) return 0;
-    struct plait__walk walk = plait__walk_from(queue, &queue->done, done);
-    while (count < most && !plait__same_place(plait__place_of(&walk), head)) {
-        const struct plait__record *record = plait__record_at(queue, &walk);
+    uint64_t head = atomic_load(&queue->head.word);
+    for (uint32_t most = PLAIT__LOOK_MOST; !(open->is_all = plait__same_place(plait__place_of(walk), head)); most--) {
+        if (!most || open->count == PLAIT__OPEN_MOST) return;
+        const struct plait__record *record = plait__record_at(queue, walk);
         uint64_t holder = atomic_load(&record->holder);
         bool is_open = plait__claim_state(holder) != SETTLED;
-        if (is_open) holders[count++] = is_free_to_take(holder) ? 0 : (uint32_t)holder & 0xffff;
-        else *settled += 1;
-        plait__step(queue, &walk, plait__units_for(queue, plait__size_there(record)));
+        if (is_open) open->holders[open->count++] = is_free_to_take(holder) ? 0 : (uint32_t)holder & 0xffff;
+        else open->settled++;
+        plait__step(queue, walk, plait__units_for(queue, plait__size_there(record)));
     }
+}
+
+struct plait__open plait__open_leases(plait_queue *queue)
+{
+    struct plait__wait wait = plait__wait_until(PLAIT_NOW);
+    struct plait__open open = { .is_all = false };
+    uint64_t done;
+    if (own_to_look(&queue->done, false, &done, &wait)) return open;
+    struct plait__walk walk = plait__walk_from(queue, &queue->done, done);
+    count_open(queue, &walk, &open);
     plait__cursor_disown(&queue->done);
     plait__reclaim_all(queue);                             /* whoever found it owned has left it to us */
-    return count;
+    return open;
 }
 
 /* ---- settling ---- */
@@ -275,6 +314,12 @@ static bool settle_the_first(plait_queue *queue, struct plait__record *record, u
     }
     plait__reclaim(queue);
     return true;
+}
+
+bool plait__is_held(plait_queue *queue, plait_lease lease)
+{
+    uint64_t holder;
+    return plait__is_queue(queue) && find_lease(queue, lease, &holder);
 }
 
 static int settle(plait_queue *queue, plait_lease lease, enum state state)

@@ -42,6 +42,15 @@ struct plait__rest {
     _Atomic uint64_t place;                                /* where the last rest was that anybody noted */
 };
 
+/* Where the owner of `done` goes on to look for leases that came back: each look passes so many messages only. */
+struct plait__looked {
+    _Atomic uint64_t from;                                 /* where `done` was, with bit 0; anything else: at `done` */
+    uint64_t position;                                     /* as struct plait__walk; true if `done` is where it was */
+    struct plait__segment *segment;
+};
+
+#define PLAIT__LOOK_MOST 10000u
+
 /* The first words of every queue.  In one that is first in, first out, messages lie in [done, tail); those in [head, tail) wait to
  * be taken.  Without leases done is not used: head frees the room.  In the others (ordered.c) tail only counts the messages, head
  * is where putters wait for room, and done is not used. */
@@ -62,6 +71,7 @@ struct plait_queue {
     _Atomic uint64_t settled;                              /* lease.c: no lease was open to take over when this was the state */
     struct plait__cursor tail, head, done;
     struct plait__rest rest;
+    struct plait__looked looked;
     struct plait__segment before;                          /* what the first segment follows */
     _Alignas(128) char ring[];                             /* in ordered.c a struct plait__tree */
 };
@@ -191,9 +201,19 @@ void plait__reclaim_all(plait_queue *queue);
 /* Is everything that was taken acknowledged?  Always, without leases. */
 bool plait__all_settled(const plait_queue *queue);
 
-/* For whoever asks why nothing goes on: by whom the oldest leases are held, `most` of them; 0: it came back.  How many there are;
- * *settled: how many messages between them are done with.  Only a picture, and none if somebody else looks at them right now. */
-unsigned plait__open_leases(plait_queue *queue, uint32_t holders[], unsigned most, uint32_t *settled);
+/* Does the calling thread hold it?  Also to be asked of a queue that may have been freed. */
+bool plait__is_held(plait_queue *queue, plait_lease lease);
+
+/* For whoever asks why nothing goes on: who holds the oldest leases.  Only a picture, and none if somebody else looks at them right
+ * now. */
+enum { PLAIT__OPEN_MOST = 3 };
+struct plait__open {
+    uint32_t holders[PLAIT__OPEN_MOST];                    /* 0: it came back */
+    unsigned count;
+    uint32_t settled;                                      /* how many messages between them are done with */
+    bool is_all;                                           /* that was taken */
+};
+struct plait__open plait__open_leases(plait_queue *queue);
 
 /* ---- joinable.c ---- */
 

@@ -257,6 +257,8 @@ static int init(plait_semaphore *semaphore, int value, bool bounded)
 {
     if (!plait__is_placed(semaphore)) return not_a_semaphore(semaphore);
     if (value < 0) return plait__fail(-EINVAL, "a semaphore of %d permits", value);
+    if (bounded && value == PLAIT_SEMAPHORE_MAX)           /* without a margin it would be a plain one */
+        return plait__fail(-EINVAL, "a bounded semaphore of %d permits: a plain one ends there, too", value);
     uint32_t margin = bounded ? (uint32_t)(PLAIT_SEMAPHORE_MAX - value) : 0;
     *semaphore = (plait_semaphore){ .word = (uint64_t)value * ONE, .margin = margin };
     return 0;

@@ -1,6 +1,8 @@
 /* As preempt_queue.c, with a joinable queue: whoever is held in the middle, a joiner sees every rest, and none that was not. */
 #include "held.h"
 
+#include <stdlib.h>
+
 static void set_up_tasks(int tasks)
 {
     set_up(0, 0, 0);
@@ -177,6 +179,37 @@ static const struct preempt_case look_put_done = {
     LONG_ONE,
 };
 
+/* ---- a join counts what is unfinished while others are taken and done ---- */
+
+static void first_counts(void)
+{
+    MUST(plait_queue_join(queue, PLAIT_NOW) == -ETIMEDOUT);
+    const char *number = strpbrk(plait_error_detail(), "0123456789");
+    notes->first = number ? strtol(number, NULL, 10) : -1;
+}
+
+static void second_has_three(void)
+{
+    for (int i = 0; i < 3; i++) {
+        CHECK(put_number(queue, 7, PLAIT_NOW) == 0);
+        CHECK(get_number(queue, PLAIT_NOW) == 7);
+        CHECK(plait_queue_task_done(queue) == 0);
+    }
+}
+
+static void check_count(void)
+{
+    MUST(notes->first >= 0 && notes->first <= 4);
+    finish_it();
+    must_rest();
+}
+
+static const struct preempt_case count_done = {
+    .first = { .run = first_counts }, .second = second_has_three,
+    .set_up = set_up_taken, .check = check_count, .tear_down = tear_down,
+    LONG_ONE,
+};
+
 static const struct CMUnitTest tests[] = {
     PREEMPT_TEST(done_join),
     PREEMPT_TEST(join_done),
@@ -186,6 +219,7 @@ static const struct CMUnitTest tests[] = {
     PREEMPT_TEST(put_done_beside_joiners),
     PREEMPT_TEST(look_done),
     PREEMPT_TEST(look_put_done),
+    PREEMPT_TEST(count_done),
 };
 
 TEST_MAIN(tests)

@@ -150,6 +150,48 @@ static void many_may_be_taken_at_a_time(void **state)
     assert_int_equal(join(), 0);
 }
 
+/* What a thread remembers is as large as what it has taken, whatever it has done meanwhile. */
+static void a_task_that_is_held_for_long_costs_nothing(void **state)
+{
+    plait_queue *held = plait_queue_new(&(plait_queue_options){ .joinable = 1 });
+    CHECK(plait_queue_put(held, &(int){ 7 }, sizeof(int), PLAIT_NOW) == 0);
+    assert_int_equal(get_from(held, PLAIT_NOW), 7);
+    for (int i = 0; i < 20000; i++) {
+        put(i);
+        if (i % 2) continue;                               /* from here on one of them is always under way */
+        assert_int_equal(get(), i / 2);
+        if (i) assert_int_equal(done(), 0);
+    }
+    assert_in_range(plait_block_size(plait__self.tasks), 1, 1024);
+    assert_int_equal(plait_queue_task_done(held), 0);
+    assert_int_equal(plait_queue_task_done(held), PLAIT_ENOLEASE);
+    assert_int_equal(done(), 0);
+    assert_int_equal(done(), PLAIT_ENOLEASE);
+    assert_int_equal(plait_queue_free(held), 0);
+}
+
+static int frees_this(void *which)
+{
+    return plait_queue_free(which);
+}
+
+static void tasks_of_queues_that_others_have_freed_cost_nothing(void **state)
+{
+    put(7);
+    assert_int_equal(get(), 7);
+    for (int i = 0; i < 500; i++) {
+        struct test_thread thread;
+        plait_queue *freed = plait_queue_new(&(plait_queue_options){ .joinable = 1 });
+        CHECK(plait_queue_put(freed, &i, sizeof i, PLAIT_NOW) == 0);
+        assert_int_equal(get_from(freed, PLAIT_NOW), i);
+        test_thread_start(&thread, frees_this, freed);
+        assert_int_equal(test_thread_join(&thread), 0);
+    }
+    assert_in_range(plait_block_size(plait__self.tasks), 1, 1024);
+    assert_int_equal(done(), 0);
+    assert_int_equal(done(), PLAIT_ENOLEASE);
+}
+
 static void a_lease_is_settled_by_itself(void **state)
 {
     plait_lease lease;
@@ -238,6 +280,64 @@ static void the_task_of_a_thread_that_returns_comes_back(void **state)
     assert_int_equal(get(), 8);
     assert_int_equal(done() + done(), 0);
     assert_int_equal(join(), 0);
+}
+
+/* --- much that is done behind a task that is not ----------------------------------------------------- */
+
+static void have_done(int tasks)
+{
+    for (int i = 0; i < tasks; i++) {
+        put(i);
+        assert_int_equal(get(), i);
+        assert_int_equal(done(), 0);
+    }
+}
+
+/* Else deadlines would be overrun by the time that it takes. */
+static void a_look_passes_so_many_at_most(void **state)
+{
+    plait_lease lease;
+    put(7);
+    assert_int_equal(plait_queue_lease(queue, &(int){ 0 }, sizeof(int), &lease, PLAIT_NOW), sizeof(int));
+    have_done(2 * PLAIT__LOOK_MOST + 10);
+    assert_int_equal(join(), -ETIMEDOUT);
+    must_say("unfinished tasks: at most 10012, of which queued: 0; taken by MainProcess");
+    must_say("), ...");
+    assert_int_equal(get(), -ETIMEDOUT);                   /* if anybody has ended, this looks at all of them */
+    atomic_store(&queue->looked.from, 0);
+    for (int i = 0; i < 3; i++) {
+        const uint64_t at = i ? queue->looked.position : 0;
+        assert_int_equal(get(), -ETIMEDOUT);
+        assert_int_equal(!!atomic_load(&queue->looked.from), i != 2);
+        if (i != 2) assert_true(queue->looked.position > at + PLAIT__LOOK_MOST);
+    }
+    assert_int_equal(plait_queue_giveback(queue, lease), 0);
+    assert_int_equal(get(), 7);
+    assert_int_equal(done(), 0);
+    assert_int_equal(join(), 0);
+}
+
+static void what_came_back_behind_much_is_found(void **state)
+{
+    plait_lease lease, behind;
+    for (int told = 0; told < 2; told++) {
+        put(7);
+        assert_int_equal(plait_queue_lease(queue, &(int){ 0 }, sizeof(int), &lease, PLAIT_NOW), sizeof(int));
+        have_done(PLAIT__LOOK_MOST + 10);
+        put(8);
+        assert_int_equal(plait_queue_lease(queue, &(int){ 0 }, sizeof(int), &behind, PLAIT_NOW), sizeof(int));
+        assert_int_equal(get(), -ETIMEDOUT);
+        atomic_store(&queue->looked.from, 0);
+        assert_int_equal(plait_queue_giveback(queue, behind), 0);
+        if (!told) {                                       /* as if a repairer had been stopped */
+            atomic_store(&queue->settled, plait__lease_changes(queue));
+            assert_int_equal(get(), -ETIMEDOUT);
+        }
+        assert_int_equal(get(), 8);
+        assert_int_equal(plait_queue_ack(queue, lease), 0);
+        assert_int_equal(done(), 0);
+        assert_int_equal(join(), 0);
+    }
 }
 
 /* --- room ----------------------------------------------------------------------------- */
@@ -337,11 +437,15 @@ static const struct CMUnitTest tests[] = {
     TEST(the_oldest_is_done_first),
     TEST(each_queue_has_tasks_of_its_own),
     TEST(many_may_be_taken_at_a_time),
+    TEST(a_task_that_is_held_for_long_costs_nothing),
+    TEST(tasks_of_queues_that_others_have_freed_cost_nothing),
     TEST(a_lease_is_settled_by_itself),
     TEST(a_queue_that_was_freed_is_forgotten),
     TEST(a_queue_that_another_has_freed_is_forgotten),
     TEST(only_the_taker_says_that_it_is_done),
     TEST(the_task_of_a_thread_that_returns_comes_back),
+    TEST(a_look_passes_so_many_at_most),
+    TEST(what_came_back_behind_much_is_found),
     TEST(puts_wait_for_nobody),
     TEST(a_ring_is_full_until_tasks_are_done),
     TEST(maxsize_counts_what_is_queued),

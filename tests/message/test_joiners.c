@@ -137,6 +137,52 @@ static void threads_share_one(void **state)
     assert_int_equal(join(), 0);
 }
 
+/* --- notes of rests from far away --------------------------------------------------------------------- */
+
+/* A ring whose cursors are all there, and the only rest that was ever noted. */
+static void begin_at(uint64_t position, uint64_t rest)
+{
+    assert_int_equal(plait_queue_free(queue), 0);
+    make_queue((plait_queue_options){ .capacity = 1024 });
+    struct plait__cursor *const cursors[] = { &queue->tail, &queue->head, &queue->done };
+    for (int i = 0; i < 3; i++) {
+        atomic_store(&cursors[i]->word, position << PLAIT__PLACE_SHIFT);
+        atomic_store(&cursors[i]->seen, position << PLAIT__PLACE_SHIFT);
+        atomic_store(&cursors[i]->marks[0], plait__mark(position, 0));
+        atomic_store(&cursors[i]->marks[1], plait__mark(position + 1, 1));
+    }
+    atomic_store(&queue->rest.place, rest << PLAIT__PLACE_SHIFT);
+}
+
+static const struct { uint64_t position, rest; } far[] = {
+    { PLAIT__POSITIONS / 2 + 100, 0 }, { PLAIT__POSITIONS / 2 - 100, 0 }, { PLAIT__POSITIONS - 1, 0 }, { 5, 1000 }, { 1000, 5 },
+};
+
+static void what_was_noted_far_away_is_no_rest(void **state)
+{
+    for (size_t i = 0; i < sizeof far / sizeof *far; i++) {
+        begin_at(far[i].position, far[i].rest);
+        put(7);
+        assert_int_equal(join(), -ETIMEDOUT);
+        assert_int_equal(get(), 7);
+        assert_int_equal(join(), -ETIMEDOUT);
+        assert_int_equal(done(), 0);
+        assert_int_equal(join(), 0);
+    }
+}
+
+static void a_rest_is_noted_whatever_was_noted_before(void **state)
+{
+    for (size_t i = 0; i < sizeof far / sizeof *far; i++) {
+        begin_at(far[i].position, far[i].rest);
+        atomic_store(&queue->rest.joiners, 1);
+        put(7);
+        assert_int_equal(get(), 7);
+        assert_int_equal(done(), 0);
+        assert_true(plait__same_place(atomic_load(&queue->rest.place), atomic_load(&queue->tail.word)));
+    }
+}
+
 static const struct CMUnitTest tests[] = {
     TEST(all_who_join_are_woken),
     TEST(a_rest_of_a_moment_is_enough),
@@ -144,6 +190,8 @@ static const struct CMUnitTest tests[] = {
     TEST(the_task_of_the_dead_is_done_by_another),
     TEST(a_join_in_vain_tells_who_has_the_tasks),
     TEST(threads_share_one),
+    TEST(what_was_noted_far_away_is_no_rest),
+    TEST(a_rest_is_noted_whatever_was_noted_before),
 };
 
 TEST_MAIN(tests)

@@ -119,6 +119,21 @@ static void many_are_released_at_once(void **state)
     assert_int_equal(plait_semaphore_get_value(semaphore), 5);
 }
 
+static void a_bounded_one_ends_before_the_greatest_value(void **state)
+{
+    assert_int_equal(plait_bounded_semaphore_init(semaphore, INT_MAX), -EINVAL);
+    assert_non_null(strstr(plait_error_detail(), "a bounded semaphore of 2147483647 permits"));
+    errno = 0;
+    assert_null(plait_bounded_semaphore_new(INT_MAX));
+    assert_int_equal(errno, EINVAL);
+    assert_int_equal(plait_bounded_semaphore_init(semaphore, INT_MAX - 1), 0);
+    assert_int_equal(plait_semaphore_release(semaphore), PLAIT_EUNLOCKED);
+    assert_int_equal(plait_semaphore_get_value(semaphore), INT_MAX - 1);
+    assert_int_equal(plait_semaphore_acquire(semaphore, PLAIT_NOW), 0);
+    assert_int_equal(plait_semaphore_release(semaphore), 0);
+    assert_int_equal(plait_semaphore_release(semaphore), PLAIT_EUNLOCKED);
+}
+
 static void negative_values_are_refused(void **state)
 {
     assert_int_equal(plait_semaphore_init(semaphore, -1), -EINVAL);
@@ -454,6 +469,7 @@ static const struct CMUnitTest tests[] = {
     TEST(a_bounded_one_of_0_is_never_released),
     TEST(the_value_ends_at_2147483647),
     TEST(many_are_released_at_once),
+    TEST(a_bounded_one_ends_before_the_greatest_value),
     TEST(negative_values_are_refused),
     TEST(what_is_inlined_and_what_is_not_go_together),
     TEST(it_is_printed_as_in_python),

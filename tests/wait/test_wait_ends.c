@@ -42,6 +42,35 @@ __attribute__((noreturn)) static int wait_for_ever(void *unused)
     for (;;) pause();
 }
 
+/* ---- a thread that has only now found that this is a new incarnation ---- */
+
+static int forgets_the_bells(void *incarnation)
+{
+    plait__bells_forget(*(uint32_t *)incarnation);
+    return 0;
+}
+
+static void forget_beside(uint32_t incarnation)
+{
+    struct test_thread thread;
+    test_thread_start(&thread, forgets_the_bells, &incarnation);
+    assert_int_equal(test_thread_join(&thread), 0);
+}
+
+static void bells_of_this_incarnation_are_not_forgotten(void **state)
+{
+    assert_int_equal(plait_init(NULL, NULL), 0);
+    const struct plait__ear *ear = plait__bell_of_thread();
+    assert_non_null(ear);
+    const struct plait__ear before = *ear;
+    forget_beside(plait__read_fork_mark());
+    assert_true(plait__is_file(before.fd, &before.file));
+    forget_beside(plait__read_fork_mark() + 1);
+    assert_false(plait__is_file(before.fd, &before.file));
+    assert_non_null(ear = plait__bell_of_thread());        /* which finds that it has to make another one */
+    assert_true(ear->address != before.address);
+}
+
 /* ---- processes and threads ---- */
 
 static void a_child_is_waited_for(int method, int kind)
@@ -368,6 +397,7 @@ static void a_fork_while_another_thread_waits(void **state)
 
 static const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    TEST(bells_of_this_incarnation_are_not_forgotten),
     TEST(a_child_is_waited_for_however_it_was_started),
     TEST(a_child_of_the_forkserver_is_waited_for),
     TEST(a_thread_is_waited_for),
