@@ -118,9 +118,10 @@ PLAIT_API int plait_value_equal(const plait_value *a, const plait_value *b);
 PLAIT_API int plait_value_hash(const plait_value *value, uint64_t *hash);
 
 /* As Python's repr() and str(), but that sets are in the order of insertion, ints of more than 4,300 digits hexadecimal, and
- * objects without an address: <__main__.Task object>.  What is nested more than 400 deep is "...".  The text belongs to the value
- * and lives until that is freed or changed.  Never NULL: where there is no memory it is "<out of memory>".  Not for two threads at
- * once with one value. */
+ * objects without an address: <__main__.Task object>; of the characters that cannot be seen only the common ones are escaped.  What
+ * is nested more than 400 deep is "...", and so is all that would begin behind 64 MiB of text.  The text belongs to the value and
+ * lives until that is freed or changed.  Never NULL: where there is no memory it is "<out of memory>".  Not for two threads at once
+ * with one value. */
 PLAIT_API const char *plait_repr(const plait_value *value);
 PLAIT_API const char *plait_str(const plait_value *value);
 

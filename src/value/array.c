@@ -239,10 +239,8 @@ static void put_item(struct plait__text *text, const char *at, struct format for
 static void put_items(struct plait__text *text, const char *items, size_t n, struct format format)
 {
     plait__put(text, ", [");
-    for (size_t i = 0; i < n; i++) {
-        if (i) plait__put(text, ", ");
-        put_item(text, items + i * format.size, format);
-    }
+    bool is_first = true;
+    for (size_t i = 0; i < n && plait__go_on(text, &is_first); i++) put_item(text, items + i * format.size, format);
     plait__put(text, "]");
 }
 

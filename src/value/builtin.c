@@ -238,9 +238,12 @@ static void put_str(struct plait__text *text, const plait_value *value, struct p
     if (value->type == PLAIT_STRING) {
         const char *bytes = plait__bytes_of(value, &size);
         plait__put_bytes(text, bytes, size);
-    } else if (value->type != PLAIT_OBJECT || !plait__put_builtin_str(text, value, work)) {
-        plait__put_repr(text, value, work);
+        return;
     }
+    const bool goes_on = plait__deeper(work) == 0;
+    if (!goes_on) plait__put(text, "...");
+    else if (value->type != PLAIT_OBJECT || !plait__put_builtin_str(text, value, work)) plait__put_repr(text, value, work);
+    work->depth--;
 }
 
 /* "[Errno 2] No such file or directory: 'x'" */

@@ -111,8 +111,8 @@ static int add_weight(struct plait__reader *reader, size_t weight)
     return 0;
 }
 
-/* Keys come from the memo again and again, and those that share what they hold could have more paths than there is time: all that is
- * hashed and compared is counted. */
+/* Keys come from the memo again and again, and those that share what they hold could have more paths than there is time: all that
+ * is hashed and compared is counted. */
 static int weigh(struct plait__reader *reader, const plait_value *key)
 {
     size_t position = 0;

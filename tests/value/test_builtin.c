@@ -165,6 +165,18 @@ static void exceptions(void **state)
     must_print(call("other.KeyError", plait_tuple(1, plait_string("x"))), "<other.KeyError object>");
 }
 
+/* Each says what the one in it says. */
+static void exceptions_within_each_other(void **state)
+{
+    plait_value *error = call("builtins.ValueError", plait_tuple(1, plait_string("why")));
+    for (int i = 0; i < 1000000; i++) {
+        if (i == 300) assert_string_equal(plait_str(error), "why");
+        error = call("builtins.ValueError", plait_tuple(1, error));
+    }
+    assert_string_equal(plait_str(error), "...");
+    plait_value_free(error);
+}
+
 static void must_be_complex(double real, double imaginary, const char *expected)
 {
     must_print(call("builtins.complex", plait_tuple(2, plait_float(real), plait_float(imaginary))), expected);
@@ -190,6 +202,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(arrays_of_other_machines),
     cmocka_unit_test(odd_arrays_are_errors),
     cmocka_unit_test(exceptions),
+    cmocka_unit_test(exceptions_within_each_other),
     cmocka_unit_test(complex_numbers),
 };
 TEST_MAIN(tests)
