@@ -38,6 +38,11 @@ bool plait__is_hashable_builtin(const plait_value *object)
     return !is_called(object, "builtins.slice") && !plait__is_array(object);
 }
 
+bool plait__is_builtin_number(const plait_value *object)
+{
+    return is_called(object, "builtins.range") || is_called(object, "builtins.complex");
+}
+
 ssize_t plait__builtin_len(const plait_value *object)
 {
     int64_t start, stop, step;

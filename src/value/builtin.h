@@ -14,6 +14,9 @@ const plait_value *plait__argument(const plait_value *object, uint32_t i);
 /* Not slices and arrays. */
 bool plait__is_hashable_builtin(const plait_value *object);
 
+/* Ranges and complex numbers: what Python compares by what is in it, for sure. */
+bool plait__is_builtin_number(const plait_value *object);
+
 /* Whether it is a range; *word is the same for those that have the same numbers, whatever they were made of. */
 bool plait__range_hash(const plait_value *object, uint64_t *word);
 

@@ -65,6 +65,7 @@ static int equal_objects(const plait_value *a, const plait_value *b, struct plai
     if (a == b) return 1;
     const int ranges = plait__range_equal(a, b);
     if (ranges >= 0) return ranges;
+    if (work->apart && !plait__is_builtin_number(a)) return 0;
     const struct plait__object *of_a = a->as.object, *of_b = b->as.object;
     if (of_a->made != of_b->made) return 0;
     int same = equal_parts(of_a->callable, of_b->callable, work);

@@ -121,7 +121,7 @@ int plait__object_put(plait_value *object, plait_value *key, plait_value *value)
     plait_value *pairs = part_for(of->pairs, PLAIT_DICT);
     int error = pairs ? plait__hold(object, key) : -ENOMEM;
     if (!error) error = plait__hold(object, value);
-    if (!error) return keep_part(&of->pairs, pairs, plait__table_put(pairs, key, value));
+    if (!error) return keep_part(&of->pairs, pairs, plait__table_put_apart(pairs, key, value));
     plait_value_free(key);
     plait_value_free(value);
     return keep_part(&of->pairs, pairs, error);

@@ -145,7 +145,7 @@ static int put(struct plait__reader *reader, plait_value *into, plait_value **ke
     *key = NULL;
     if (value) *value = NULL;
     return put_error(reader, into->type == PLAIT_OBJECT ? plait__object_put(into, given_key, given)
-                                                        : plait__table_put(into, given_key, given));
+                                                        : plait__table_put_apart(into, given_key, given));
 }
 
 enum { LONG_KEY = 512 };                                   /* such keys are weighed, each by itself */

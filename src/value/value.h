@@ -69,6 +69,7 @@ enum {                                                     /* flags */
     PLAIT__SHORT = 1,         /* string, bytes, bytearray, big int: `size` bytes in the cell itself */
     PLAIT__BIG = 2,           /* an int beyond 64 bits: two's complement in as.bytes, the lowest first, as few bytes as can be */
     PLAIT__ASCII = 4,         /* a string of nothing else */
+    PLAIT__OBJECTS = 2,       /* dict, set, frozenset: there are, or were, objects in its keys */
 };
 
 enum { PLAIT__SHORT_SIZE = 15 };                           /* and a 0 behind it */
@@ -232,6 +233,9 @@ int plait__table_reserve(plait_value *dict, size_t n);
 /* dict[key] = value; for sets, frozen ones as well, value is NULL.  1: the key is new, 0: it was there (a dict has the new value
  * then). */
 int plait__table_put(plait_value *dict, plait_value *key, plait_value *value);
+
+/* The same of what another dict or set held: objects that only look alike stay different keys. */
+int plait__table_put_apart(plait_value *dict, plait_value *key, plait_value *value);
 
 /* Several at once, a key and its value in turn: all keys are strings, the dict has room for them and more than PLAIT__AT_ONCE
  * entries, and nothing in them holds the dict. */

@@ -32,6 +32,8 @@ void plait__contents_end(plait_value *value);
 /* How far a comparison or a hash goes into values: values that share others can have more paths than memory has bytes. */
 struct plait__work {
     unsigned depth, visits;
+    bool apart;               /* objects are the same only if they are one, but for numbers: as Python's plain objects are */
+    bool objects;             /* hash: there are objects in it for which that makes a difference */
     bool deep;                /* hash: lists, dicts and sets count, too: they are inside an object */
     bool changes;             /* hash: something in it may change */
 };
