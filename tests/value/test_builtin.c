@@ -128,6 +128,24 @@ static void arrays_of_other_machines(void **state)
     must_print(array, "<array.array object>");
 }
 
+/* What multiprocessing sends: the bytes as they lie in the machine. */
+static void arrays_of_bytes(void **state)
+{
+    const int numbers[] = { 1, -2 };
+    int code;
+    size_t n;
+    plait_value *array = call("array.array", plait_tuple(2, plait_string("i"), plait_bytes(numbers, sizeof numbers)));
+    const int *got = plait_array_get(array, &code, &n);
+    assert_non_null(got);
+    assert_memory_equal(got, numbers, sizeof numbers);
+    assert_true(code == 'i' && n == 2);
+    assert_int_equal(plait_value_len(array), 2);
+    must_print(array, "array('i', [1, -2])");
+    must_print(call("array.array", plait_tuple(2, plait_string("d"), plait_bytes("", 0))), "array('d')");
+    must_print(call("array.array", plait_tuple(2, plait_string("u"), plait_bytes(&(uint32_t){ 0xe9 }, 4))),
+               "array('u', '\xc3\xa9')");
+}
+
 static void odd_arrays_are_errors(void **state)
 {
     plait_value *odd[] = { sent("i", 99, "", 0), sent("i", 8, "abc", 3), sent("ii", 8, "", 0), sent("i", 16, "12345678", 8),
@@ -135,6 +153,7 @@ static void odd_arrays_are_errors(void **state)
                            call("array.array", plait_tuple(2, plait_string("h"), plait_list(1, plait_int(70000)))),
                            call("array.array", plait_tuple(2, plait_string("h"), plait_list(1, plait_string("x")))),
                            call("array.array", plait_tuple(2, plait_string("h"), plait_int(3))),
+                           call("array.array", plait_tuple(2, plait_string("h"), plait_bytes("abc", 3))),
                                call("array.array", plait_tuple(0)),
                            call("array._array_reconstructor", plait_tuple(1, plait_int(3))) };
     for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
@@ -200,6 +219,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(slices),
     cmocka_unit_test(arrays),
     cmocka_unit_test(arrays_of_other_machines),
+    cmocka_unit_test(arrays_of_bytes),
     cmocka_unit_test(odd_arrays_are_errors),
     cmocka_unit_test(exceptions),
     cmocka_unit_test(exceptions_within_each_other),
