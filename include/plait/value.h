@@ -111,7 +111,8 @@ PLAIT_API int plait_value_truth(const plait_value *value);
 /* As Python's ==: 1 == 1.0 == True, lists and tuples item by item, dicts and sets in any order, NaN is not itself.  Objects are
  * equal if they were made alike and have equal states, as dataclasses are (plain objects of Python are equal to themselves only;
  * as keys of a dict or members of a set that comes from Python, or is copied, they stay apart: see plait_pickle_loads).
- * 1, 0; -EINVAL for NULL; -EOVERFLOW: nested more than 400 deep, or a braid of more than 16 million parts; encode's error. */
+ * 1, 0; -EINVAL for NULL; -EOVERFLOW: nested more than 400 deep, or a braid of more than 16 million parts (8
+ * items that are no containers count as one, and so do 256 bytes); encode's error. */
 PLAIT_API int plait_value_equal(const plait_value *a, const plait_value *b);
 
 /* Equal values have equal hashes; numbers have Python's own, others another one in each process.  0; -EINVAL: not hashable;

@@ -114,9 +114,11 @@ static int hash_inside(const plait_value *value, uint64_t *hash, struct plait__w
 static int hash_items(const plait_value *list, uint64_t *hash, struct plait__work *work)
 {
     uint64_t all = mix(list->as.list.size ^ UINT64_C(0x7475706c65));
+    work->visits += list->as.list.size / (PLAIT__ITEMS / 2);
     for (uint32_t i = 0; i < list->as.list.size; i++) {
         uint64_t one;
-        const int error = hash_inside(list->as.list.items[i], &one, work);
+        int error = hash_inside(list->as.list.items[i], &one, work);
+        if (!error) error = plait__check_visits(work);
         if (error) return error;
         all = mix(rotated(all, 23) ^ one);
     }
@@ -147,6 +149,7 @@ static int hash_entries(const plait_value *dict, uint64_t *hash, struct plait__w
 {
     uint64_t all = mix(plait__table_len(dict) ^ UINT64_C(0x736574));
     size_t position = 0;
+    work->visits += plait__table_len(dict) / (PLAIT__ITEMS / 2);
     const bool has_objects = dict->flags & PLAIT__OBJECTS;
     work->objects |= has_objects;
     work->changes |= has_objects;
@@ -154,6 +157,7 @@ static int hash_entries(const plait_value *dict, uint64_t *hash, struct plait__w
         uint64_t one = 0, of_key = entry->hash;
         int error = has_objects && work->apart ? hash_inside(entry->key, &of_key, work) : 0;
         if (!error && entry->value) error = hash_inside(entry->value, &one, work);
+        if (!error) error = plait__check_visits(work);
         if (error) return error;
         all += mix(of_key ^ rotated(one, 29));
     }
@@ -224,6 +228,7 @@ static int hash_inside(const plait_value *value, uint64_t *hash, struct plait__w
     case PLAIT_STRING:
     case PLAIT_BYTES:
         bytes = plait__bytes_of(value, &size);
+        work->visits += size / (PLAIT__BYTES / 4);
         *hash = plait__string_hash(bytes, size);
         return 0;
     case PLAIT_GLOBAL: *hash = plait__string_hash(value->as.global.name, value->as.global.size); return 0;
