@@ -70,7 +70,8 @@ PLAIT_BEGIN
 
 /* ---- objects of any class ---- */
 
-/* A global by its full name, "builtins.list": PLAIT_GLOBAL.  EINVAL: no dot in it, or nothing before or behind it. */
+/* A global by its full name, "builtins.list": PLAIT_GLOBAL.  EINVAL: no dot in it, nothing before or behind
+ * one, a line's end in it, or no UTF-8. */
 PLAIT_API plait_value *plait_global(const char *name);
 
 /* Its name; it lives as long as the value.  NULL: errno EINVAL. */

@@ -263,7 +263,14 @@ static inline size_t plait__table_len(const plait_value *dict)
 
 /* ---- globals and objects ---- */
 
-/* Module and name, "collections" and "OrderedDict.x". */
+/* Text that every protocol of pickle can have as the name of a module; "Outer.Inner": no part of it is empty, either. */
+bool plait__is_name(const char *name, size_t size);
+bool plait__is_path(const char *name, size_t size);
+
+/* Module and name of a global that a program names, "collections.OrderedDict": 0, or -EINVAL. */
+int plait__check_global(const char *name);
+
+/* Module and name, "collections" and "OrderedDict.x", which are such ones. */
 plait_value *plait__global_new(const char *module, size_t module_size, const char *name, size_t name_size);
 
 enum plait__made {
