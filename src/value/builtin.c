@@ -173,11 +173,27 @@ static void put_short_float(struct plait__text *text, double real)
     plait__put_bytes(text, digits, whole ? length - 2 : length);
 }
 
+static bool complex_get(const plait_value *object, double *real, double *imaginary)
+{
+    const plait_value *first = plait__argument(object, 0), *second = plait__argument(object, 1);
+    return first && second && plait_float_get(first, real) == 0 && plait_float_get(second, imaginary) == 0;
+}
+
+bool plait__builtin_truth(const plait_value *object)
+{
+    double real, imaginary;
+    struct plait__detail detail;
+    if (!is_called(object, "builtins.complex")) return plait__builtin_len(object) != 0;
+    plait__keep_detail(&detail);
+    const bool is_zero = complex_get(object, &real, &imaginary) && real == 0 && imaginary == 0;
+    plait__restore_detail(&detail);
+    return !is_zero;
+}
+
 static bool put_complex(struct plait__text *text, const plait_value *object)
 {
     double real, imaginary;
-    const plait_value *first = plait__argument(object, 0), *second = plait__argument(object, 1);
-    if (!first || !second || plait_float_get(first, &real) < 0 || plait_float_get(second, &imaginary) < 0) return false;
+    if (!complex_get(object, &real, &imaginary)) return false;
     const bool alone = real == 0 && !signbit(real);
     if (!alone) {
         plait__put(text, "(");

@@ -26,6 +26,9 @@ int plait__range_equal(const plait_value *a, const plait_value *b);
 /* How many numbers a range has, or items an array; -1: it is neither. */
 ssize_t plait__builtin_len(const plait_value *object);
 
+/* Only empty ranges and arrays, and the complex number 0 are false. */
+bool plait__builtin_truth(const plait_value *object);
+
 /* Print one that is known here, as repr() or str(); whether it is. */
 bool plait__put_builtin(struct plait__text *text, const plait_value *object, struct plait__work *work);
 bool plait__put_builtin_str(struct plait__text *text, const plait_value *object, struct plait__work *work);

@@ -212,6 +212,24 @@ static void complex_numbers(void **state)
     must_print(call("builtins.complex", plait_tuple(0)), "<builtins.complex object>");
 }
 
+static int truth_of(plait_value *value)
+{
+    const int truth = plait_value_truth(value);
+    plait_value_free(value);
+    return truth;
+}
+
+static void truth(void **state)
+{
+    assert_int_equal(truth_of(call("builtins.complex", plait_tuple(2, plait_float(0), plait_float(-0.0)))), 0);
+    assert_int_equal(truth_of(call("builtins.complex", plait_tuple(2, plait_float(0), plait_float(1)))), 1);
+    assert_int_equal(truth_of(call("builtins.complex", plait_tuple(0))), 1);
+    assert_int_equal(truth_of(plait_range(0, 0, 1)), 0);
+    assert_int_equal(truth_of(plait_range(0, 1, 1)), 1);
+    assert_int_equal(truth_of(plait_array('h', NULL, 0)), 0);
+    assert_int_equal(truth_of(call("a.B", plait_tuple(0))), 1);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(ranges),
     cmocka_unit_test(lengths_of_ranges),
@@ -224,5 +242,6 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(exceptions),
     cmocka_unit_test(exceptions_within_each_other),
     cmocka_unit_test(complex_numbers),
+    cmocka_unit_test(truth),
 };
 TEST_MAIN(tests)

@@ -94,6 +94,31 @@ static void each_part_of_an_object_survives(void **state)
     }
 }
 
+/* It is no name of an encoding that has a 0 in it. */
+static void an_encoding_to_its_end(void **state)
+{
+    static const char pickle[] = "c_codecs\nencode\n(X\1\0\0\0aX\10\0\0\0latin1\0xtR.";
+    plait_value *value = plait_pickle_loads(pickle, sizeof pickle - 1, NULL);
+    assert_int_equal(plait_value_type(value), PLAIT_OBJECT);
+    plait_value_free(value);
+}
+
+/* What the inner one said is what the outer one says. */
+static void errors_of_pickles_go_up(void **state)
+{
+    errno = 0;
+    assert_null(plait_list(1, plait_pickle_loads("x", 1, NULL)));
+    assert_int_equal(errno, EBADMSG);
+    assert_null(plait_list(1, plait_pickle_loads("Pid\n.", 5, NULL)));
+    assert_int_equal(errno, ENOTSUP);
+    errno = -PLAIT_ECLOSED;
+    assert_null(plait_list(1, NULL));
+    assert_int_equal(errno, -PLAIT_ECLOSED);
+    errno = EINTR;
+    assert_null(plait_list(1, NULL));
+    assert_int_equal(errno, EINVAL);
+}
+
 /* {Node(): 0, Node(): 1, ...}: each is a key of its own, and that takes no time that grows with their square. */
 static void keys_that_look_alike(void **state)
 {
@@ -133,6 +158,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(states_stay_until_the_end),
     cmocka_unit_test(a_class_is_named_once),
     cmocka_unit_test(each_part_of_an_object_survives),
+    cmocka_unit_test(an_encoding_to_its_end),
+    cmocka_unit_test(errors_of_pickles_go_up),
     cmocka_unit_test(keys_that_look_alike),
 };
 TEST_MAIN(tests)
