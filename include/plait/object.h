@@ -2,7 +2,7 @@
  *
  * To plait an object is how Python's pickle describes it: a class (or another callable) by its name, the arguments it was called
  * with, and the state it was given afterwards.  Nobody is called when one arrives; objects of unknown classes survive the round
- * trip.
+ * trip.  Two of them are equal if they look alike (plait_value_equal), but never become one key of a dict on the way.
  *
  * ```c
  * plait_value *task = plait_object("__main__.Task", plait_dict(1, plait_string("a"), plait_int(6)));
@@ -70,7 +70,8 @@ PLAIT_BEGIN
 
 /* ---- objects of any class ---- */
 
-/* A global by its full name, "builtins.list": PLAIT_GLOBAL.  EINVAL: no dot in it, or nothing before or behind it. */
+/* A global by its full name, "builtins.list": PLAIT_GLOBAL.  EINVAL: no dot in it, nothing before or behind
+ * one, a line's end in it, or no UTF-8. */
 PLAIT_API plait_value *plait_global(const char *name);
 
 /* Its name; it lives as long as the value.  NULL: errno EINVAL. */

@@ -38,7 +38,9 @@ PLAIT_API void *plait_pickle_dumps(const plait_value *value, const plait_pickle_
 /* The value that is in a pickle of any protocol, 0 to 5.  Classes and functions stay names, and calls of them, which are how Python
  * makes objects, stay written down: as objects (plait/object.h), which survive being written again.  What older protocols spell as
  * calls is what it was: bytes, sets, attributes of classes; names of Python 2 are those of Python 3.  A str of Python 2 that is not
- * ASCII is bytes.  As in Python, what follows the pickle's end is not looked at.
+ * ASCII is bytes.  Which classes compare their objects by what is in them cannot be known: nothing that a dict or a set has is left
+ * out, so it may have several objects that look alike.  plait_dict_get finds each by itself, and the first by another one that
+ * looks like it; such a dict is equal only to itself.  As in Python, what follows the pickle's end is not looked at.
  * NULL: errno EINVAL (the options), EBADMSG (no pickle; the detail says what is wrong, and at which byte), EOVERFLOW (nested too
  * deeply), ENOMEM (max_memory, too), ENOTSUP (a value that holds itself; what refers to something outside: persistent ids,
  * extension codes, buffers out of band; a function that is called only for what it does).

@@ -109,8 +109,10 @@ PLAIT_API ssize_t plait_value_len(const plait_value *value);
 PLAIT_API int plait_value_truth(const plait_value *value);
 
 /* As Python's ==: 1 == 1.0 == True, lists and tuples item by item, dicts and sets in any order, NaN is not itself.  Objects are
- * equal if they were made alike and have equal states, as dataclasses are (plain objects of Python are equal to themselves only).
- * 1, 0; -EINVAL for NULL; -EOVERFLOW: nested more than 400 deep, or a braid of more than 16 million parts; encode's error. */
+ * equal if they were made alike and have equal states, as dataclasses are (plain objects of Python are equal to themselves only;
+ * as keys of a dict or members of a set that comes from Python, or is copied, they stay apart: see plait_pickle_loads).
+ * 1, 0; -EINVAL for NULL; -EOVERFLOW: nested more than 400 deep, or a braid of more than 16 million parts (8
+ * items that are no containers count as one, and so do 256 bytes); encode's error. */
 PLAIT_API int plait_value_equal(const plait_value *a, const plait_value *b);
 
 /* Equal values have equal hashes; numbers have Python's own, others another one in each process.  0; -EINVAL: not hashable;
@@ -118,9 +120,10 @@ PLAIT_API int plait_value_equal(const plait_value *a, const plait_value *b);
 PLAIT_API int plait_value_hash(const plait_value *value, uint64_t *hash);
 
 /* As Python's repr() and str(), but that sets are in the order of insertion, ints of more than 4,300 digits hexadecimal, and
- * objects without an address: <__main__.Task object>.  What is nested more than 400 deep is "...".  The text belongs to the value
- * and lives until that is freed or changed.  Never NULL: where there is no memory it is "<out of memory>".  Not for two threads at
- * once with one value. */
+ * objects without an address: <__main__.Task object>; of the characters that cannot be seen only the common ones are escaped.  What
+ * is nested more than 400 deep is "...", and so is all that would begin behind 64 MiB of text.  The text belongs to the value and
+ * lives until that is freed or changed.  Never NULL: where there is no memory it is "<out of memory>".  Not for two threads at once
+ * with one value. */
 PLAIT_API const char *plait_repr(const plait_value *value);
 PLAIT_API const char *plait_str(const plait_value *value);
 

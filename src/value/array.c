@@ -87,7 +87,8 @@ static int code_of(const plait_value *value)
     return code && size == 1 ? *code : 0;
 }
 
-/* array.array('i', [1, 2]), or the other form, which Python sends since protocol 3. */
+/* array.array('i', [1, 2]), the same of bytes as they lie in this machine, which multiprocessing sends, or the other form, which
+ * Python writes since protocol 3. */
 static int take_apart(const plait_value *value, struct array *array)
 {
     const bool sent = plait__called(value)[5] == '.' && plait__called(value)[6] == '_';
@@ -95,8 +96,14 @@ static int take_apart(const plait_value *value, struct array *array)
                              .sent = -1 };
     array->format = format_of(array->code);
     if (!array->format.size) return plait__fail(-EINVAL, "an array without a type");
+    const bool has_bytes = array->items && array->items->type == PLAIT_BYTES;
+    if (!sent && has_bytes) {
+        array->sent = number_of(array->format);
+        if ((size_t)plait_value_len(array->items) % array->format.size == 0) return 0;
+        return plait__fail(-EINVAL, "an array with a part of an item");
+    }
     if (!sent) return array->items && array->items->type != PLAIT_LIST ? plait__fail(-EINVAL, "an array without items") : 0;
-    if (!array->items || array->items->type != PLAIT_BYTES || plait_int_get(plait__argument(value, 2), &array->sent) < 0 ||
+    if (!has_bytes || plait_int_get(plait__argument(value, 2), &array->sent) < 0 ||
         array->sent < 0 || array->sent >= FORMATS || (size_t)plait_value_len(array->items) % formats[array->sent].size)
         return plait__fail(-EINVAL, "an array of a form that Python does not send");
     return 0;
@@ -239,10 +246,8 @@ static void put_item(struct plait__text *text, const char *at, struct format for
 static void put_items(struct plait__text *text, const char *items, size_t n, struct format format)
 {
     plait__put(text, ", [");
-    for (size_t i = 0; i < n; i++) {
-        if (i) plait__put(text, ", ");
-        put_item(text, items + i * format.size, format);
-    }
+    bool is_first = true;
+    for (size_t i = 0; i < n && plait__go_on(text, &is_first); i++) put_item(text, items + i * format.size, format);
     plait__put(text, "]");
 }
 

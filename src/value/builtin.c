@@ -38,6 +38,11 @@ bool plait__is_hashable_builtin(const plait_value *object)
     return !is_called(object, "builtins.slice") && !plait__is_array(object);
 }
 
+bool plait__is_builtin_number(const plait_value *object)
+{
+    return is_called(object, "builtins.range") || is_called(object, "builtins.complex");
+}
+
 ssize_t plait__builtin_len(const plait_value *object)
 {
     int64_t start, stop, step;
@@ -168,11 +173,27 @@ static void put_short_float(struct plait__text *text, double real)
     plait__put_bytes(text, digits, whole ? length - 2 : length);
 }
 
+static bool complex_get(const plait_value *object, double *real, double *imaginary)
+{
+    const plait_value *first = plait__argument(object, 0), *second = plait__argument(object, 1);
+    return first && second && plait_float_get(first, real) == 0 && plait_float_get(second, imaginary) == 0;
+}
+
+bool plait__builtin_truth(const plait_value *object)
+{
+    double real, imaginary;
+    struct plait__detail detail;
+    if (!is_called(object, "builtins.complex")) return plait__builtin_len(object) != 0;
+    plait__keep_detail(&detail);
+    const bool is_zero = complex_get(object, &real, &imaginary) && real == 0 && imaginary == 0;
+    plait__restore_detail(&detail);
+    return !is_zero;
+}
+
 static bool put_complex(struct plait__text *text, const plait_value *object)
 {
     double real, imaginary;
-    const plait_value *first = plait__argument(object, 0), *second = plait__argument(object, 1);
-    if (!first || !second || plait_float_get(first, &real) < 0 || plait_float_get(second, &imaginary) < 0) return false;
+    if (!complex_get(object, &real, &imaginary)) return false;
     const bool alone = real == 0 && !signbit(real);
     if (!alone) {
         plait__put(text, "(");
@@ -238,9 +259,12 @@ static void put_str(struct plait__text *text, const plait_value *value, struct p
     if (value->type == PLAIT_STRING) {
         const char *bytes = plait__bytes_of(value, &size);
         plait__put_bytes(text, bytes, size);
-    } else if (value->type != PLAIT_OBJECT || !plait__put_builtin_str(text, value, work)) {
-        plait__put_repr(text, value, work);
+        return;
     }
+    const bool goes_on = plait__deeper(work) == 0;
+    if (!goes_on) plait__put(text, "...");
+    else if (value->type != PLAIT_OBJECT || !plait__put_builtin_str(text, value, work)) plait__put_repr(text, value, work);
+    work->depth--;
 }
 
 /* "[Errno 2] No such file or directory: 'x'" */

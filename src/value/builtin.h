@@ -14,6 +14,9 @@ const plait_value *plait__argument(const plait_value *object, uint32_t i);
 /* Not slices and arrays. */
 bool plait__is_hashable_builtin(const plait_value *object);
 
+/* Ranges and complex numbers: what Python compares by what is in it, for sure. */
+bool plait__is_builtin_number(const plait_value *object);
+
 /* Whether it is a range; *word is the same for those that have the same numbers, whatever they were made of. */
 bool plait__range_hash(const plait_value *object, uint64_t *word);
 
@@ -22,6 +25,9 @@ int plait__range_equal(const plait_value *a, const plait_value *b);
 
 /* How many numbers a range has, or items an array; -1: it is neither. */
 ssize_t plait__builtin_len(const plait_value *object);
+
+/* Only empty ranges and arrays, and the complex number 0 are false. */
+bool plait__builtin_truth(const plait_value *object);
 
 /* Print one that is known here, as repr() or str(); whether it is. */
 bool plait__put_builtin(struct plait__text *text, const plait_value *object, struct plait__work *work);

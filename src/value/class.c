@@ -28,8 +28,7 @@ const plait_class *plait__class_find(const char *name)
 static int check_class(const plait_class *type)
 {
     if (!type) return plait__fail(-EINVAL, "the class is NULL");
-    const char *dot = type->name ? strrchr(type->name, '.') : NULL;
-    if (!dot || dot == type->name || !dot[1]) return plait__fail(-EINVAL, "the class has no name with a module before it");
+    if (plait__check_global(type->name)) return plait__fail(-EINVAL, "the class has no name with a module before it");
     if (!type->size) return plait__fail(-EINVAL, "the class %.100s has no size", type->name);
     if (!type->encode || !type->decode) return plait__fail(-EINVAL, "the class %.100s cannot be encoded or decoded", type->name);
     return PLAIT__CHECK_RESERVED(type->reserved, 0);

@@ -3,27 +3,35 @@
 #include "value/number.h"
 #include "value/walk.h"
 
+int plait__too_much(void)
+{
+    return plait__fail(-EOVERFLOW, "the value has more than %d parts in parts", PLAIT__VISITS);
+}
+
 int plait__deeper(struct plait__work *work)
 {
     work->depth++;
     work->visits++;
     if (work->depth > PLAIT__DEPTH) return plait__fail(-EOVERFLOW, "the value is nested more than %d deep", PLAIT__DEPTH);
-    if (work->visits > PLAIT__VISITS) return plait__fail(-EOVERFLOW, "the value has more than %d parts in parts", PLAIT__VISITS);
-    return 0;
+    return plait__check_visits(work);
 }
 
-static bool equal_bytes(const plait_value *a, const plait_value *b)
+static bool equal_bytes(const plait_value *a, const plait_value *b, struct plait__work *work)
 {
     size_t size_a, size_b;
     const char *of_a = plait__bytes_of(a, &size_a), *of_b = plait__bytes_of(b, &size_b);
-    return size_a == size_b && memcmp(of_a, of_b, size_a) == 0;
+    if (size_a != size_b) return false;
+    work->visits += size_a / PLAIT__BYTES;
+    return memcmp(of_a, of_b, size_a) == 0;
 }
 
 static int equal_lists(const plait_value *a, const plait_value *b, struct plait__work *work)
 {
     if (a->as.list.size != b->as.list.size) return 0;
+    work->visits += a->as.list.size / PLAIT__ITEMS;
     for (uint32_t i = 0; i < a->as.list.size; i++) {
-        const int same = plait__same(a->as.list.items[i], b->as.list.items[i], work);
+        int same = plait__same(a->as.list.items[i], b->as.list.items[i], work);
+        if (same == 1 && plait__check_visits(work)) same = -EOVERFLOW;
         if (same != 1) return same;
     }
     return 1;
@@ -33,10 +41,12 @@ static int equal_lists(const plait_value *a, const plait_value *b, struct plait_
 static int equal_tables(const plait_value *a, const plait_value *b, struct plait__work *work)
 {
     if (plait__table_len(a) != plait__table_len(b)) return 0;
+    work->visits += plait__table_len(a) / PLAIT__ITEMS;
     size_t position = 0;
     for (struct plait__entry *of_a, *of_b; (of_a = plait__table_next(a, &position));) {
         int same = plait__table_find_hashed(b, of_a->key, of_a->hash, work, &of_b);
         if (same == 1 && of_a->value) same = plait__same(of_a->value, of_b->value, work);
+        if (same == 1 && plait__check_visits(work)) same = -EOVERFLOW;
         if (same != 1) return same;
     }
     return 1;
@@ -65,6 +75,7 @@ static int equal_objects(const plait_value *a, const plait_value *b, struct plai
     if (a == b) return 1;
     const int ranges = plait__range_equal(a, b);
     if (ranges >= 0) return ranges;
+    if (work->apart && !plait__is_builtin_number(a)) return 0;
     const struct plait__object *of_a = a->as.object, *of_b = b->as.object;
     if (of_a->made != of_b->made) return 0;
     int same = equal_parts(of_a->callable, of_b->callable, work);
@@ -100,10 +111,10 @@ static int equal_containers(const plait_value *a, const plait_value *b, struct p
 int plait__equal(const plait_value *a, const plait_value *b, struct plait__work *work)
 {
     if (plait__is_number(a) && plait__is_number(b)) return plait__number_equal(a, b);
-    if (is_bytes(a) && is_bytes(b)) return equal_bytes(a, b);
+    if (is_bytes(a) && is_bytes(b)) return equal_bytes(a, b, work);
     if (a->type != b->type && !(is_set(a) && is_set(b))) return 0;
     if (a->type == PLAIT_NONE) return 1;
-    if (a->type == PLAIT_STRING) return equal_bytes(a, b);
+    if (a->type == PLAIT_STRING) return equal_bytes(a, b, work);
     if (a->type == PLAIT_GLOBAL) return strcmp(a->as.global.name, b->as.global.name) == 0;
     return equal_containers(a, b, work);
 }

@@ -46,7 +46,7 @@ static int copy_table(struct copying *copying, const plait_value *from, plait_va
         if (error) break;
         if (entry->value) error = copy_of(copying, entry->value, &value);
         if (error) plait_value_free(key);
-        else error = plait__table_put(*copy, key, value);
+        else error = plait__table_put_apart(*copy, key, value);
     }
     return error < 0 ? error : 0;
 }

@@ -114,9 +114,11 @@ static int hash_inside(const plait_value *value, uint64_t *hash, struct plait__w
 static int hash_items(const plait_value *list, uint64_t *hash, struct plait__work *work)
 {
     uint64_t all = mix(list->as.list.size ^ UINT64_C(0x7475706c65));
+    work->visits += list->as.list.size / (PLAIT__ITEMS / 2);
     for (uint32_t i = 0; i < list->as.list.size; i++) {
         uint64_t one;
-        const int error = hash_inside(list->as.list.items[i], &one, work);
+        int error = hash_inside(list->as.list.items[i], &one, work);
+        if (!error) error = plait__check_visits(work);
         if (error) return error;
         all = mix(rotated(all, 23) ^ one);
     }
@@ -142,19 +144,34 @@ static int hash_tuple(const plait_value *tuple, uint64_t *hash, struct plait__wo
     return 0;
 }
 
-/* In any order: what a frozenset holds has been hashed before, and a dict's values only are not. */
+/* In any order: what a frozenset holds has been hashed before, unless objects are apart, and a dict's values only are not. */
 static int hash_entries(const plait_value *dict, uint64_t *hash, struct plait__work *work)
 {
     uint64_t all = mix(plait__table_len(dict) ^ UINT64_C(0x736574));
     size_t position = 0;
+    work->visits += plait__table_len(dict) / (PLAIT__ITEMS / 2);
+    const bool has_objects = dict->flags & PLAIT__OBJECTS;
+    work->objects |= has_objects;
+    work->changes |= has_objects;
     for (const struct plait__entry *entry; (entry = plait__table_next(dict, &position));) {
-        uint64_t one = 0;
-        const int error = entry->value ? hash_inside(entry->value, &one, work) : 0;
+        uint64_t one = 0, of_key = entry->hash;
+        int error = has_objects && work->apart ? hash_inside(entry->key, &of_key, work) : 0;
+        if (!error && entry->value) error = hash_inside(entry->value, &one, work);
+        if (!error) error = plait__check_visits(work);
         if (error) return error;
-        all += mix(entry->hash ^ rotated(one, 29));
+        all += mix(of_key ^ rotated(one, 29));
     }
     *hash = mix(all);
     return 0;
+}
+
+/* Whether that is all of the hash. */
+static bool hash_apart(const plait_value *object, uint64_t *hash, struct plait__work *work)
+{
+    if (plait__is_builtin_number(object)) return false;
+    work->objects = true;
+    if (work->apart) *hash = mix((uintptr_t)object);
+    return work->apart;
 }
 
 static int hash_object(const plait_value *value, uint64_t *hash, struct plait__work *work)
@@ -167,6 +184,7 @@ static int hash_object(const plait_value *value, uint64_t *hash, struct plait__w
         *hash = mix(*hash);
         return 0;
     }
+    if (hash_apart(value, hash, work)) return 0;
     const plait_value *parts[] = { object->callable, object->arguments, object->keywords, object->items, object->pairs,
                                    object->state };
     uint64_t all = object->made;
@@ -210,6 +228,7 @@ static int hash_inside(const plait_value *value, uint64_t *hash, struct plait__w
     case PLAIT_STRING:
     case PLAIT_BYTES:
         bytes = plait__bytes_of(value, &size);
+        work->visits += size / (PLAIT__BYTES / 4);
         *hash = plait__string_hash(bytes, size);
         return 0;
     case PLAIT_GLOBAL: *hash = plait__string_hash(value->as.global.name, value->as.global.size); return 0;

@@ -4,8 +4,28 @@
 #include <stdlib.h>
 
 #include "value/container.h"
+#include "value/text.h"
 
 /* ---- globals ---- */
+
+bool plait__is_name(const char *name, size_t size)
+{
+    return size > 0 && !memchr(name, 0, size) && !memchr(name, '\n', size) && plait__is_utf8(name, size);
+}
+
+bool plait__is_path(const char *name, size_t size)
+{
+    if (!plait__is_name(name, size) || *name == '.' || name[size - 1] == '.') return false;
+    for (size_t i = 1; i < size; i++)
+        if (name[i] == '.' && name[i - 1] == '.') return false;
+    return true;
+}
+
+int plait__check_global(const char *name)
+{
+    if (name && strchr(name, '.') && plait__is_path(name, strlen(name))) return 0;
+    return plait__fail(-EINVAL, "'%.100s' is no name with a module before it", name ? name : "NULL");
+}
 
 static plait_value *new_global(const char *name, size_t module, size_t size)
 {
@@ -39,10 +59,10 @@ plait_value *plait__global_new(const char *module, size_t module_size, const cha
 
 plait_value *plait_global(const char *name)
 {
-    const char *dot = name ? strrchr(name, '.') : NULL;
-    if (dot && dot > name && dot[1]) return plait__global_new(name, (size_t)(dot - name), dot + 1, strlen(dot + 1));
-    plait__fail(-EINVAL, "'%.100s' is no name with a module before it", name ? name : "NULL");
-    return plait__null(EINVAL);
+    const int error = plait__check_global(name);
+    if (error) return plait__null(error);
+    const char *dot = strrchr(name, '.');
+    return plait__global_new(name, (size_t)(dot - name), dot + 1, strlen(dot + 1));
 }
 
 const char *plait_global_name(const plait_value *global)
@@ -121,7 +141,7 @@ int plait__object_put(plait_value *object, plait_value *key, plait_value *value)
     plait_value *pairs = part_for(of->pairs, PLAIT_DICT);
     int error = pairs ? plait__hold(object, key) : -ENOMEM;
     if (!error) error = plait__hold(object, value);
-    if (!error) return keep_part(&of->pairs, pairs, plait__table_put(pairs, key, value));
+    if (!error) return keep_part(&of->pairs, pairs, plait__table_put_apart(pairs, key, value));
     plait_value_free(key);
     plait_value_free(value);
     return keep_part(&of->pairs, pairs, error);

@@ -1,30 +1,14 @@
 /* Reading pickles: classes and functions, which stay names, and what is made by calling them, which stays written down. */
 #include "value/pickle_names.h"
 #include "value/pickle_read.h"
-#include "value/text.h"
 
 enum { OBJECT = PLAIT__CELL + sizeof(struct plait__object) };
 
 /* ---- names ---- */
 
-/* One that every protocol can have. */
-static bool is_name(const char *name, size_t size)
-{
-    return size > 0 && !memchr(name, 0, size) && !memchr(name, '\n', size) && plait__is_utf8(name, size);
-}
-
-/* "Outer.Inner": no part of it is empty. */
-static bool is_path(const char *name, size_t size)
-{
-    if (!is_name(name, size) || *name == '.' || name[size - 1] == '.') return false;
-    for (size_t i = 1; i < size; i++)
-        if (name[i] == '.' && name[i - 1] == '.') return false;
-    return true;
-}
-
 static int push_global(struct plait__reader *reader, struct plait__pickle_name name)
 {
-    if (!is_name(name.module, name.module_size) || !is_path(name.name, name.name_size))
+    if (!plait__is_name(name.module, name.module_size) || !plait__is_path(name.name, name.name_size))
         return plait__pickle_bad(reader, -EBADMSG, "a global whose module or name is empty, or no text");
     if (reader->protocol < 3) plait__pickle_name_from_2(&name);
     int error = plait__pickle_spend(reader, PLAIT__CELL + name.module_size + name.name_size + 2);

@@ -93,22 +93,38 @@ int plait__pickle_appends(struct plait__reader *reader, size_t from)
 
 /* ---- dicts and sets ---- */
 
-/* Keys that share what they hold could have more paths than there is time: all of them are counted. */
+/* What a key takes to be hashed: a container as much as so many items, and that many bytes as much as one. */
+enum { WEIGHT_OF_CONTAINER = 4, BYTES_OF_WEIGHT = 16 };
+
+/* How many bytes of a value that is no container lie outside of its cell. */
+static inline size_t bytes_outside(const plait_value *value)
+{
+    if (value->type == PLAIT_GLOBAL) return value->as.global.size;
+    const bool has_bytes = (value->type >= PLAIT_STRING && value->type <= PLAIT_BYTEARRAY) || plait__is_big(value);
+    return has_bytes && !(value->flags & PLAIT__SHORT) ? value->as.bytes.size : 0;
+}
+
+static int add_weight(struct plait__reader *reader, size_t weight)
+{
+    if (weight > reader->weight) return plait__pickle_bad(reader, -ENOTSUP, "keys that hold too much");
+    reader->weight -= weight;
+    return 0;
+}
+
+/* Keys come from the memo again and again, and those that share what they hold could have more paths than there is time: all that
+ * is hashed and compared is counted. */
 static int weigh(struct plait__reader *reader, const plait_value *key)
 {
     size_t position = 0;
-    if (reader->weight == 0) return plait__pickle_bad(reader, -ENOTSUP, "keys that hold too much");
-    reader->weight--;
-    for (plait_value *item; (item = plait__next_inside(key, &position));) {
-        int error = plait__is_container(item) ? weigh(reader, item) : 0;
-        if (error) return error;
-    }
-    return 0;
+    int error = add_weight(reader, WEIGHT_OF_CONTAINER);
+    for (plait_value *item; !error && (item = plait__next_inside(key, &position));)
+        error = plait__is_container(item) ? weigh(reader, item) : add_weight(reader, 1 + bytes_outside(item) / BYTES_OF_WEIGHT);
+    return error;
 }
 
 static int check_key(struct plait__reader *reader, const plait_value *key)
 {
-    if (!plait__is_container(key)) return 0;
+    if (!plait__is_container(key)) return add_weight(reader, bytes_outside(key) / BYTES_OF_WEIGHT);
     if (plait__pickle_depth(key) > PLAIT__DEPTH) return plait__pickle_bad(reader, -EOVERFLOW, "a key is nested too deeply");
     return weigh(reader, key);
 }
@@ -129,14 +145,21 @@ static int put(struct plait__reader *reader, plait_value *into, plait_value **ke
     *key = NULL;
     if (value) *value = NULL;
     return put_error(reader, into->type == PLAIT_OBJECT ? plait__object_put(into, given_key, given)
-                                                        : plait__table_put(into, given_key, given));
+                                                        : plait__table_put_apart(into, given_key, given));
+}
+
+enum { LONG_KEY = 512 };                                   /* such keys are weighed, each by itself */
+
+static inline bool is_string(const plait_value *key)
+{
+    return key->type == PLAIT_STRING && (key->flags & PLAIT__SHORT || key->as.bytes.size < LONG_KEY);
 }
 
 /* How many pairs from there on have a string as their key, up to PLAIT__AT_ONCE. */
 static size_t strings_at(const struct plait__reader *reader, size_t from)
 {
     size_t count = 0;
-    while (count < PLAIT__AT_ONCE && from < reader->count && reader->slots[from]->type == PLAIT_STRING) {
+    while (count < PLAIT__AT_ONCE && from < reader->count && is_string(reader->slots[from])) {
         count++;
         from += 2;
     }

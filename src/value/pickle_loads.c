@@ -6,7 +6,7 @@
 #include "value/pickle_read.h"
 
 /* What a value may take by default: the least that its pickle needs, with plenty. */
-enum { DEPTH = 1000, MEMORY_LEAST = 64 << 20, MEMORY_PER_BYTE = 64, WEIGHT_LEAST = 1 << 20 };
+enum { DEPTH = 1000, MEMORY_LEAST = 64 << 20, MEMORY_PER_BYTE = 64, WEIGHT_LEAST = 1 << 24, WEIGHT_PER_BYTE = 8 };
 
 /* ---- arguments ---- */
 
@@ -325,7 +325,7 @@ static void begin(struct plait__reader *reader, const void *pickle, size_t size,
     reader->mark_room = PICKLE_MARKS;
     reader->count = reader->deep = reader->fence = reader->mark_count = reader->memo_size = reader->memo_count = 0;
     reader->memory = options->max_memory ? options->max_memory : MEMORY_LEAST + more;
-    reader->weight = WEIGHT_LEAST + size;
+    reader->weight = WEIGHT_LEAST + size * WEIGHT_PER_BYTE;
     reader->max_depth = options->max_depth ? options->max_depth : DEPTH;
     if (reader->max_depth > PICKLE_DEEPEST) reader->max_depth = PICKLE_DEEPEST;
     reader->protocol = 0;

@@ -48,7 +48,7 @@ static bool is_latin1(const plait_value *name)
     size_t size;
     const char *text = name ? plait__bytes_of(name, &size) : NULL;
     for (size_t i = 0; text && i < sizeof names / sizeof names[0]; i++)
-        if (strcmp(text, names[i]) == 0) return true;
+        if (size == strlen(names[i]) && memcmp(text, names[i], size) == 0) return true;
     return false;
 }
 
@@ -180,7 +180,7 @@ static int attribute(struct plait__reader *reader, const plait_value *arguments,
     size_t size;
     const char *text = plait__bytes_of(name, &size);
     const size_t before = of->as.global.size - of->as.global.module;      /* with the dot before it */
-    if (size == 0 || memchr(text, 0, size) || memchr(text, '.', size) || memchr(text, '\n', size)) return 0;
+    if (!plait__is_name(text, size) || memchr(text, '.', size)) return 0;
     int error = plait__pickle_spend(reader, of->as.global.size + size);
     char *whole = error ? NULL : malloc(before + size + 1);
     if (!whole) return error ? error : plait__pickle_bad(reader, -ENOMEM, "there is no memory for a name");

@@ -33,7 +33,7 @@ struct plait__reader {
     size_t memo_size, memo_room;                           /* how many entries there are, with those that have no value */
     size_t memo_count;                                     /* how many have a value: MEMOIZE takes this index */
     size_t memory;                                         /* bytes that the value may still take */
-    size_t weight;                                         /* items that may still be in keys */
+    size_t weight;                                         /* how much may still be in keys */
     uint32_t max_depth;
     int protocol;
     plait_value *some_slots[PICKLE_SLOTS], *some_memo[PICKLE_MEMO];

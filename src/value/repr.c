@@ -7,22 +7,23 @@
 #include "value/number.h"
 #include "value/object.h"
 
-/* Values that share others can have a text without end: at this length it does. */
-enum { LONGEST = 1 << 30 };
+/* Values that share others can have a text without end: nothing more begins at this length. */
+enum { LONGEST = 64 << 20 };
 
-static void put_separator(struct plait__text *text, bool *is_first)
+bool plait__go_on(struct plait__text *text, bool *is_first)
 {
     if (!*is_first) plait__put(text, ", ");
     *is_first = false;
+    if (PLAIT__LIKELY(text->length <= LONGEST)) return true;
+    plait__put(text, "...");
+    return false;
 }
 
 void plait__put_items(struct plait__text *text, const plait_value *list, struct plait__work *work)
 {
     bool is_first = true;
-    for (uint32_t i = 0; i < list->as.list.size; i++) {
-        put_separator(text, &is_first);
+    for (uint32_t i = 0; i < list->as.list.size && plait__go_on(text, &is_first); i++)
         plait__put_repr(text, list->as.list.items[i], work);
-    }
 }
 
 static void put_tuple(struct plait__text *text, const plait_value *tuple, struct plait__work *work)
@@ -38,8 +39,7 @@ static void put_table(struct plait__text *text, const plait_value *dict, struct 
     size_t position = 0;
     bool is_first = true;
     plait__put(text, "{");
-    for (const struct plait__entry *entry; (entry = plait__table_next(dict, &position));) {
-        put_separator(text, &is_first);
+    for (const struct plait__entry *entry; (entry = plait__table_next(dict, &position)) && plait__go_on(text, &is_first);) {
         plait__put_repr(text, entry->key, work);
         if (!entry->value) continue;
         plait__put(text, ": ");
@@ -118,7 +118,8 @@ static void put_leaf(struct plait__text *text, const plait_value *value)
 void plait__put_repr(struct plait__text *text, const plait_value *value, struct plait__work *work)
 {
     if (!plait__is_container(value)) {
-        put_leaf(text, value);
+        if (text->length <= LONGEST) put_leaf(text, value);
+        else plait__put(text, "...");
         return;
     }
     const bool goes_on = plait__deeper(work) == 0 && text->length <= LONGEST;

@@ -26,8 +26,11 @@ int plait__null_given(void)
     case ELOOP:
     case EOVERFLOW:
     case ERANGE:
+    case EBADMSG:
+    case ENOTSUP:
     case ENOENT: return errno;
     }
+    if (errno > 4096) return errno;                        /* plait's own */
     return plait__fail(EINVAL, "a value is NULL");
 }
 

@@ -135,25 +135,50 @@ int plait__table_find_hashed(const plait_value *dict, const plait_value *key, ui
     return 0;
 }
 
-static int find(const plait_value *dict, const plait_value *key, uint64_t *hash, struct plait__entry **found)
+/* With objects in the key.  Python's plain objects are equal only to themselves, but which are so nobody here can know: pickles
+ * bring several keys that look alike (`apart`).  The first of them lies where its state says, where those that are like it find it,
+ * and the others where their addresses say. */
+static int find_objects(const plait_value *dict, const plait_value *key, uint64_t *hash, bool apart, struct plait__entry **found)
 {
-    struct plait__work work = { .depth = 0 };
+    struct plait__work by_state = { .depth = 0 }, work = { .apart = true };
+    struct plait__entry *alike = NULL;
+    uint64_t own;
+    int is = plait__table_find_hashed(dict, key, *hash, &by_state, &alike);
+    if (is == 1) is = plait__same(alike->key, key, &work);
+    *found = alike;
+    if (is) return is;
+    work.depth = work.visits = 0;
+    is = plait__key_hash(key, &own, &work);
+    work.visits = 0;
+    if (!is) is = plait__table_find_hashed(dict, key, own, &work, found);
+    if (is || !alike) return is;
+    *found = alike;
+    if (apart) *hash = own;
+    return !apart;
+}
+
+/* work->objects: there are some in the key. */
+static int find(const plait_value *dict, const plait_value *key, uint64_t *hash, bool apart, struct plait__work *work,
+                struct plait__entry **found)
+{
     if (PLAIT__LIKELY(key->type == PLAIT_STRING)) {
         size_t size;
         const char *bytes = plait__bytes_of(key, &size);
         *hash = plait__string_hash(bytes, size);
     } else {
-        const int error = plait__key_hash(key, hash, &work);
+        const int error = plait__key_hash(key, hash, work);
         if (error) return error;
+        if (work->objects) return find_objects(dict, key, hash, apart, found);
     }
-    work.visits = 0;
-    return plait__table_find_hashed(dict, key, *hash, &work, found);
+    work->visits = 0;
+    return plait__table_find_hashed(dict, key, *hash, work, found);
 }
 
 int plait__table_find(const plait_value *dict, const plait_value *key, struct plait__entry **found)
 {
     uint64_t hash;
-    return find(dict, key, &hash, found);
+    struct plait__work work = { .depth = 0 };
+    return find(dict, key, &hash, false, &work, found);
 }
 
 /* ---- changing ---- */
@@ -166,17 +191,19 @@ static void add_entry(struct plait__table *table, struct plait__entry entry)
     table->used++;
 }
 
-static int put(plait_value *dict, plait_value *key, plait_value *value)
+static int put(plait_value *dict, plait_value *key, plait_value *value, bool apart)
 {
     uint64_t hash;
     struct plait__entry *there;
-    const int found = find(dict, key, &hash, &there);
+    struct plait__work work = { .depth = 0 };
+    const int found = find(dict, key, &hash, apart, &work, &there);
     int error = found < 0 ? found : 0;
     if (!error && plait__is_container(key)) error = plait__hold(dict, key);
     if (!error && value && plait__is_container(value)) error = plait__hold(dict, value);
     if (!error && !found) error = room_for_another(dict);
     if (error) return error;
     if (!found) {
+        if (PLAIT__UNLIKELY(work.objects)) dict->flags |= PLAIT__OBJECTS;
         add_entry(dict->as.dict.table, (struct plait__entry){ hash, key, value });
         return 1;
     }
@@ -187,14 +214,24 @@ static int put(plait_value *dict, plait_value *key, plait_value *value)
     return 0;
 }
 
-int plait__table_put(plait_value *dict, plait_value *key, plait_value *value)
+static inline int put_or_free(plait_value *dict, plait_value *key, plait_value *value, bool apart)
 {
-    const int is_new = put(dict, key, value);
+    const int is_new = put(dict, key, value, apart);
     if (PLAIT__UNLIKELY(is_new < 0)) {
         plait_value_free(key);
         plait_value_free(value);
     }
     return is_new;
+}
+
+int plait__table_put(plait_value *dict, plait_value *key, plait_value *value)
+{
+    return put_or_free(dict, key, value, false);
+}
+
+int plait__table_put_apart(plait_value *dict, plait_value *key, plait_value *value)
+{
+    return put_or_free(dict, key, value, true);
 }
 
 static bool is_string(const plait_value *key)

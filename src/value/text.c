@@ -162,15 +162,43 @@ static char quote_for(bool has_single, bool has_double)
     return has_single && !has_double ? '"' : '\'';
 }
 
+/* A backslash, a letter, and so many digits. */
+static void put_hexadecimal(struct plait__text *text, char letter, int digits, uint32_t point)
+{
+    char escape[10] = { '\\', letter };
+    for (int i = digits; i > 0; i--, point >>= 4) escape[1 + i] = "0123456789abcdef"[point & 15];
+    plait__put_bytes(text, escape, 2 + (size_t)digits);
+}
+
 static void put_escaped(struct plait__text *text, uint32_t point, char quote)
 {
-    if (point == (unsigned char)quote || point == '\\') plait__put_formatted(text, "\\%c", (char)point);
-    else if (point == '\n') plait__put(text, "\\n");
+    const char character[] = { '\\', (char)point };
+    const bool needs_backslash = point == (unsigned char)quote || point == '\\';
+    if (point == '\n') plait__put(text, "\\n");
     else if (point == '\r') plait__put(text, "\\r");
     else if (point == '\t') plait__put(text, "\\t");
-    else if (point >= ' ' && point < 0x7f) plait__put_formatted(text, "%c", (char)point);
-    else if (point <= 0xff) plait__put_formatted(text, "\\x%02x", point);
-    else plait__put_formatted(text, point <= 0xffff ? "\\u%04x" : "\\U%08x", point);
+    else if (point >= ' ' && point < 0x7f) plait__put_bytes(text, character + !needs_backslash, 1 + needs_backslash);
+    else if (point <= 0xff) put_hexadecimal(text, 'x', 2, point);
+    else if (point <= 0xffff) put_hexadecimal(text, 'u', 4, point);
+    else put_hexadecimal(text, 'U', 8, point);
+}
+
+/* How many bytes from there on are written as they are. */
+static size_t plain_at(const unsigned char *at, size_t size, char quote)
+{
+    size_t i = 0;
+    while (i < size && at[i] >= ' ' && at[i] < 0x7f && at[i] != '\\' && at[i] != (unsigned char)quote) i++;
+    return i;
+}
+
+static void put_all_escaped(struct plait__text *text, const unsigned char *at, size_t size, char quote)
+{
+    for (size_t i = 0; i < size; i++) {
+        const size_t plain = plain_at(at + i, size - i, quote);
+        plait__put_bytes(text, (const char *)at + i, plain);
+        i += plain;
+        if (i < size) put_escaped(text, at[i], quote);
+    }
 }
 
 void plait__put_bytes_repr(struct plait__text *text, const void *bytes, size_t size)
@@ -178,7 +206,7 @@ void plait__put_bytes_repr(struct plait__text *text, const void *bytes, size_t s
     const unsigned char *at = bytes;
     const char quote = quote_for(size && memchr(bytes, '\'', size), size && memchr(bytes, '"', size));
     plait__put_formatted(text, "b%c", quote);
-    for (size_t i = 0; i < size; i++) put_escaped(text, at[i], quote);
+    put_all_escaped(text, at, size, quote);
     plait__put_bytes(text, &quote, 1);
 }
 
@@ -188,7 +216,7 @@ void plait__put_bytearray_repr(struct plait__text *text, const void *bytes, size
     const unsigned char *at = bytes;
     const char quote = quote_for(size && memchr(bytes, '\'', size), size && memchr(bytes, '"', size));
     plait__put_formatted(text, "bytearray(b%c", quote);
-    for (size_t i = 0; i < size; i++) put_escaped(text, at[i], '\'');
+    put_all_escaped(text, at, size, '\'');
     plait__put_formatted(text, "%c)", quote);
 }
 
@@ -287,6 +315,9 @@ void plait__put_str_repr(struct plait__text *text, const char *string, size_t si
     plait__put_bytes(text, &quote, 1);
     for (size_t i = 0, length; i < size; i += length) {
         uint32_t point = at[i];
+        length = plain_at(at + i, size - i, quote);
+        plait__put_bytes(text, string + i, length);
+        if (length) continue;
         length = read_any_point(at + i, size - i, &point);
         if (length) put_point(text, point, quote);
         else put_escaped(text, at[i], 0);

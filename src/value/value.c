@@ -79,6 +79,7 @@ int plait_value_truth(const plait_value *value)
     case PLAIT_BOOL: return (int)value->as.integer;
     case PLAIT_INT: return value->flags & PLAIT__BIG || value->as.integer != 0;
     case PLAIT_FLOAT: return value->as.real != 0;
+    case PLAIT_OBJECT: return plait__builtin_truth(value);
     default: return len_of(value) != 0;
     }
 }

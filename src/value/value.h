@@ -69,6 +69,7 @@ enum {                                                     /* flags */
     PLAIT__SHORT = 1,         /* string, bytes, bytearray, big int: `size` bytes in the cell itself */
     PLAIT__BIG = 2,           /* an int beyond 64 bits: two's complement in as.bytes, the lowest first, as few bytes as can be */
     PLAIT__ASCII = 4,         /* a string of nothing else */
+    PLAIT__OBJECTS = 2,       /* dict, set, frozenset: there are, or were, objects in its keys */
 };
 
 enum { PLAIT__SHORT_SIZE = 15 };                           /* and a 0 behind it */
@@ -233,6 +234,9 @@ int plait__table_reserve(plait_value *dict, size_t n);
  * then). */
 int plait__table_put(plait_value *dict, plait_value *key, plait_value *value);
 
+/* The same of what another dict or set held: objects that only look alike stay different keys. */
+int plait__table_put_apart(plait_value *dict, plait_value *key, plait_value *value);
+
 /* Several at once, a key and its value in turn: all keys are strings, the dict has room for them and more than PLAIT__AT_ONCE
  * entries, and nothing in them holds the dict. */
 enum { PLAIT__AT_ONCE = 16 };
@@ -259,7 +263,14 @@ static inline size_t plait__table_len(const plait_value *dict)
 
 /* ---- globals and objects ---- */
 
-/* Module and name, "collections" and "OrderedDict.x". */
+/* Text that every protocol of pickle can have as the name of a module; "Outer.Inner": no part of it is empty, either. */
+bool plait__is_name(const char *name, size_t size);
+bool plait__is_path(const char *name, size_t size);
+
+/* Module and name of a global that a program names, "collections.OrderedDict": 0, or -EINVAL. */
+int plait__check_global(const char *name);
+
+/* Module and name, "collections" and "OrderedDict.x", which are such ones. */
 plait_value *plait__global_new(const char *module, size_t module_size, const char *name, size_t name_size);
 
 enum plait__made {

@@ -31,14 +31,24 @@ void plait__contents_end(plait_value *value);
 
 /* How far a comparison or a hash goes into values: values that share others can have more paths than memory has bytes. */
 struct plait__work {
-    unsigned depth, visits;
+    unsigned depth;
+    uint64_t visits;          /* containers; items and bytes, so many as below are one (to hash them is slower) */
+    bool apart;               /* objects are the same only if they are one, but for numbers: as Python's plain objects are */
+    bool objects;             /* hash: there are objects in it for which that makes a difference */
     bool deep;                /* hash: lists, dicts and sets count, too: they are inside an object */
     bool changes;             /* hash: something in it may change */
 };
-enum { PLAIT__DEPTH = 400, PLAIT__VISITS = 1 << 24 };
+enum { PLAIT__DEPTH = 400, PLAIT__VISITS = 1 << 24, PLAIT__ITEMS = 8, PLAIT__BYTES = 256 };
 
 /* One level deeper; -EOVERFLOW: too far. */
 int plait__deeper(struct plait__work *work);
+
+/* -EOVERFLOW: it has gone through too much. */
+int plait__too_much(void);
+static inline int plait__check_visits(const struct plait__work *work)
+{
+    return PLAIT__LIKELY(work->visits <= PLAIT__VISITS) ? 0 : plait__too_much();
+}
 
 /* As Python's ==: 1, 0, -EOVERFLOW, -ENOMEM, or what encode() says.  same: `is`, or ==. */
 int plait__equal(const plait_value *a, const plait_value *b, struct plait__work *work);

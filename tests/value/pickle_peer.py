@@ -1,6 +1,7 @@
 """Stock Python's part of test_pickle_python: makes values, sends their pickles, and compares what comes back.
 
     pickle_peer.py SEED COUNT
+    pickle_peer.py alone
 
 On standard input and output: messages, each with its size (8 bytes, the lowest first) before it.  A pickle goes out; the same value
 in protocols 2 to 5 comes back.
@@ -23,6 +24,10 @@ class Plain:
         return type(other) is type(self) and other.__dict__ == self.__dict__
 
     __hash__ = None
+
+
+class Alone:
+    """Equal only to itself."""
 
 
 class Slots:
@@ -213,7 +218,29 @@ def difference(one, other):
     return "%.500r became %.500r" % (one, other)
 
 
+def check_alone():
+    """Keys that look alike, and are different."""
+    one, other = Alone(), Alone()
+    keys = [one, other, (one, 1), (other, 1), frozenset([one]), frozenset([other]), frozenset([one, other]), KeyError(1), KeyError(1),
+            complex(1, 2), range(3)]
+    value = [keys, {key: i for i, key in enumerate(keys)}, set(keys), collections.OrderedDict((key, 0) for key in keys)]
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        send(pickle.dumps(value, protocol))
+        for back_protocol in range(2, 6):
+            data_back = receive()
+            if back_protocol > pickle.HIGHEST_PROTOCOL:
+                continue
+            keys_back, a_dict, a_set, ordered = pickle.loads(data_back)
+            if [a_dict.get(key) for key in keys_back] != list(range(len(keys))) or a_set != set(keys_back) or \
+                    list(ordered) != keys_back or len(a_set) != len(keys):
+                sys.exit("protocol %d and back in %d: %r" % (protocol, back_protocol, a_dict))
+    send(b"")
+
+
 def main():
+    if sys.argv[1] == "alone":
+        check_alone()
+        return
     seed, count = int(sys.argv[1]), int(sys.argv[2])
     for number in range(count):
         value = Maker(seed + number).value(4)

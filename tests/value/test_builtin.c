@@ -128,6 +128,24 @@ static void arrays_of_other_machines(void **state)
     must_print(array, "<array.array object>");
 }
 
+/* What multiprocessing sends: the bytes as they lie in the machine. */
+static void arrays_of_bytes(void **state)
+{
+    const int numbers[] = { 1, -2 };
+    int code;
+    size_t n;
+    plait_value *array = call("array.array", plait_tuple(2, plait_string("i"), plait_bytes(numbers, sizeof numbers)));
+    const int *got = plait_array_get(array, &code, &n);
+    assert_non_null(got);
+    assert_memory_equal(got, numbers, sizeof numbers);
+    assert_true(code == 'i' && n == 2);
+    assert_int_equal(plait_value_len(array), 2);
+    must_print(array, "array('i', [1, -2])");
+    must_print(call("array.array", plait_tuple(2, plait_string("d"), plait_bytes("", 0))), "array('d')");
+    must_print(call("array.array", plait_tuple(2, plait_string("u"), plait_bytes(&(uint32_t){ 0xe9 }, 4))),
+               "array('u', '\xc3\xa9')");
+}
+
 static void odd_arrays_are_errors(void **state)
 {
     plait_value *odd[] = { sent("i", 99, "", 0), sent("i", 8, "abc", 3), sent("ii", 8, "", 0), sent("i", 16, "12345678", 8),
@@ -135,6 +153,7 @@ static void odd_arrays_are_errors(void **state)
                            call("array.array", plait_tuple(2, plait_string("h"), plait_list(1, plait_int(70000)))),
                            call("array.array", plait_tuple(2, plait_string("h"), plait_list(1, plait_string("x")))),
                            call("array.array", plait_tuple(2, plait_string("h"), plait_int(3))),
+                           call("array.array", plait_tuple(2, plait_string("h"), plait_bytes("abc", 3))),
                                call("array.array", plait_tuple(0)),
                            call("array._array_reconstructor", plait_tuple(1, plait_int(3))) };
     for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
@@ -165,6 +184,18 @@ static void exceptions(void **state)
     must_print(call("other.KeyError", plait_tuple(1, plait_string("x"))), "<other.KeyError object>");
 }
 
+/* Each says what the one in it says. */
+static void exceptions_within_each_other(void **state)
+{
+    plait_value *error = call("builtins.ValueError", plait_tuple(1, plait_string("why")));
+    for (int i = 0; i < 1000000; i++) {
+        if (i == 300) assert_string_equal(plait_str(error), "why");
+        error = call("builtins.ValueError", plait_tuple(1, error));
+    }
+    assert_string_equal(plait_str(error), "...");
+    plait_value_free(error);
+}
+
 static void must_be_complex(double real, double imaginary, const char *expected)
 {
     must_print(call("builtins.complex", plait_tuple(2, plait_float(real), plait_float(imaginary))), expected);
@@ -181,6 +212,24 @@ static void complex_numbers(void **state)
     must_print(call("builtins.complex", plait_tuple(0)), "<builtins.complex object>");
 }
 
+static int truth_of(plait_value *value)
+{
+    const int truth = plait_value_truth(value);
+    plait_value_free(value);
+    return truth;
+}
+
+static void truth(void **state)
+{
+    assert_int_equal(truth_of(call("builtins.complex", plait_tuple(2, plait_float(0), plait_float(-0.0)))), 0);
+    assert_int_equal(truth_of(call("builtins.complex", plait_tuple(2, plait_float(0), plait_float(1)))), 1);
+    assert_int_equal(truth_of(call("builtins.complex", plait_tuple(0))), 1);
+    assert_int_equal(truth_of(plait_range(0, 0, 1)), 0);
+    assert_int_equal(truth_of(plait_range(0, 1, 1)), 1);
+    assert_int_equal(truth_of(plait_array('h', NULL, 0)), 0);
+    assert_int_equal(truth_of(call("a.B", plait_tuple(0))), 1);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(ranges),
     cmocka_unit_test(lengths_of_ranges),
@@ -188,8 +237,11 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(slices),
     cmocka_unit_test(arrays),
     cmocka_unit_test(arrays_of_other_machines),
+    cmocka_unit_test(arrays_of_bytes),
     cmocka_unit_test(odd_arrays_are_errors),
     cmocka_unit_test(exceptions),
+    cmocka_unit_test(exceptions_within_each_other),
     cmocka_unit_test(complex_numbers),
+    cmocka_unit_test(truth),
 };
 TEST_MAIN(tests)

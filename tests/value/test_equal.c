@@ -114,6 +114,42 @@ static void too_deep_and_too_much_are_errors(void **state)
     plait_value_free(b);
 }
 
+/* A list of the same item again and again: to go through all takes long, but no memory. */
+static plait_value *again_and_again(int times, plait_value *item)
+{
+    plait_value *list = plait_list(0);
+    for (int i = 0; i < times; i++) assert_int_equal(plait_list_append(list, plait_value_ref(item)), 0);
+    plait_value_free(item);
+    return list;
+}
+
+static plait_value *of_items(void)
+{
+    return again_and_again(40000, again_and_again(40000, plait_int(1000)));
+}
+
+static plait_value *of_text(void)
+{
+    static char text[1 << 14];
+    memset(text, 'a', sizeof text);
+    return again_and_again(300000, plait_bytes(text, sizeof text));
+}
+
+static void leaves_count_too(void **state)
+{
+    plait_value *a = of_items(), *b = of_items();
+    assert_int_equal(plait_value_equal(a, b), -EOVERFLOW);
+    plait_value_free(b);
+    b = plait_object("a.B", a);
+    assert_int_equal(plait_value_hash(b, NULL), -EOVERFLOW);
+    plait_value_free(b);
+    a = of_text();
+    b = of_text();
+    assert_int_equal(plait_value_equal(a, b), -EOVERFLOW);
+    plait_value_free(a);
+    plait_value_free(b);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(other_types_are_other_values),
     cmocka_unit_test(item_by_item),
@@ -122,5 +158,6 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(as_keys),
     cmocka_unit_test(a_changed_object_has_another_hash),
     cmocka_unit_test(too_deep_and_too_much_are_errors),
+    cmocka_unit_test(leaves_count_too),
 };
 TEST_MAIN(tests)

@@ -13,6 +13,12 @@ static void globals_have_a_module_and_a_name(void **state)
     assert_fails(plait_global(".list"), EINVAL);
     assert_fails(plait_global("builtins."), EINVAL);
     assert_fails(plait_global(""), EINVAL);
+    assert_fails(plait_global("a..b"), EINVAL);
+    assert_fails(plait_global(".b.c"), EINVAL);
+    assert_fails(plait_global("m\xff.X"), EINVAL);
+    assert_fails(plait_global("m.X\n"), EINVAL);
+    assert_fails(plait_object("m\n.X", plait_none()), EINVAL);
+    assert_fails(plait_object_of_call("m.\xff", plait_tuple(0)), EINVAL);
     assert_fails(plait_global(NULL), EINVAL);
     assert_fails((void *)plait_global_name(plait_none()), EINVAL);
 }

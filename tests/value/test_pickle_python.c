@@ -7,18 +7,16 @@
 #include "python.h"
 
 /* Python with the script beside this file, both its streams on one socket. */
-static pid_t start(const struct python *python, uint64_t seed, const char *count, int *stream)
+static pid_t start(const struct python *python, const char *what, const char *count, int *stream)
 {
     int ends[2];
-    char number[32];
-    snprintf(number, sizeof number, "%u", (unsigned)seed);
     CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
     const pid_t child = fork();
     CHECK(child >= 0);
     if (child == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         CHECK(dup2(ends[1], 0) == 0 && dup2(ends[1], 1) == 1);
-        execl(python->path, python->path, TEST_SOURCES "/value/pickle_peer.py", number, count, (char *)NULL);
+        execl(python->path, python->path, TEST_SOURCES "/value/pickle_peer.py", what, count, (char *)NULL);
         _exit(99);
     }
     close(ends[1]);
@@ -79,23 +77,41 @@ static void with_each(void (*each)(const struct python *python))
     for (int i = 0; i < count; i++) each(&found[i]);
 }
 
-static void exchange(const struct python *python)
+static void exchange(const struct python *python, const char *what)
 {
     int stream;
     const char *count = getenv("PLAIT_TEST_VALUES");
-    const pid_t child = start(python, test_seed(), count ? count : "12", &stream);
+    const pid_t child = start(python, what, count ? count : "12", &stream);
     size_t size;
     for (void *pickle; (pickle = receive(stream, &size)); free(pickle)) write_again(stream, pickle, size);
     close(stream);
     if (test_wait_exit(child) != 0) fail_msg("%s found a difference", python->path);
 }
 
+static void exchange_random(const struct python *python)
+{
+    char seed[32];
+    snprintf(seed, sizeof seed, "%u", (unsigned)test_seed());
+    exchange(python, seed);
+}
+
 static void random_values_stay_equal(void **state)
 {
-    with_each(exchange);
+    with_each(exchange_random);
+}
+
+static void exchange_alone(const struct python *python)
+{
+    exchange(python, "alone");
+}
+
+static void keys_that_look_alike_stay_different(void **state)
+{
+    with_each(exchange_alone);
 }
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(random_values_stay_equal),
+    cmocka_unit_test(keys_that_look_alike_stay_different),
 };
 TEST_MAIN(tests)

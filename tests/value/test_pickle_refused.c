@@ -211,6 +211,42 @@ static void keys_that_share_are_limited(void **state)
     assert_non_null(strstr(plait_error_detail(), "keys that hold too much"));
 }
 
+/* A large key from the memo, as the key of a pair again and again: 60,000 items, or half a megabyte, 60,000 times. */
+static int error_of_key_again(const char *key, size_t length)
+{
+    enum { TIMES = 60000 };
+    char *bytes = malloc(length + 16 + TIMES * 3), *at = bytes;
+    at = (char *)memcpy(at, key, length) + length;
+    at = (char *)memcpy(at, "q\0}(", 4) + 4;
+    for (int i = 0; i < TIMES; i++) at = (char *)memcpy(at, "h\0N", 3) + 3;
+    at = (char *)memcpy(at, "u.", 2) + 2;
+    const int error = error_of(bytes, (size_t)(at - bytes), NULL);
+    free(bytes);
+    return error;
+}
+
+static void large_keys_again_and_again_are_limited(void **state)
+{
+    size_t size;
+    char *items = repeated("N", 60000, "t", &size), *tuple = malloc(size + 1);
+    tuple[0] = '(';
+    memcpy(tuple + 1, items, size);
+    assert_int_equal(error_of_key_again(tuple, size + 1), ENOTSUP);
+    assert_non_null(strstr(plait_error_detail(), "keys that hold too much"));
+    char *text = calloc(1, 5 + (1 << 19));
+    memcpy(text, "X\0\0\10\0", 5);
+    for (int type = 0; type < 3; type++) {                 /* str, bytes, int */
+        text[0] = "XB\x8b"[type];
+        text[5 + (1 << 19) - 1] = 'a';
+        assert_int_equal(error_of_key_again(text, 5 + (1 << 19)), ENOTSUP);
+    }
+    memcpy(text, "X\0\4\0\0", 5);                         /* 1,000 bytes: nothing out of the common */
+    assert_int_equal(error_of_key_again(text, 5 + 1024), 0);
+    free(text);
+    free(tuple);
+    free(items);
+}
+
 /* ---- every prefix, and every byte changed ---- */
 
 static void each_prefix_is_an_error_or_a_value(void **state)
@@ -268,6 +304,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(memory_is_limited),
     cmocka_unit_test(copies_are_counted),
     cmocka_unit_test(keys_that_share_are_limited),
+    cmocka_unit_test(large_keys_again_and_again_are_limited),
     cmocka_unit_test(each_prefix_is_an_error_or_a_value),
     cmocka_unit_test(each_changed_byte_is_an_error_or_a_value),
 };

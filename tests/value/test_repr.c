@@ -87,6 +87,28 @@ static void large_ones_are_whole(void **state)
     plait_value_free(list);
 }
 
+/* 20 KB, 100,000 times: the text ends, and there is no time that it would take. */
+static void too_long_ones_end(void **state)
+{
+    enum { LENGTH = 20000, TIMES = 100000, LONGEST = 64 << 20 };
+    char text[LENGTH];
+    memset(text, 'a', sizeof text);
+    plait_value *string = plait_string_sized(text, sizeof text), *list = plait_list(0), *dict = plait_dict(0), *tuple;
+    for (int i = 0; i < TIMES; i++) {
+        assert_int_equal(plait_list_append(list, plait_value_ref(string)), 0);
+        assert_int_equal(plait_dict_set(dict, plait_int(i), plait_value_ref(string)), 0);
+    }
+    plait_value *values[] = { list, dict, tuple = plait_tuple(2, plait_value_ref(list), plait_value_ref(dict)) };
+    for (int i = 0; i < 3; i++) {
+        const char *repr = plait_repr(values[i]);
+        const size_t length = strlen(repr);
+        assert_true(length > LONGEST && length < LONGEST + 2 * LENGTH);
+        assert_non_null(strstr(repr + LONGEST, ", ..."));
+        plait_value_free(values[i]);
+    }
+    plait_value_free(string);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(scalars),
     cmocka_unit_test(strings),
@@ -95,5 +117,6 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(texts_live_with_their_value),
     cmocka_unit_test(what_is_too_deep_is_left_out),
     cmocka_unit_test(large_ones_are_whole),
+    cmocka_unit_test(too_long_ones_end),
 };
 TEST_MAIN(tests)
