@@ -39,11 +39,19 @@ struct plait__progress {
     uint64_t before;                                       /* bytes that went in the calls before this one */
     uint64_t total;                                        /* so many make the step complete */
     void *kept;                                            /* a block, or `small` */
-    uint64_t holder;
-    int32_t fd;
     uint16_t stage;                                        /* enum plait__stage */
     bool is_unsure;                                        /* a call is under way that does not tell how far it came */
     struct mmsghdr call;                                   /* by the kernel: msg_len, and what came beside the bytes */
+};
+
+/* A descriptor that nobody has asked for, and the process that it came to: of all of its threads, and the thread that met it may
+ * be gone before it.  Written before the stage says so; not to be believed before. */
+struct plait__held {
+    uint64_t holder;                                       /* the thread, as in sync/owner.h */
+    uint64_t process;                                      /* what no other process with that pid is called */
+    struct plait__file file;                               /* the process may have closed the descriptor */
+    int32_t fd, pid;
+    uint32_t pid_namespace;
 };
 
 #define PLAIT__SMALL 512u                                  /* bytes of a message that are always received into shared memory */
@@ -53,6 +61,7 @@ struct plait__direction {
     _Atomic uint32_t turn;                                 /* which record is valid: its low bit.  By the owner */
     plait__word news;                                      /* so many messages were sent, or received.  By the owner */
     struct plait__progress records[2];                     /* by the owner: the one that is not valid */
+    struct plait__held held;                               /* by the owner, at any stage but PLAIT__HOLDS_FD */
     unsigned char header[PLAIT__FRAME_LONG];
     _Alignas(16) char control[64];                         /* what came beside the header's first byte: see connection_fd.c */
     unsigned char small[PLAIT__SMALL];
@@ -93,8 +102,14 @@ int plait__take_descriptor(plait_connection *connection, int *fd);
 /* The same of a record that a dead one has left: whether its process got a descriptor. */
 bool plait__brought_descriptor(const struct plait__progress *record);
 
-/* This process holds a descriptor that nobody has asked for; and before it closes the connection, it closes that. */
-bool plait__holds_here(const struct plait__progress *record);
+/* The calling process keeps a descriptor for whoever asks for it there. */
+void plait__hold_descriptor(struct plait__direction *in, int fd);
+
+/* At PLAIT__HOLDS_FD: this process holds it; or whoever did is gone, and the descriptor with it. */
+bool plait__holds_here(struct plait__direction *in);
+bool plait__holds_no_more(struct plait__direction *in);
+
+/* Before this process closes the connection it closes what it holds. */
 void plait__drop_held(plait_connection *connection);
 
 int plait__not_local(void);

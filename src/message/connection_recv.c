@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -178,10 +179,9 @@ static ssize_t take_kept(plait_connection *connection, struct taking *taking)
 /* ---- the header ---- */
 
 /* A descriptor came instead of a message: this process keeps it for who asks for it. */
-static int hold_descriptor(struct plait__direction *in, int came, int fd)
+static int descriptor_came(struct plait__direction *in, int came, int fd)
 {
-    const struct plait__progress held = { .stage = PLAIT__HOLDS_FD, .fd = fd, .holder = plait__self.owner };
-    if (came > 0) plait__begin(in, &held);
+    if (came > 0) plait__hold_descriptor(in, fd);
     else taken(in);
     if (came == -EMFILE) return plait__fail(came, "a descriptor has come, for which this process has no room: it is lost");
     return came < 0 ? came : descriptor_is_next();
@@ -194,7 +194,7 @@ static ssize_t gather_header(plait_connection *connection, uint64_t *size)
         ssize_t got = plait__recv_first(connection, PLAIT__FRAME_SHORT);
         if (got <= 0) return stopped(in, got);
         int fd, came = plait__came_with(plait__progress_of(in), &fd);
-        if (PLAIT__UNLIKELY(came)) return hold_descriptor(in, came, fd);
+        if (PLAIT__UNLIKELY(came)) return descriptor_came(in, came, fd);
     }
     ssize_t error = gather(connection, in->header, PLAIT__FRAME_SHORT);
     if (!error && PLAIT__UNLIKELY(plait__frame_header_size(in->header, PLAIT__FRAME_SHORT) == PLAIT__FRAME_LONG))
@@ -236,18 +236,20 @@ static ssize_t take_descriptor(plait_connection *connection)
     return came == 1 ? fd : came;
 }
 
-/* It came to a process whose thread `holder` is, or was. */
+/* It came to a process that had asked for a message; the thread that had may be gone. */
+static int is_elsewhere(const struct plait__held *held)
+{
+    char name[64];
+    snprintf(name, sizeof name, "process %d", (int)held->pid);
+    if (plait__fate(held->holder) == PLAIT__LIVES) plait__describe_member(plait__owner_slot(held->holder), name, sizeof name);
+    return plait__fail(-EPROTO, "the descriptor came to %s, which has asked for a message", name);
+}
+
 static ssize_t take_held(struct plait__direction *in, const struct taking *taking)
 {
-    const struct plait__progress *record = plait__progress_of(in);
-    uint32_t slot = plait__owner_slot(record->holder);
-    int fd = record->fd;
     if (taking->purpose != DESCRIPTOR) return descriptor_is_next();
-    if (!plait__holds_here(record)) {
-        char name[64];
-        plait__describe_member(slot, name, sizeof name);
-        return plait__fail(-EPROTO, "the descriptor came to %s, which has asked for a message", name);
-    }
+    if (!plait__holds_here(in)) return is_elsewhere(&in->held);
+    int fd = in->held.fd;
     taken(in);
     return fd;
 }
@@ -262,7 +264,7 @@ static ssize_t clear_up(plait_connection *connection)
     if (record->is_unsure) return plait__fail(PLAIT_EBROKEN, "somebody died while it read from the pipe");
     if (record->stage == PLAIT__IN_PRIVATE && plait__done(record) != 0) return skip(connection);
     if (record->stage == PLAIT__IN_PRIVATE) take_back(in);
-    else if (record->stage == PLAIT__HOLDS_FD && plait__fate(record->holder) != PLAIT__LIVES) taken(in);
+    else if (record->stage == PLAIT__HOLDS_FD && plait__holds_no_more(in)) taken(in);
     else if (record->stage == PLAIT__IN_HEADER && plait__brought_descriptor(record)) taken(in);
     return 0;
 }
@@ -381,7 +383,7 @@ static bool can_receive(plait_connection *connection, bool *in_the_middle)
     *in_the_middle = false;
     if (plait__direction_own(in, connection, PLAIT_NOW) < 0) return false;
     const struct plait__progress *record = plait__progress_of(in);
-    bool result = record->is_unsure || record->stage == PLAIT__HOLDS_FD;
+    bool result = record->is_unsure || (record->stage == PLAIT__HOLDS_FD && !plait__holds_no_more(in));
     if (record->stage == PLAIT__IN_KEPT) result = plait__is_whole(record);
     if (record->stage == PLAIT__IN_HEADER && plait__done(record)) {
         uint64_t done = plait__done(record), size;
