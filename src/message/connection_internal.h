@@ -150,12 +150,27 @@ ssize_t plait__recv_first(plait_connection *connection, size_t size);
 /* A message was cut off in this direction, and nobody goes on with it. */
 bool plait__is_torn(struct plait__direction *direction);
 
-/* Wait until there may be something to receive, or until something can be sent.  0, -ETIMEDOUT. */
+/* Wait until something can be sent.  0, -ETIMEDOUT. */
 int plait__wait_to_send(plait_connection *connection, plait_deadline deadline);
-int plait__wait_to_recv(plait_connection *connection, struct plait__wait *wait, uint32_t news);
 
-/* In the middle of a message: 0, -ETIMEDOUT; PLAIT_EBROKEN: who was sending it is dead. */
-int plait__wait_for_rest(plait_connection *connection, struct plait__wait *wait, uint32_t news);
+/* Between two messages, and nobody has left anything. */
+static inline bool plait__is_at_border(const struct plait__progress *record)
+{
+    return record->stage == PLAIT__IN_HEADER && plait__done(record) == 0 && !record->is_unsure;
+}
+
+/* What receivers share, in a number: 0 at the border between two messages, else it changes with whatever comes. */
+static inline uint64_t plait__standing(struct plait__direction *in)
+{
+    const struct plait__progress *record = plait__progress_of(in);
+    if (PLAIT__LIKELY(plait__is_at_border(record))) return 0;
+    uint64_t number = (uint64_t)atomic_load_explicit(&in->news, memory_order_relaxed) << 32;
+    return (number + plait__done(record) * 8 + record->is_unsure * 4u + record->stage) | UINT64_C(1) << 63;
+}
+
+/* Wait until there may be something to receive, from the kernel or from another receiver: `in` stood at `standing` when the caller
+ * looked.  0, -ETIMEDOUT; in the middle of a message PLAIT_EBROKEN: who was sending it is dead, or has given up. */
+int plait__wait_to_recv(plait_connection *connection, struct plait__wait *wait, uint32_t news, uint64_t standing);
 
 /* How many messages the other end has sent, if it is the family's.  They may have come a moment before they are counted. */
 static inline uint32_t plait__news_of_other(const plait_connection *connection)

@@ -31,12 +31,6 @@ struct taking {
     struct plait__wait wait;
 };
 
-/* Between two messages, and nobody has left anything. */
-static bool is_at_border(const struct plait__progress *record)
-{
-    return record->stage == PLAIT__IN_HEADER && plait__done(record) == 0 && !record->is_unsure;
-}
-
 static bool is_in_the_middle(struct plait__direction *in)
 {
     const struct plait__progress *record = plait__progress_of(in);
@@ -100,7 +94,7 @@ static ssize_t take_private(plait_connection *connection, struct taking *taking,
         ssize_t got = plait__recv_step(connection, (char *)taking->buffer + done, size - done);
         if (got > 0) continue;
         if (got != -EAGAIN) return stopped(in, got);
-        int error = plait__wait_for_rest(connection, &taking->wait, news);
+        int error = plait__wait_to_recv(connection, &taking->wait, news, plait__standing(in));
         if (error == PLAIT_EBROKEN) return plait__fail(error, "who was sending the message died, or gave up");
         if (error) return plait__fail(PLAIT_EBROKEN, "somebody else reads from the connection's descriptor");
     }
@@ -273,7 +267,7 @@ static ssize_t clear_up(plait_connection *connection)
 static ssize_t recv_now(plait_connection *connection, struct taking *taking)
 {
     struct plait__direction *in = &connection->in;
-    if (PLAIT__UNLIKELY(!is_at_border(plait__progress_of(in)))) {
+    if (PLAIT__UNLIKELY(!plait__is_at_border(plait__progress_of(in)))) {
         ssize_t error = clear_up(connection);
         if (error) return error;
     }
@@ -302,16 +296,16 @@ static bool seems_empty(plait_connection *connection, const struct taking *takin
 {
     if (!connection->other || plait__is_now(taking->wait.deadline)) return false;
     struct plait__direction *in = &connection->in;
-    return atomic_load_explicit(&in->news, memory_order_relaxed) == news && is_at_border(plait__progress_of(in));
+    return atomic_load_explicit(&in->news, memory_order_relaxed) == news && plait__is_at_border(plait__progress_of(in));
 }
 
-/* With the direction ours for a moment; *in_the_middle: of a message, with -EAGAIN. */
-static ssize_t try_once(plait_connection *connection, struct taking *taking, bool may_skip, uint32_t news, bool *in_the_middle)
+/* With the direction ours for a moment; with -EAGAIN, *standing: where it is left. */
+static ssize_t try_once(plait_connection *connection, struct taking *taking, bool may_skip, uint32_t news, uint64_t *standing)
 {
     int error = plait__direction_own(&connection->in, connection, taking->wait.deadline);
     if (error) return error;
     ssize_t result = may_skip && seems_empty(connection, taking, news) ? -EAGAIN : recv_now(connection, taking);
-    *in_the_middle = PLAIT__UNLIKELY(result == -EAGAIN) && is_in_the_middle(&connection->in);
+    if (PLAIT__UNLIKELY(result == -EAGAIN)) *standing = plait__standing(&connection->in);
     plait__direction_disown(&connection->in);
     return result;
 }
@@ -319,18 +313,18 @@ static ssize_t try_once(plait_connection *connection, struct taking *taking, boo
 /* Nobody waits with the direction in hand, unless what it has of a message lies in its own memory. */
 static ssize_t receive(plait_connection *connection, struct taking *taking)
 {
-    bool may_skip = true, in_the_middle = false;
+    bool may_skip = true;
+    uint64_t standing = 0;
     for (;;) {
         uint32_t news = plait__news_of_other(connection);
-        ssize_t result = try_once(connection, taking, may_skip, news, &in_the_middle);
+        ssize_t result = try_once(connection, taking, may_skip, news, &standing);
         if (PLAIT__LIKELY(result != -EAGAIN)) {
             plait__wait_end(&taking->wait);
             return result;
         }
         may_skip = false;
-        int error = in_the_middle ? plait__wait_for_rest(connection, &taking->wait, news)
-                                  : plait__wait_to_recv(connection, &taking->wait, news);
-        if (error) return in_the_middle ? no_rest(error) : timed_out(false);
+        int error = plait__wait_to_recv(connection, &taking->wait, news, standing);
+        if (error) return standing ? no_rest(error) : timed_out(false);
     }
 }
 
@@ -377,10 +371,10 @@ int plait_connection_recv_fd(plait_connection *connection, plait_deadline deadli
 /* ---- poll ---- */
 
 /* Whether a call would bring something, though nothing comes any more: what was gathered is whole, or makes no sense. */
-static bool can_receive(plait_connection *connection, bool *in_the_middle)
+static bool can_receive(plait_connection *connection, uint64_t *standing)
 {
     struct plait__direction *in = &connection->in;
-    *in_the_middle = false;
+    *standing = 0;
     if (plait__direction_own(in, connection, PLAIT_NOW) < 0) return false;
     const struct plait__progress *record = plait__progress_of(in);
     bool result = record->is_unsure || (record->stage == PLAIT__HOLDS_FD && !plait__holds_no_more(in));
@@ -389,7 +383,7 @@ static bool can_receive(plait_connection *connection, bool *in_the_middle)
         uint64_t done = plait__done(record), size;
         result = done >= plait__frame_header_size(in->header, done) && (plait__frame_size(in->header, &size) < 0 || size == 0);
     }
-    *in_the_middle = is_in_the_middle(in);
+    *standing = plait__standing(in);
     plait__direction_disown(in);
     return result;
 }
@@ -401,10 +395,10 @@ int plait_connection_poll(plait_connection *connection, plait_deadline deadline)
     if (!connection->readable) return plait__not_readable();
     struct plait__wait wait = plait__wait_for(PLAIT__FOR_MESSAGE, connection, deadline);
     for (;;) {
-        bool in_the_middle;
+        uint64_t standing;
         uint32_t news = plait__news_of_other(connection);
-        if (can_receive(connection, &in_the_middle) || plait__wait_fd(connection->fd, POLLIN, PLAIT_NOW) != -ETIMEDOUT) break;
-        error = in_the_middle ? plait__wait_for_rest(connection, &wait, news) : plait__wait_to_recv(connection, &wait, news);
+        if (can_receive(connection, &standing) || plait__wait_fd(connection->fd, POLLIN, PLAIT_NOW) != -ETIMEDOUT) break;
+        error = plait__wait_to_recv(connection, &wait, news, standing);
         if (error == -ETIMEDOUT) return 0;
         if (error) break;
     }

@@ -250,6 +250,62 @@ static void the_sender_is_killed_while_others_wait_for_the_rest(void **state)
     unmake();
 }
 
+static void stop(pid_t pid)
+{
+    siginfo_t info;
+    assert_int_equal(kill(pid, SIGSTOP), 0);
+    assert_int_equal(waitid(P_PID, (id_t)pid, &info, WSTOPPED), 0);
+}
+
+static void the_sender_is_killed_after_another_took_the_begin(void **state)
+{
+    make(1);
+    pid_t receiver = test_fork(receives_large, NULL);
+    test_until_sleeps(receiver);
+    stop(receiver);
+    pid_t sender = test_fork(sends_large, NULL);
+    until_sleeps_in_the_middle(sender, plait_connection_fileno(ends[1]));
+    stop(sender);
+    assert_int_equal(plait_connection_recv_bytes(ends[1], large, LARGE, plait_after(0.001)), -ETIMEDOUT);
+    kill_and_wait(sender);
+    assert_int_equal(kill(receiver, SIGCONT), 0);
+    assert_int_equal(test_wait_exit(receiver), 77);
+    unmake();
+}
+
+static int waits_for_any(void *unused)
+{
+    plait_waitable thing = { PLAIT_WAIT_CONNECTION, .object = ends[1] };
+    return plait_wait(&thing, 1, SOON) == 1 && plait_connection_recv_bytes(ends[1], NULL, 0, PLAIT_NOW) == 0 ? 0 : 1;
+}
+
+static int waits_in_poll(void *unused)
+{
+    return plait_connection_poll(ends[1], SOON) == 1 && plait_connection_recv_bytes(ends[1], NULL, 0, PLAIT_NOW) == 0 ? 0 : 1;
+}
+
+static int receives_nothing(void *unused)
+{
+    return plait_connection_recv_bytes(ends[1], NULL, 0, SOON) == 0 ? 0 : 1;
+}
+
+/* A message of no bytes: all of it is in shared memory when its size is known. */
+static void what_another_leaves_is_seen(void **state)
+{
+    int (*const waits[])(void *) = { receives_nothing, waits_in_poll, waits_for_any };
+    for (int i = 0; i < 3; i++) {
+        make(1);
+        pid_t receiver = test_fork(waits[i], NULL);
+        test_until_sleeps(receiver);
+        stop(receiver);
+        assert_int_equal(plait_connection_send_bytes(ends[0], NULL, 0, SOON), 0);
+        assert_int_equal(plait_connection_next_size(ends[1], SOON), 0);
+        assert_int_equal(kill(receiver, SIGCONT), 0);
+        assert_int_equal(test_wait_exit(receiver), 0);
+        unmake();
+    }
+}
+
 /* The rest of its message is skipped, whoever sends it. */
 static void the_receiver_is_killed_in_the_middle(void **state)
 {
@@ -406,6 +462,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(many_processes_on_both_ends),
     cmocka_unit_test(the_sender_is_killed_in_the_middle),
     cmocka_unit_test(the_sender_is_killed_while_others_wait_for_the_rest),
+    cmocka_unit_test(the_sender_is_killed_after_another_took_the_begin),
+    cmocka_unit_test(what_another_leaves_is_seen),
     cmocka_unit_test(the_receiver_is_killed_in_the_middle),
     cmocka_unit_test(another_goes_on_with_a_half_message),
     cmocka_unit_test(another_thread_has_it),
