@@ -141,7 +141,7 @@ static int look(plait_watch *watch)
     if (ready < 0 || !has_words(&watch->things)) return ready;
     int error = have_bell(watch);
     if (error) return error;
-    if (!ready && watch->things.words) ready = arm(watch);
+    if (!ready && (watch->things.words || watch->rings)) ready = arm(watch);
     if (ready > 0 || (ready == 0 && !wants_all(watch))) ring(watch);
     return ready;
 }
