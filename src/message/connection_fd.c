@@ -58,6 +58,7 @@ int plait__came_with(const struct plait__progress *record, int *fd)
 bool plait__brought_descriptor(const struct plait__progress *record)
 {
     struct msghdr copy = record->call.msg_hdr;
+    if (record->call.msg_len > 1) return false;            /* it came beside a message */
     if (!record->call.msg_len || !copy.msg_control || !copy.msg_controllen) return copy.msg_flags & MSG_CTRUNC;
     for (struct cmsghdr *part = CMSG_FIRSTHDR(&copy); part; part = CMSG_NXTHDR(&copy, part))
         if (part->cmsg_level == SOL_SOCKET && part->cmsg_type == SCM_RIGHTS) return true;

@@ -188,7 +188,8 @@ static ssize_t gather_header(plait_connection *connection, uint64_t *size)
         ssize_t got = plait__recv_first(connection, PLAIT__FRAME_SHORT);
         if (got <= 0) return stopped(in, got);
         int fd, came = plait__came_with(plait__progress_of(in), &fd);
-        if (PLAIT__UNLIKELY(came)) return descriptor_came(in, came, fd);
+        if (PLAIT__UNLIKELY(came) && got == 1) return descriptor_came(in, came, fd);
+        if (PLAIT__UNLIKELY(came > 0)) close(fd);          /* beside a message, which is what was sent */
     }
     ssize_t error = gather(connection, in->header, PLAIT__FRAME_SHORT);
     if (!error && PLAIT__UNLIKELY(plait__frame_header_size(in->header, PLAIT__FRAME_SHORT) == PLAIT__FRAME_LONG))
