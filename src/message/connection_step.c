@@ -20,11 +20,8 @@
 
 /* ---- turns ---- */
 
-/* Who died in the middle, or left it by pthread_exit, gives way to the next: what they did is in the records. */
-int plait__direction_own(struct plait__direction *direction, plait_connection *connection, plait_deadline deadline)
+static int wait_to_own(struct plait__direction *direction, plait_connection *connection, uint64_t seen, plait_deadline deadline)
 {
-    uint64_t seen = 0;
-    if (PLAIT__LIKELY(atomic_compare_exchange_strong(&direction->owner, &seen, plait__self.owner))) return 0;
     struct plait__wait wait = plait__wait_for(PLAIT__FOR_CONNECTION, connection, deadline);
     for (;;) {
         if (!plait__owner_slot(seen) || plait__fate(plait__owner_in(seen)) != PLAIT__LIVES) {
@@ -35,6 +32,17 @@ int plait__direction_own(struct plait__direction *direction, plait_connection *c
         if (plait__owner_wait(&wait, &direction->owner, &seen) < 0)
             return plait__owner_timed_out(PLAIT__FOR_CONNECTION, connection, &direction->owner, seen);
     }
+}
+
+/* Who died in the middle, or left it by pthread_exit, gives way to the next: what they did is in the records. */
+int plait__direction_own(struct plait__direction *direction, plait_connection *connection, plait_deadline deadline)
+{
+    uint64_t seen = 0;
+    if (PLAIT__LIKELY(atomic_compare_exchange_strong(&direction->owner, &seen, plait__self.owner))) return 0;
+    plait__may_be_woken();
+    int error = wait_to_own(direction, connection, seen, deadline);
+    plait__no_more_woken();
+    return error;
 }
 
 void plait__direction_disown(struct plait__direction *direction)

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "family/wait.h"
+#include "sync/owner.h"
 #include "wait/things.h"
 
 #define FEW 16u                                            /* need no private memory */
@@ -200,8 +201,10 @@ static int wait_for_any(struct call *call)
 
 static int wait_for_things(struct call *call)
 {
+    plait__may_be_woken();
     int result = wait_for_any(call);
     if (call->slept_on_words) plait__things_pass_on(&call->things);
+    plait__no_more_woken();
     plait__wait_end(&call->wait);
     return result;
 }
