@@ -23,7 +23,8 @@ struct plait_watch {
     struct plait__wait wait;
     struct plait__ear ear;
     pid_t owner;
-    int epoll, timer, bell;                                /* bell: the ear's descriptor that is in the epoll; -1 */
+    int epoll, timer;
+    uint64_t bell;                                         /* address of the ear whose descriptor is in the epoll; 0 */
     bool rings;                                            /* our own bell, for a word that is ready */
     struct pollfd *polled;                                 /* of each thing: what is in the epoll, until it is replaced */
     struct pollfd *packed;                                 /* those of them that have a descriptor, for the kernel */
@@ -84,9 +85,9 @@ static int update(plait_watch *watch)
 static int have_bell(plait_watch *watch)
 {
     int error = plait__bell_open(&watch->ear);
-    if (!error && watch->ear.fd != watch->bell) {
+    if (!error && watch->ear.address != watch->bell) {     /* a new one may have the old one's number */
         error = add(watch, watch->ear.fd, POLLIN);
-        watch->bell = watch->ear.fd;
+        watch->bell = watch->ear.address;
     }
     return error;
 }
@@ -201,7 +202,7 @@ static plait_watch *new_watch(const plait_waitable *things, size_t n)
     watch->packed = watch->polled + n;
     watch->things.n = n;
     watch->owner = getpid();
-    watch->epoll = watch->timer = watch->bell = -1;
+    watch->epoll = watch->timer = -1;
     for (size_t i = 0; i < n; i++) watch->polled[i].fd = -1;
     if (n) memcpy(watch->things.all, things, n * sizeof *things);
     return watch;
