@@ -26,7 +26,7 @@
  * (plait_connection_close), in the parent after the children were started.
  *
  * Any number of threads and processes may use one end at a time: each message is sent and received as a whole, by one of them.
- * Of what happens when one is killed meanwhile:
+ * Of what happens when one is killed meanwhile (at the ends of a plait_pipe; see plait_connection_from_fd for others):
  *   - who is killed while it sends has sent the whole message, or nothing; or, if the kernel had taken only a part of it, this
  *     direction is at its end: the next who sends on this end gets PLAIT_EBROKEN, and so does who receives, after what came before.
  *   - who is killed while it receives may have taken that message with it, one at most; the others go on with the next one.
@@ -55,7 +55,9 @@ PLAIT_API int plait_pipe(int duplex, plait_connection *ends[2]);
 
 /* A connection of a descriptor that is open already: a stream socket, or one end of a pipe.  It belongs to the connection then, and
  * is closed on exec.  (On a pipe, which is not a pair of sockets, who is killed in the middle of sending or receiving always breaks
- * that direction; and nobody else should read or write there.)
+ * that direction; and nobody else should read or write there.)  What one family has on both ends of a pipe as two such connections
+ * it does not know to belong together: there, and where strangers send, who receives is told of a sender that was killed, or gave
+ * up, in the middle of a message only when the last descriptor of the other end is closed, and waits until then, or its deadline.
  * NULL: errno EBADF (not open), EINVAL (neither socket nor pipe; neither readable nor writable; a pipe's other end; the detail
  * says which), ENOMEM, PLAIT_ENOARENA, PLAIT_ETOOMANY; the descriptor is the caller's as before.
  * Python: multiprocessing.connection.Connection(handle, readable, writable). */

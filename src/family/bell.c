@@ -76,7 +76,7 @@ void plait__bell_rest(struct plait__ear *ear)
 static uint32_t network_here(void)
 {
     struct stat status;
-    return stat("/proc/self/ns/net", &status) < 0 ? 0 : (uint32_t)status.st_ino;
+    return stat("/proc/thread-self/ns/net", &status) < 0 ? 0 : (uint32_t)status.st_ino;
 }
 
 /* The kernel chooses names of a 0 and five hex digits. */
@@ -114,8 +114,9 @@ static int send_to(uint64_t address)
 
 static void ring(struct plait__bell *bell)
 {
+    uint32_t armed = atomic_load(&bell->armed);            /* first: if the place becomes another's meanwhile, it is not `rung` */
     uint64_t address = atomic_load(&bell->address);
-    uint32_t armed = atomic_load(&bell->armed), network = atomic_load(&bell->network);
+    uint32_t network = atomic_load(&bell->network);
     if (!address || atomic_load(&bell->rung) == armed) return;
     int error = send_to(address);
     if (!error) {
@@ -123,8 +124,7 @@ static void ring(struct plait__bell *bell)
         return;
     }
     bool gone = error == -ECONNREFUSED && network && network == network_here();
-    if (!gone) atomic_store(&plait__roster->unheard, 1);
-    else atomic_compare_exchange_strong(&bell->address, &address, 0);    /* its holder has died, or lost its descriptor */
+    if (gone) atomic_compare_exchange_strong(&bell->address, &address, 0);    /* its holder has died, or lost its descriptor */
 }
 
 void plait__bells_ring(const plait__word *word)

@@ -17,8 +17,8 @@
  * A ring is never somebody's turn: it comes beside the wakes of sleepers, not instead of one, and means no more than "look".  So
  * whoever is rung and leaves what it finds has nothing to pass on.
  *
- * Where a ring does not arrive (the holder is in another network namespace, whoever rings has no descriptor left), `unheard` is
- * set, and from then on all who sleep in this way get up by themselves now and then; see wait.c.
+ * Where a ring does not arrive (the holder is in another network namespace, whoever rings has no descriptor left), it is
+ * lost; so all who sleep in this way get up by themselves now and then, see wait.c.
  */
 #ifndef PLAIT_FAMILY_BELL_H
 #define PLAIT_FAMILY_BELL_H

@@ -87,7 +87,6 @@ struct plait__roster {
     _Atomic uint32_t pid_namespace, many_namespaces;       /* the first member's; others', or unknown ones, were seen */
     _Atomic uint32_t bells;                                /* so many places of `bell` are, or were, in use; never less */
     _Atomic uint32_t bells_made;                           /* so many sockets, one after the other */
-    _Atomic uint32_t unheard;                              /* somebody could not ring, so not to rely on it */
     _Alignas(64) plait__word epoch;                        /* counted up when everybody has to look again */
     _Atomic uint32_t endings;                              /* lives that ended and may be missed: the dead, who owed something */
     _Alignas(64) unsigned char log[PLAIT__LOG_SIZE];       /* zero at first; what is in it only the room of logs knows */

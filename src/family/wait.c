@@ -364,8 +364,7 @@ int plait__park_fds(struct plait__wait *wait, plait__word *word, struct pollfd *
         ask_if_it_is_time(wait);
         plait__reap_all();
     }
-    if (ready != -ETIMEDOUT) return ready;
-    return plait__expired(wait->deadline) ? plait__give_up(0) : 0;
+    return ready == -ETIMEDOUT ? 0 : ready;                /* at the deadline, too: the caller looks once more */
 }
 
 int64_t plait__go_round(struct plait__wait *wait)

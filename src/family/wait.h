@@ -81,7 +81,7 @@ static inline bool plait__can_park_many(void)
 }
 
 /* The same for descriptors, among them an armed bell (bell.h), which is rung for `word` and perhaps others; until the moment
- * `again` at most, if that is not 0.  >= 0: how many of the descriptors have something to tell, look again; -ETIMEDOUT; -errno. */
+ * `again`, or the deadline, at most.  >= 0: how many of the descriptors have something to tell, look again; -errno. */
 int plait__park_fds(struct plait__wait *wait, plait__word *word, struct pollfd *fds, unsigned count, int64_t again);
 
 /* For who sleeps in ways of its own: do what is due about others, and the moment at which to come again. */

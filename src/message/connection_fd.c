@@ -8,10 +8,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "family/pidfd.h"
 #include "message/connection_internal.h"
 #include "sync/owner.h"
 
@@ -55,23 +58,83 @@ int plait__came_with(const struct plait__progress *record, int *fd)
 bool plait__brought_descriptor(const struct plait__progress *record)
 {
     struct msghdr copy = record->call.msg_hdr;
+    if (record->call.msg_len > 1) return false;            /* it came beside a message */
     if (!record->call.msg_len || !copy.msg_control || !copy.msg_controllen) return copy.msg_flags & MSG_CTRUNC;
     for (struct cmsghdr *part = CMSG_FIRSTHDR(&copy); part; part = CMSG_NXTHDR(&copy, part))
         if (part->cmsg_level == SOL_SOCKET && part->cmsg_type == SCM_RIGHTS) return true;
     return false;
 }
 
-bool plait__holds_here(const struct plait__progress *record)
+/* ---- held ---- */
+
+/* Which process of all that ever had this pid: called by the first of its members that held something.  A forked child goes by its
+ * parent's name, but has another pid. */
+static uint64_t this_process(void)
 {
-    return record->stage == PLAIT__HOLDS_FD && atomic_load(&plait__slot(plait__owner_slot(record->holder))->pid) == getpid();
+    static _Atomic uint64_t name;
+    uint64_t seen = 0;
+    return atomic_compare_exchange_strong(&name, &seen, plait__self.owner) ? plait__self.owner : seen;
+}
+
+void plait__hold_descriptor(struct plait__direction *in, int fd)
+{
+    in->held = (struct plait__held){ .holder = plait__self.owner, .process = this_process(), .file = plait__file_of(fd), .fd = fd,
+                                     .pid = getpid(), .pid_namespace = plait__pid_namespace() };
+    plait__begin(in, &(struct plait__progress){ .stage = PLAIT__HOLDS_FD });
+}
+
+static bool is_this_process(const struct plait__held *held)
+{
+    return held->pid == getpid() && held->pid_namespace == plait__pid_namespace() && held->process == this_process();
+}
+
+bool plait__holds_here(struct plait__direction *in)
+{
+    const struct plait__held *held = &in->held;
+    return plait__progress_of(in)->stage == PLAIT__HOLDS_FD && is_this_process(held) && plait__is_file(held->fd, &held->file);
+}
+
+static bool has_member_of(const struct plait__held *held)
+{
+    uint32_t made = atomic_load(&plait__roster->made);
+    for (uint32_t i = 1; i <= made; i++) {
+        const struct plait__slot *slot = plait__slot(i);
+        if (atomic_load(&slot->pid) == held->pid && atomic_load(&slot->pid_namespace) == held->pid_namespace &&
+            !plait__pulse_stopped(i))
+            return true;
+    }
+    return false;
+}
+
+/* A process without members may be there all the same.  One that has ended, and that nobody has waited for, is not.  (Where the
+ * kernel can't be asked, it counts as gone: what it held is of no use to others.) */
+static bool is_running(const struct plait__held *held)
+{
+    if (held->pid_namespace != plait__pid_namespace()) return false;
+    int fd = plait__pidfd_open(held->pid);
+    if (fd < 0) return fd != -ESRCH && kill(held->pid, 0) == 0;
+    bool runs = plait__wait_fd(fd, POLLIN, PLAIT_NOW) == -ETIMEDOUT;
+    close(fd);
+    return runs;
+}
+
+/* A thread dies only with its process; one that has left may have left that behind. */
+bool plait__holds_no_more(struct plait__direction *in)
+{
+    const struct plait__held *held = &in->held;
+    enum plait__fate fate = plait__fate(held->holder);
+    if (is_this_process(held)) return !plait__is_file(held->fd, &held->file);
+    return fate == PLAIT__DIED || (fate == PLAIT__LEFT && !has_member_of(held) && !is_running(held));
 }
 
 void plait__drop_held(plait_connection *connection)
 {
     struct plait__direction *in = &connection->in;
-    if (!plait__holds_here(plait__progress_of(in)) || plait__direction_own(in, connection, PLAIT_FOREVER) < 0) return;
-    close(plait__progress_of(in)->fd);
-    plait__begin(in, &(struct plait__progress){ 0 });
+    if (!plait__holds_here(in) || plait__direction_own(in, connection, PLAIT_FOREVER) < 0) return;
+    if (plait__holds_here(in)) {                           /* another thread may have taken it, or another process its place */
+        close(in->held.fd);
+        plait__begin(in, &(struct plait__progress){ 0 });
+    }
     plait__direction_disown(in);
 }
 

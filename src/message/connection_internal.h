@@ -39,11 +39,19 @@ struct plait__progress {
     uint64_t before;                                       /* bytes that went in the calls before this one */
     uint64_t total;                                        /* so many make the step complete */
     void *kept;                                            /* a block, or `small` */
-    uint64_t holder;
-    int32_t fd;
     uint16_t stage;                                        /* enum plait__stage */
     bool is_unsure;                                        /* a call is under way that does not tell how far it came */
     struct mmsghdr call;                                   /* by the kernel: msg_len, and what came beside the bytes */
+};
+
+/* A descriptor that nobody has asked for, and the process that it came to: of all of its threads, and the thread that met it may
+ * be gone before it.  Written before the stage says so; not to be believed before. */
+struct plait__held {
+    uint64_t holder;                                       /* the thread, as in sync/owner.h */
+    uint64_t process;                                      /* what no other process with that pid is called */
+    struct plait__file file;                               /* the process may have closed the descriptor */
+    int32_t fd, pid;
+    uint32_t pid_namespace;
 };
 
 #define PLAIT__SMALL 512u                                  /* bytes of a message that are always received into shared memory */
@@ -53,6 +61,7 @@ struct plait__direction {
     _Atomic uint32_t turn;                                 /* which record is valid: its low bit.  By the owner */
     plait__word news;                                      /* so many messages were sent, or received.  By the owner */
     struct plait__progress records[2];                     /* by the owner: the one that is not valid */
+    struct plait__held held;                               /* by the owner, at any stage but PLAIT__HOLDS_FD */
     unsigned char header[PLAIT__FRAME_LONG];
     _Alignas(16) char control[64];                         /* what came beside the header's first byte: see connection_fd.c */
     unsigned char small[PLAIT__SMALL];
@@ -93,8 +102,14 @@ int plait__take_descriptor(plait_connection *connection, int *fd);
 /* The same of a record that a dead one has left: whether its process got a descriptor. */
 bool plait__brought_descriptor(const struct plait__progress *record);
 
-/* This process holds a descriptor that nobody has asked for; and before it closes the connection, it closes that. */
-bool plait__holds_here(const struct plait__progress *record);
+/* The calling process keeps a descriptor for whoever asks for it there. */
+void plait__hold_descriptor(struct plait__direction *in, int fd);
+
+/* At PLAIT__HOLDS_FD: this process holds it; or whoever did is gone, and the descriptor with it. */
+bool plait__holds_here(struct plait__direction *in);
+bool plait__holds_no_more(struct plait__direction *in);
+
+/* Before this process closes the connection it closes what it holds. */
 void plait__drop_held(plait_connection *connection);
 
 int plait__not_local(void);
@@ -135,12 +150,27 @@ ssize_t plait__recv_first(plait_connection *connection, size_t size);
 /* A message was cut off in this direction, and nobody goes on with it. */
 bool plait__is_torn(struct plait__direction *direction);
 
-/* Wait until there may be something to receive, or until something can be sent.  0, -ETIMEDOUT. */
+/* Wait until something can be sent.  0, -ETIMEDOUT. */
 int plait__wait_to_send(plait_connection *connection, plait_deadline deadline);
-int plait__wait_to_recv(plait_connection *connection, struct plait__wait *wait, uint32_t news);
 
-/* In the middle of a message: 0, -ETIMEDOUT; PLAIT_EBROKEN: who was sending it is dead. */
-int plait__wait_for_rest(plait_connection *connection, struct plait__wait *wait, uint32_t news);
+/* Between two messages, and nobody has left anything. */
+static inline bool plait__is_at_border(const struct plait__progress *record)
+{
+    return record->stage == PLAIT__IN_HEADER && plait__done(record) == 0 && !record->is_unsure;
+}
+
+/* What receivers share, in a number: 0 at the border between two messages, else it changes with whatever comes. */
+static inline uint64_t plait__standing(struct plait__direction *in)
+{
+    const struct plait__progress *record = plait__progress_of(in);
+    if (PLAIT__LIKELY(plait__is_at_border(record))) return 0;
+    uint64_t number = (uint64_t)atomic_load_explicit(&in->news, memory_order_relaxed) << 32;
+    return (number + plait__done(record) * 8 + record->is_unsure * 4u + record->stage) | UINT64_C(1) << 63;
+}
+
+/* Wait until there may be something to receive, from the kernel or from another receiver: `in` stood at `standing` when the caller
+ * looked.  0, -ETIMEDOUT; in the middle of a message PLAIT_EBROKEN: who was sending it is dead, or has given up. */
+int plait__wait_to_recv(plait_connection *connection, struct plait__wait *wait, uint32_t news, uint64_t standing);
 
 /* How many messages the other end has sent, if it is the family's.  They may have come a moment before they are counted. */
 static inline uint32_t plait__news_of_other(const plait_connection *connection)

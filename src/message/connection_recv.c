@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -29,12 +30,6 @@ struct taking {
     size_t made;                                           /* so much new memory; another message may come instead */
     struct plait__wait wait;
 };
-
-/* Between two messages, and nobody has left anything. */
-static bool is_at_border(const struct plait__progress *record)
-{
-    return record->stage == PLAIT__IN_HEADER && plait__done(record) == 0 && !record->is_unsure;
-}
 
 static bool is_in_the_middle(struct plait__direction *in)
 {
@@ -99,7 +94,7 @@ static ssize_t take_private(plait_connection *connection, struct taking *taking,
         ssize_t got = plait__recv_step(connection, (char *)taking->buffer + done, size - done);
         if (got > 0) continue;
         if (got != -EAGAIN) return stopped(in, got);
-        int error = plait__wait_for_rest(connection, &taking->wait, news);
+        int error = plait__wait_to_recv(connection, &taking->wait, news, plait__standing(in));
         if (error == PLAIT_EBROKEN) return plait__fail(error, "who was sending the message died, or gave up");
         if (error) return plait__fail(PLAIT_EBROKEN, "somebody else reads from the connection's descriptor");
     }
@@ -178,10 +173,9 @@ static ssize_t take_kept(plait_connection *connection, struct taking *taking)
 /* ---- the header ---- */
 
 /* A descriptor came instead of a message: this process keeps it for who asks for it. */
-static int hold_descriptor(struct plait__direction *in, int came, int fd)
+static int descriptor_came(struct plait__direction *in, int came, int fd)
 {
-    const struct plait__progress held = { .stage = PLAIT__HOLDS_FD, .fd = fd, .holder = plait__self.owner };
-    if (came > 0) plait__begin(in, &held);
+    if (came > 0) plait__hold_descriptor(in, fd);
     else taken(in);
     if (came == -EMFILE) return plait__fail(came, "a descriptor has come, for which this process has no room: it is lost");
     return came < 0 ? came : descriptor_is_next();
@@ -194,7 +188,8 @@ static ssize_t gather_header(plait_connection *connection, uint64_t *size)
         ssize_t got = plait__recv_first(connection, PLAIT__FRAME_SHORT);
         if (got <= 0) return stopped(in, got);
         int fd, came = plait__came_with(plait__progress_of(in), &fd);
-        if (PLAIT__UNLIKELY(came)) return hold_descriptor(in, came, fd);
+        if (PLAIT__UNLIKELY(came) && got == 1) return descriptor_came(in, came, fd);
+        if (PLAIT__UNLIKELY(came > 0)) close(fd);          /* beside a message, which is what was sent */
     }
     ssize_t error = gather(connection, in->header, PLAIT__FRAME_SHORT);
     if (!error && PLAIT__UNLIKELY(plait__frame_header_size(in->header, PLAIT__FRAME_SHORT) == PLAIT__FRAME_LONG))
@@ -236,18 +231,20 @@ static ssize_t take_descriptor(plait_connection *connection)
     return came == 1 ? fd : came;
 }
 
-/* It came to a process whose thread `holder` is, or was. */
+/* It came to a process that had asked for a message; the thread that had may be gone. */
+static int is_elsewhere(const struct plait__held *held)
+{
+    char name[64];
+    snprintf(name, sizeof name, "process %d", (int)held->pid);
+    if (plait__fate(held->holder) == PLAIT__LIVES) plait__describe_member(plait__owner_slot(held->holder), name, sizeof name);
+    return plait__fail(-EPROTO, "the descriptor came to %s, which has asked for a message", name);
+}
+
 static ssize_t take_held(struct plait__direction *in, const struct taking *taking)
 {
-    const struct plait__progress *record = plait__progress_of(in);
-    uint32_t slot = plait__owner_slot(record->holder);
-    int fd = record->fd;
     if (taking->purpose != DESCRIPTOR) return descriptor_is_next();
-    if (!plait__holds_here(record)) {
-        char name[64];
-        plait__describe_member(slot, name, sizeof name);
-        return plait__fail(-EPROTO, "the descriptor came to %s, which has asked for a message", name);
-    }
+    if (!plait__holds_here(in)) return is_elsewhere(&in->held);
+    int fd = in->held.fd;
     taken(in);
     return fd;
 }
@@ -262,7 +259,7 @@ static ssize_t clear_up(plait_connection *connection)
     if (record->is_unsure) return plait__fail(PLAIT_EBROKEN, "somebody died while it read from the pipe");
     if (record->stage == PLAIT__IN_PRIVATE && plait__done(record) != 0) return skip(connection);
     if (record->stage == PLAIT__IN_PRIVATE) take_back(in);
-    else if (record->stage == PLAIT__HOLDS_FD && plait__fate(record->holder) != PLAIT__LIVES) taken(in);
+    else if (record->stage == PLAIT__HOLDS_FD && plait__holds_no_more(in)) taken(in);
     else if (record->stage == PLAIT__IN_HEADER && plait__brought_descriptor(record)) taken(in);
     return 0;
 }
@@ -271,7 +268,7 @@ static ssize_t clear_up(plait_connection *connection)
 static ssize_t recv_now(plait_connection *connection, struct taking *taking)
 {
     struct plait__direction *in = &connection->in;
-    if (PLAIT__UNLIKELY(!is_at_border(plait__progress_of(in)))) {
+    if (PLAIT__UNLIKELY(!plait__is_at_border(plait__progress_of(in)))) {
         ssize_t error = clear_up(connection);
         if (error) return error;
     }
@@ -300,16 +297,16 @@ static bool seems_empty(plait_connection *connection, const struct taking *takin
 {
     if (!connection->other || plait__is_now(taking->wait.deadline)) return false;
     struct plait__direction *in = &connection->in;
-    return atomic_load_explicit(&in->news, memory_order_relaxed) == news && is_at_border(plait__progress_of(in));
+    return atomic_load_explicit(&in->news, memory_order_relaxed) == news && plait__is_at_border(plait__progress_of(in));
 }
 
-/* With the direction ours for a moment; *in_the_middle: of a message, with -EAGAIN. */
-static ssize_t try_once(plait_connection *connection, struct taking *taking, bool may_skip, uint32_t news, bool *in_the_middle)
+/* With the direction ours for a moment; with -EAGAIN, *standing: where it is left. */
+static ssize_t try_once(plait_connection *connection, struct taking *taking, bool may_skip, uint32_t news, uint64_t *standing)
 {
     int error = plait__direction_own(&connection->in, connection, taking->wait.deadline);
     if (error) return error;
     ssize_t result = may_skip && seems_empty(connection, taking, news) ? -EAGAIN : recv_now(connection, taking);
-    *in_the_middle = PLAIT__UNLIKELY(result == -EAGAIN) && is_in_the_middle(&connection->in);
+    if (PLAIT__UNLIKELY(result == -EAGAIN)) *standing = plait__standing(&connection->in);
     plait__direction_disown(&connection->in);
     return result;
 }
@@ -317,18 +314,18 @@ static ssize_t try_once(plait_connection *connection, struct taking *taking, boo
 /* Nobody waits with the direction in hand, unless what it has of a message lies in its own memory. */
 static ssize_t receive(plait_connection *connection, struct taking *taking)
 {
-    bool may_skip = true, in_the_middle = false;
+    bool may_skip = true;
+    uint64_t standing = 0;
     for (;;) {
         uint32_t news = plait__news_of_other(connection);
-        ssize_t result = try_once(connection, taking, may_skip, news, &in_the_middle);
+        ssize_t result = try_once(connection, taking, may_skip, news, &standing);
         if (PLAIT__LIKELY(result != -EAGAIN)) {
             plait__wait_end(&taking->wait);
             return result;
         }
         may_skip = false;
-        int error = in_the_middle ? plait__wait_for_rest(connection, &taking->wait, news)
-                                  : plait__wait_to_recv(connection, &taking->wait, news);
-        if (error) return in_the_middle ? no_rest(error) : timed_out(false);
+        int error = plait__wait_to_recv(connection, &taking->wait, news, standing);
+        if (error) return standing ? no_rest(error) : timed_out(false);
     }
 }
 
@@ -375,19 +372,19 @@ int plait_connection_recv_fd(plait_connection *connection, plait_deadline deadli
 /* ---- poll ---- */
 
 /* Whether a call would bring something, though nothing comes any more: what was gathered is whole, or makes no sense. */
-static bool can_receive(plait_connection *connection, bool *in_the_middle)
+static bool can_receive(plait_connection *connection, uint64_t *standing)
 {
     struct plait__direction *in = &connection->in;
-    *in_the_middle = false;
+    *standing = 0;
     if (plait__direction_own(in, connection, PLAIT_NOW) < 0) return false;
     const struct plait__progress *record = plait__progress_of(in);
-    bool result = record->is_unsure || record->stage == PLAIT__HOLDS_FD;
+    bool result = record->is_unsure || (record->stage == PLAIT__HOLDS_FD && !plait__holds_no_more(in));
     if (record->stage == PLAIT__IN_KEPT) result = plait__is_whole(record);
     if (record->stage == PLAIT__IN_HEADER && plait__done(record)) {
         uint64_t done = plait__done(record), size;
         result = done >= plait__frame_header_size(in->header, done) && (plait__frame_size(in->header, &size) < 0 || size == 0);
     }
-    *in_the_middle = is_in_the_middle(in);
+    *standing = plait__standing(in);
     plait__direction_disown(in);
     return result;
 }
@@ -399,10 +396,10 @@ int plait_connection_poll(plait_connection *connection, plait_deadline deadline)
     if (!connection->readable) return plait__not_readable();
     struct plait__wait wait = plait__wait_for(PLAIT__FOR_MESSAGE, connection, deadline);
     for (;;) {
-        bool in_the_middle;
+        uint64_t standing;
         uint32_t news = plait__news_of_other(connection);
-        if (can_receive(connection, &in_the_middle) || plait__wait_fd(connection->fd, POLLIN, PLAIT_NOW) != -ETIMEDOUT) break;
-        error = in_the_middle ? plait__wait_for_rest(connection, &wait, news) : plait__wait_to_recv(connection, &wait, news);
+        if (can_receive(connection, &standing) || plait__wait_fd(connection->fd, POLLIN, PLAIT_NOW) != -ETIMEDOUT) break;
+        error = plait__wait_to_recv(connection, &wait, news, standing);
         if (error == -ETIMEDOUT) return 0;
         if (error) break;
     }

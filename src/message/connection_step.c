@@ -20,11 +20,8 @@
 
 /* ---- turns ---- */
 
-/* Who died in the middle, or left it by pthread_exit, gives way to the next: what they did is in the records. */
-int plait__direction_own(struct plait__direction *direction, plait_connection *connection, plait_deadline deadline)
+static int wait_to_own(struct plait__direction *direction, plait_connection *connection, uint64_t seen, plait_deadline deadline)
 {
-    uint64_t seen = 0;
-    if (PLAIT__LIKELY(atomic_compare_exchange_strong(&direction->owner, &seen, plait__self.owner))) return 0;
     struct plait__wait wait = plait__wait_for(PLAIT__FOR_CONNECTION, connection, deadline);
     for (;;) {
         if (!plait__owner_slot(seen) || plait__fate(plait__owner_in(seen)) != PLAIT__LIVES) {
@@ -35,6 +32,17 @@ int plait__direction_own(struct plait__direction *direction, plait_connection *c
         if (plait__owner_wait(&wait, &direction->owner, &seen) < 0)
             return plait__owner_timed_out(PLAIT__FOR_CONNECTION, connection, &direction->owner, seen);
     }
+}
+
+/* Who died in the middle, or left it by pthread_exit, gives way to the next: what they did is in the records. */
+int plait__direction_own(struct plait__direction *direction, plait_connection *connection, plait_deadline deadline)
+{
+    uint64_t seen = 0;
+    if (PLAIT__LIKELY(atomic_compare_exchange_strong(&direction->owner, &seen, plait__self.owner))) return 0;
+    plait__may_be_woken();
+    int error = wait_to_own(direction, connection, seen, deadline);
+    plait__no_more_woken();
+    return error;
 }
 
 void plait__direction_disown(struct plait__direction *direction)
@@ -180,15 +188,6 @@ static bool spin_for_news(const plait_connection *connection, struct plait__wait
     return false;
 }
 
-int plait__wait_to_recv(plait_connection *connection, struct plait__wait *wait, uint32_t news)
-{
-    if (spin_for_news(connection, wait, news)) return 0;
-    plait__announce(wait, &connection->in.news);
-    int ready = plait__wait_fd(connection->fd, POLLIN, wait->deadline);
-    plait__announce_end();
-    return ready == -ETIMEDOUT ? ready : 0;
-}
-
 bool plait__is_torn(struct plait__direction *direction)
 {
     const struct plait__progress *record = plait__progress_of(direction);
@@ -212,29 +211,45 @@ static bool has_input(const plait_connection *connection)
     return is_ready(connection, POLLIN) == 0;
 }
 
-/* Poll does not watch the others, so this gets up now and then, and looks whether they live. */
+/* Another receiver may have taken what came from the kernel and left it in memory: poll does not tell of that.  (Who is at work now
+ * and has not left it yet goes on, or gives way to the others, who look.) */
+static bool has_changed(struct plait__direction *in, uint64_t standing)
+{
+    uint64_t owner = atomic_load(&in->owner);
+    if (plait__owner_slot(owner) && plait__fate(plait__owner_in(owner)) == PLAIT__LIVES) return false;
+    return plait__standing(in) != standing;
+}
+
+/* Nor does it watch the others, so who sleeps gets up now and then, and looks whether they live; ever more rarely. */
 #define LOOK_FIRST (5 * PLAIT__MILLISECOND)
 #define LOOK_LAST (160 * PLAIT__MILLISECOND)
 
-static int watchful_sleep(plait_connection *connection, const struct plait__wait *wait)
+static int64_t slice_of(struct plait__wait *wait, int64_t now)
 {
-    int64_t slice = LOOK_FIRST;
+    if (!wait->since) wait->since = now;
+    int64_t slice = (now - wait->since) / 2;
+    return slice < LOOK_FIRST ? LOOK_FIRST : slice > LOOK_LAST ? LOOK_LAST : slice;
+}
+
+static int watchful_sleep(plait_connection *connection, struct plait__wait *wait, uint64_t standing)
+{
     for (;;) {
-        if (is_given_up(connection->other)) return has_input(connection) ? 0 : PLAIT_EBROKEN;
-        plait_deadline until = { connection->other ? plait__earlier(wait->deadline, plait__now() + slice) : wait->deadline.at };
+        if (PLAIT__UNLIKELY(standing && is_given_up(connection->other))) return has_input(connection) ? 0 : PLAIT_EBROKEN;
+        if (PLAIT__UNLIKELY(has_changed(&connection->in, standing))) return 0;
+        int64_t now = plait__now();
+        plait_deadline until = { plait__earlier(wait->deadline, now + slice_of(wait, now)) };
         int ready = plait__wait_fd(connection->fd, POLLIN, until);
         if (ready != -ETIMEDOUT) return 0;
         if (until.at == wait->deadline.at) return ready;
         plait__reap_all();
-        if (slice < LOOK_LAST) slice *= 2;
     }
 }
 
-int plait__wait_for_rest(plait_connection *connection, struct plait__wait *wait, uint32_t news)
+int plait__wait_to_recv(plait_connection *connection, struct plait__wait *wait, uint32_t news, uint64_t standing)
 {
     if (spin_for_news(connection, wait, news)) return 0;
     plait__announce(wait, &connection->in.news);
-    int result = watchful_sleep(connection, wait);
+    int result = watchful_sleep(connection, wait, standing);
     plait__announce_end();
     return result;
 }

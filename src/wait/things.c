@@ -112,6 +112,19 @@ int plait__things_told(struct plait__things *things, size_t i, short reported)
     return 1;
 }
 
+unsigned plait__things_pack(const struct pollfd *polled, size_t n, struct pollfd *packed)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < n; i++)
+        if (polled[i].fd >= 0) packed[count++] = polled[i];
+    return count;
+}
+
+void plait__things_unpack(struct pollfd *polled, size_t n, const struct pollfd *packed)
+{
+    for (size_t i = 0; i < n; i++) polled[i].revents = (short)(polled[i].fd >= 0 ? (packed++)->revents : 0);
+}
+
 void plait__things_pass_on(struct plait__things *things)
 {
     for (size_t i = 0; i < things->n; i++) {

@@ -34,6 +34,11 @@ bool plait__things_any_word_ready(struct plait__things *things);
 /* What a poll has reported for the place of thing i.  1: so it is ready; 0: that has to be looked at; -EBADF. */
 int plait__things_told(struct plait__things *things, size_t i, short reported);
 
+/* The kernel refuses to poll more entries than this process may have descriptors, also those that are none: `packed`, with room for
+ * n, are those that are some.  How many; and back, what was reported of them. */
+unsigned plait__things_pack(const struct pollfd *polled, size_t n, struct pollfd *packed);
+void plait__things_unpack(struct pollfd *polled, size_t n, const struct pollfd *packed);
+
 /* Who slept on words leaves what it was woken for. */
 void plait__things_pass_on(struct plait__things *things);
 

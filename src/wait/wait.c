@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "family/wait.h"
+#include "sync/owner.h"
 #include "wait/things.h"
 
 #define FEW 16u                                            /* need no private memory */
@@ -20,10 +21,11 @@ struct call {
     struct plait__things things;
     struct plait__wait wait;
     struct pollfd *polled;                                 /* [i] is of thing i, [n] of the bell */
+    struct pollfd *packed;                                 /* those of them that have a descriptor, for the kernel */
     bool has_polled;                                       /* what they report is not yet looked at */
     bool slept_on_words;
     struct plait__place few_places[FEW];
-    struct pollfd few_polled[FEW + 1];
+    struct pollfd few_polled[FEW + 1], few_packed[FEW + 1];
 };
 
 /* ---- descriptors ---- */
@@ -43,11 +45,23 @@ static void choose_polled(struct call *call)
     call->polled[things->n] = (struct pollfd){ .fd = -1, .events = POLLIN };
 }
 
+static unsigned pack(struct call *call)
+{
+    return plait__things_pack(call->polled, call->things.n + 1, call->packed);
+}
+
+/* The result of a poll of what is packed. */
+static void has_polled(struct call *call, int result)
+{
+    call->has_polled = result > 0;
+    if (call->has_polled) plait__things_unpack(call->polled, call->things.n + 1, call->packed);
+}
+
 static int poll_now(struct call *call)
 {
     choose_polled(call);
-    int result = plait__wait_fds(call->polled, (unsigned)call->things.n, PLAIT_NOW);
-    call->has_polled = result > 0;
+    int result = plait__wait_fds(call->packed, pack(call), PLAIT_NOW);
+    has_polled(call, result);
     return result == -ETIMEDOUT ? 0 : result;
 }
 
@@ -94,8 +108,8 @@ static int sleep_on_descriptors(struct call *call)
     plait_deadline until = call->wait.deadline;
     choose_polled(call);
     if (call->things.again) until.at = plait__earlier(until, call->things.again);
-    int result = plait__wait_fds(call->polled, (unsigned)call->things.n, until);
-    call->has_polled = result > 0;
+    int result = plait__wait_fds(call->packed, pack(call), until);
+    has_polled(call, result);
     return result == -ETIMEDOUT || result > 0 ? 0 : result;
 }
 
@@ -125,9 +139,9 @@ static int poll_with_bell(struct call *call, struct plait__ear *ear)
     if (!word) return ready < 0 ? ready : 0;
     choose_polled(call);
     call->polled[call->things.n].fd = ear->fd;
-    ready = plait__park_fds(&call->wait, word, call->polled, (unsigned)call->things.n + 1, call->things.again);
+    ready = plait__park_fds(&call->wait, word, call->packed, pack(call), call->things.again);
+    has_polled(call, ready);
     if (call->polled[call->things.n].revents) ear->may_have_bytes = true;
-    call->has_polled = ready > 0;
     return ready < 0 ? ready : 0;
 }
 
@@ -187,8 +201,10 @@ static int wait_for_any(struct call *call)
 
 static int wait_for_things(struct call *call)
 {
+    plait__may_be_woken();
     int result = wait_for_any(call);
     if (call->slept_on_words) plait__things_pass_on(&call->things);
+    plait__no_more_woken();
     plait__wait_end(&call->wait);
     return result;
 }
@@ -203,11 +219,13 @@ int plait_wait(plait_waitable *things, size_t n, plait_deadline deadline)
     void *many = NULL;
     call.things.places = call.few_places;
     call.polled = call.few_polled;
+    call.packed = call.few_packed;
     if (n > FEW) {
-        many = malloc(n * sizeof *call.things.places + (n + 1) * sizeof *call.polled);
+        many = malloc(n * sizeof *call.things.places + 2 * (n + 1) * sizeof *call.polled);
         if (!many) return plait__fail(-ENOMEM, "no private memory to wait for %zu things", n);
         call.things.places = many;
         call.polled = (struct pollfd *)(void *)(call.things.places + n);
+        call.packed = call.polled + n + 1;
     }
     int result = wait_for_things(&call);
     free(many);

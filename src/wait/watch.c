@@ -23,9 +23,11 @@ struct plait_watch {
     struct plait__wait wait;
     struct plait__ear ear;
     pid_t owner;
-    int epoll, timer, bell;                                /* bell: the ear's descriptor that is in the epoll; -1 */
+    int epoll, timer;
+    uint64_t bell;                                         /* address of the ear whose descriptor is in the epoll; 0 */
     bool rings;                                            /* our own bell, for a word that is ready */
     struct pollfd *polled;                                 /* of each thing: what is in the epoll, until it is replaced */
+    struct pollfd *packed;                                 /* those of them that have a descriptor, for the kernel */
 };
 
 /* ---- the epoll ---- */
@@ -83,9 +85,9 @@ static int update(plait_watch *watch)
 static int have_bell(plait_watch *watch)
 {
     int error = plait__bell_open(&watch->ear);
-    if (!error && watch->ear.fd != watch->bell) {
+    if (!error && watch->ear.address != watch->bell) {     /* a new one may have the old one's number */
         error = add(watch, watch->ear.fd, POLLIN);
-        watch->bell = watch->ear.fd;
+        watch->bell = watch->ear.address;
     }
     return error;
 }
@@ -141,14 +143,16 @@ static int look(plait_watch *watch)
     if (ready < 0 || !has_words(&watch->things)) return ready;
     int error = have_bell(watch);
     if (error) return error;
-    if (!ready && watch->things.words) ready = arm(watch);
+    if (!ready && (watch->things.words || watch->rings)) ready = arm(watch);
     if (ready > 0 || (ready == 0 && !wants_all(watch))) ring(watch);
     return ready;
 }
 
 static int poll_now(plait_watch *watch, int ready)
 {
-    int result = plait__wait_fds(watch->polled, (unsigned)watch->things.n, PLAIT_NOW);
+    unsigned count = plait__things_pack(watch->polled, watch->things.n, watch->packed);
+    int result = plait__wait_fds(watch->packed, count, PLAIT_NOW);
+    plait__things_unpack(watch->polled, watch->things.n, watch->packed);
     for (size_t i = 0; i < watch->things.n && result > 0 && ready >= 0; i++) {
         int told = plait__things_told(&watch->things, i, watch->polled[i].revents);
         ready = told < 0 ? told : ready + told;
@@ -187,7 +191,7 @@ int plait_watch_fd(const plait_watch *watch)
 
 static plait_watch *new_watch(const plait_waitable *things, size_t n)
 {
-    plait_watch *watch = calloc(1, sizeof *watch + n * (sizeof *things + sizeof *watch->things.places + sizeof *watch->polled));
+    plait_watch *watch = calloc(1, sizeof *watch + n * (sizeof *things + sizeof *watch->things.places + 2 * sizeof *watch->polled));
     if (!watch) {
         plait__fail(-ENOMEM, "no private memory to watch %zu things", n);
         return NULL;
@@ -195,9 +199,10 @@ static plait_watch *new_watch(const plait_waitable *things, size_t n)
     watch->things.all = (plait_waitable *)(void *)(watch + 1);
     watch->things.places = (struct plait__place *)(void *)(watch->things.all + n);
     watch->polled = (struct pollfd *)(void *)(watch->things.places + n);
+    watch->packed = watch->polled + n;
     watch->things.n = n;
     watch->owner = getpid();
-    watch->epoll = watch->timer = watch->bell = -1;
+    watch->epoll = watch->timer = -1;
     for (size_t i = 0; i < n; i++) watch->polled[i].fd = -1;
     if (n) memcpy(watch->things.all, things, n * sizeof *things);
     return watch;

@@ -152,6 +152,29 @@ static void credentials_beside_messages(void **state)
     unmake();
 }
 
+/* As nobody of ours sends it: it is closed, the message counts. */
+static void beside_a_message(void **state)
+{
+    int fds[2], lowest, after;
+    union {
+        struct cmsghdr header;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control = { .header = { .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int)) } };
+    struct iovec part = { "\0\0\0\5hello", 9 };
+    const struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control };
+    memcpy(CMSG_DATA(&control.header), (int[]){ 0 }, sizeof(int));
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    plait_connection *end = plait_connection_from_fd(fds[0], 1, 1);
+    close(lowest = dup(STDIN_FILENO));
+    assert_int_equal(sendmsg(fds[1], &message, 0), 9);
+    assert_int_equal(plait_connection_recv_bytes(end, text, sizeof text, SOON), 5);
+    assert_memory_equal(text, "hello", 5);
+    close(after = dup(STDIN_FILENO));
+    assert_int_equal(after, lowest);
+    assert_int_equal(plait_connection_free(end), 0);
+    close(fds[1]);
+}
+
 /* As nobody of ours sends them: none is left open. */
 static void several_at_once(void **state)
 {
@@ -201,6 +224,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(too_many_open),
     cmocka_unit_test(not_asked_for),
     cmocka_unit_test(credentials_beside_messages),
+    cmocka_unit_test(beside_a_message),
     cmocka_unit_test(several_at_once),
     cmocka_unit_test(misuse),
 };

@@ -250,6 +250,62 @@ static void the_sender_is_killed_while_others_wait_for_the_rest(void **state)
     unmake();
 }
 
+static void stop(pid_t pid)
+{
+    siginfo_t info;
+    assert_int_equal(kill(pid, SIGSTOP), 0);
+    assert_int_equal(waitid(P_PID, (id_t)pid, &info, WSTOPPED), 0);
+}
+
+static void the_sender_is_killed_after_another_took_the_begin(void **state)
+{
+    make(1);
+    pid_t receiver = test_fork(receives_large, NULL);
+    test_until_sleeps(receiver);
+    stop(receiver);
+    pid_t sender = test_fork(sends_large, NULL);
+    until_sleeps_in_the_middle(sender, plait_connection_fileno(ends[1]));
+    stop(sender);
+    assert_int_equal(plait_connection_recv_bytes(ends[1], large, LARGE, plait_after(0.001)), -ETIMEDOUT);
+    kill_and_wait(sender);
+    assert_int_equal(kill(receiver, SIGCONT), 0);
+    assert_int_equal(test_wait_exit(receiver), 77);
+    unmake();
+}
+
+static int waits_for_any(void *unused)
+{
+    plait_waitable thing = { PLAIT_WAIT_CONNECTION, .object = ends[1] };
+    return plait_wait(&thing, 1, SOON) == 1 && plait_connection_recv_bytes(ends[1], NULL, 0, PLAIT_NOW) == 0 ? 0 : 1;
+}
+
+static int waits_in_poll(void *unused)
+{
+    return plait_connection_poll(ends[1], SOON) == 1 && plait_connection_recv_bytes(ends[1], NULL, 0, PLAIT_NOW) == 0 ? 0 : 1;
+}
+
+static int receives_nothing(void *unused)
+{
+    return plait_connection_recv_bytes(ends[1], NULL, 0, SOON) == 0 ? 0 : 1;
+}
+
+/* A message of no bytes: all of it is in shared memory when its size is known. */
+static void what_another_leaves_is_seen(void **state)
+{
+    int (*const waits[])(void *) = { receives_nothing, waits_in_poll, waits_for_any };
+    for (int i = 0; i < 3; i++) {
+        make(1);
+        pid_t receiver = test_fork(waits[i], NULL);
+        test_until_sleeps(receiver);
+        stop(receiver);
+        assert_int_equal(plait_connection_send_bytes(ends[0], NULL, 0, SOON), 0);
+        assert_int_equal(plait_connection_next_size(ends[1], SOON), 0);
+        assert_int_equal(kill(receiver, SIGCONT), 0);
+        assert_int_equal(test_wait_exit(receiver), 0);
+        unmake();
+    }
+}
+
 /* The rest of its message is skipped, whoever sends it. */
 static void the_receiver_is_killed_in_the_middle(void **state)
 {
@@ -292,6 +348,90 @@ static void another_goes_on_with_a_half_message(void **state)
     unmake();
 }
 
+/* ---- descriptors that nobody has asked for ---- */
+
+static void send_stdin(void)
+{
+    assert_int_equal(plait_connection_send_fd(ends[0], STDIN_FILENO, SOON), 0);
+}
+
+static int meets_a_descriptor(void *unused)
+{
+    char text[8];
+    CHECK(plait_connection_recv_bytes(ends[1], text, sizeof text, SOON) == -EPROTO);
+    return 0;
+}
+
+static void *thread_meets_a_descriptor(void *unused)
+{
+    meets_a_descriptor(NULL);
+    return unused;
+}
+
+static void another_thread_has_it(void **state)
+{
+    pthread_t thread;
+    make(1);
+    send_stdin();
+    assert_int_equal(pthread_create(&thread, NULL, thread_meets_a_descriptor, NULL), 0);
+    pthread_join(thread, NULL);
+    int fd = plait_connection_recv_fd(ends[1], SOON);
+    assert_true(fd >= 0);
+    close(fd);
+    unmake();
+}
+
+static int meets_a_descriptor_and_is_killed(void *unused)
+{
+    meets_a_descriptor(NULL);
+    raise(SIGKILL);
+    return 0;
+}
+
+static void *joins(void *barrier)
+{
+    CHECK(plait_queue_free(plait_queue_new(NULL)) == 0);
+    pthread_barrier_wait(barrier);
+    pthread_barrier_wait(barrier);
+    return NULL;
+}
+
+/* Numbers that a killed process had are our own, its place in the family is one of our threads'. */
+static void what_a_killed_one_held_is_not_ours(void **state)
+{
+    enum { THREADS = 4, OURS = 16 };
+    pthread_t threads[THREADS];
+    pthread_barrier_t barrier;
+    int ours[OURS];
+    make(1);
+    send_stdin();
+    assert_int_equal(test_wait_exit(test_fork(meets_a_descriptor_and_is_killed, NULL)), -SIGKILL);
+    for (int i = 0; i < OURS; i++) ours[i] = dup(STDIN_FILENO);
+    pthread_barrier_init(&barrier, NULL, THREADS + 1);
+    for (int i = 0; i < THREADS; i++) assert_int_equal(pthread_create(&threads[i], NULL, joins, &barrier), 0);
+    pthread_barrier_wait(&barrier);
+    assert_int_equal(plait_connection_close(ends[1]), 0);
+    for (int i = 0; i < OURS; i++) assert_int_equal(close(ours[i]), 0);
+    pthread_barrier_wait(&barrier);
+    for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
+    pthread_barrier_destroy(&barrier);
+    unmake();
+}
+
+static void a_process_that_has_ended_holds_nothing(void **state)
+{
+    make(1);
+    send_stdin();
+    pid_t child = test_fork(meets_a_descriptor, NULL);
+    siginfo_t info;
+    assert_int_equal(waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT), 0);
+    assert_int_equal(plait_connection_recv_fd(ends[1], PLAIT_NOW), -ETIMEDOUT);
+    assert_int_equal(test_wait_exit(child), 0);
+    must_send(ends[0], "next");
+    must_get(ends[1], "next");
+    unmake();
+}
+
 /* ---- who waits for whom ---- */
 
 static int waits_for_a_message(void *unused)
@@ -322,8 +462,13 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(many_processes_on_both_ends),
     cmocka_unit_test(the_sender_is_killed_in_the_middle),
     cmocka_unit_test(the_sender_is_killed_while_others_wait_for_the_rest),
+    cmocka_unit_test(the_sender_is_killed_after_another_took_the_begin),
+    cmocka_unit_test(what_another_leaves_is_seen),
     cmocka_unit_test(the_receiver_is_killed_in_the_middle),
     cmocka_unit_test(another_goes_on_with_a_half_message),
+    cmocka_unit_test(another_thread_has_it),
+    cmocka_unit_test(what_a_killed_one_held_is_not_ours),
+    cmocka_unit_test(a_process_that_has_ended_holds_nothing),
     cmocka_unit_test(the_report_tells_of_who_waits),
 };
 

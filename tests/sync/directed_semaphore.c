@@ -320,6 +320,13 @@ static int wait_and_leave(void)
     return plait_semaphore_acquire(wanted, PLAIT_FOREVER);
 }
 
+static int wait_for_any_and_leave(void)
+{
+    plait_waitable thing = { PLAIT_WAIT_SEMAPHORE, .object = wanted };
+    plait__point_hook = leave_when_woken;
+    return plait_wait(&thing, 1, PLAIT_FOREVER);
+}
+
 static int wait_behind(void)
 {
     CHECK(plait_semaphore_acquire(wanted, PLAIT_FOREVER) == 0);
@@ -330,13 +337,13 @@ static void who_leaves_when_it_was_woken_leaves_nobody_asleep(void **state)
 {
     test_family();
     plain = plait_semaphore_new(1);
-    for (int is_plain = 0; is_plain < 2; is_plain++) {
+    for (int way = 0; way < 3; way++) {
         set_up(1);
-        wanted = is_plain ? plain : semaphore;
+        wanted = way ? plain : semaphore;
         MUST(plait_semaphore_acquire(wanted, PLAIT_NOW) == 0);
         struct member bystander = member_bystander();
         member_until_sleeps(&bystander);
-        struct member leaver = member_start(wait_and_leave);
+        struct member leaver = member_start(way == 2 ? wait_for_any_and_leave : wait_and_leave);
         member_until_sleeps(&leaver);
         struct member waiter = member_start(wait_behind);
         member_until_sleeps(&waiter);

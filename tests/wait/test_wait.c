@@ -158,6 +158,28 @@ static void many_things(void **state)
     take(EVENT);
 }
 
+/* The kernel polls no more entries than that. */
+static void more_things_than_descriptors(void **state)
+{
+    enum { MANY = 200 };
+    plait_waitable many[MANY];
+    struct rlimit limit, few;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    few = (struct rlimit){ MANY / 2, limit.rlim_max };
+    for (int i = 0; i < MANY; i++) many[i] = things[QUEUE];
+    many[MANY / 2] = things[FD];
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    plait_watch *watch = plait_watch_new(many, MANY);
+    int sleeps = plait_wait(many, MANY, plait_after(0.01)), looks = plait_watch_check(watch, many, MANY);
+    make_ready(FD);
+    int finds = plait_wait(many, MANY, PLAIT_NOW), told = many[MANY / 2].ready, checks = plait_watch_check(watch, many, MANY);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_int_equal(sleeps, -ETIMEDOUT);
+    assert_int_equal(looks, 0);
+    assert_true(finds == 1 && told == POLLIN && checks == 1 && many[MANY / 2].ready == POLLIN);
+    assert_int_equal(plait_watch_free(watch), 0);
+}
+
 static void no_things(void **state)
 {
     assert_int_equal(plait_wait(NULL, 0, PLAIT_NOW), -ETIMEDOUT);
@@ -357,6 +379,7 @@ static const struct CMUnitTest tests[] = {
     TEST(what_is_ready_is_told_at_once),
     TEST(what_can_not_change_any_more_is_ready),
     TEST(many_things),
+    TEST(more_things_than_descriptors),
     TEST(no_things),
     TEST(what_can_not_be_waited_for_is_refused),
     TEST(without_a_descriptor_it_says_so),

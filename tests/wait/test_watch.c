@@ -177,6 +177,32 @@ static int end_at_the_event(void *argument)
     return plait_event_wait(*(plait_event **)argument, PLAIT_FOREVER);
 }
 
+/* It tells by its descriptor alone. */
+static void a_connection_makes_it_readable(void **state)
+{
+    plait_connection *pair[2];
+    char byte;
+    assert_int_equal(plait_pipe(0, pair), 0);
+    plait_waitable thing = { PLAIT_WAIT_CONNECTION, .object = pair[0] };
+    plait_watch *one = plait_watch_new(&thing, 1);
+    struct pollfd fd = { .fd = plait_watch_fd(one), .events = POLLIN };
+    for (int round = 0; round < 3; round++) {
+        assert_int_equal(plait_connection_send_bytes(pair[1], "x", 1, PLAIT_NOW), 0);
+        assert_int_equal(poll(&fd, 1, 10000), 1);
+        for (int i = 0; i < 2; i++) assert_int_equal(plait_watch_check(one, &thing, 1), 1);
+        assert_int_equal(thing.ready, 1);
+        assert_int_equal(plait_connection_recv_bytes(pair[0], &byte, 1, PLAIT_NOW), 1);
+        bool quiet = false;
+        for (int i = 0; i < 10 && !quiet; i++) {           /* a round may come in between, ten may not */
+            assert_int_equal(plait_watch_check(one, &thing, 1), 0);
+            quiet = poll(&fd, 1, 0) == 0;
+        }
+        assert_true(quiet);
+    }
+    assert_int_equal(plait_watch_free(one), 0);
+    for (int i = 0; i < 2; i++) assert_int_equal(plait_connection_free(pair[i]), 0);
+}
+
 static void ends(void **state)
 {
     static const int kinds[] = { PLAIT_PROCESSES, PLAIT_THREADS };
@@ -294,6 +320,7 @@ static const struct CMUnitTest tests[] = {
     TEST(in_a_poll),
     TEST(in_an_epoll),
     TEST(in_a_select),
+    TEST(a_connection_makes_it_readable),
     TEST(ends),
     TEST(one_descriptor_twice),
     TEST(refused),
