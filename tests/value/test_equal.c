@@ -1,6 +1,8 @@
 /* Equality and hashes of values: Python's == (numbers are in test_numbers). */
 #include "values.h"
 
+#include "value/walk.h"
+
 static void must_be(plait_value *a, plait_value *b, int expected)
 {
     uint64_t hash_a, hash_b;
@@ -114,40 +116,39 @@ static void too_deep_and_too_much_are_errors(void **state)
     plait_value_free(b);
 }
 
-/* A list of the same item again and again: to go through all takes long, but no memory. */
-static plait_value *again_and_again(int times, plait_value *item)
+/* So much of the limit is left: of it items and bytes take their part. */
+static struct plait__work work_left(unsigned visits)
 {
+    return (struct plait__work){ .visits = PLAIT__VISITS - visits };
+}
+
+static plait_value *list_of(int n, size_t bytes)
+{
+    static const char text[4096];
     plait_value *list = plait_list(0);
-    for (int i = 0; i < times; i++) assert_int_equal(plait_list_append(list, plait_value_ref(item)), 0);
-    plait_value_free(item);
+    for (int i = 0; i < n; i++)
+        assert_int_equal(plait_list_append(list, bytes ? plait_bytes(text, bytes) : plait_int(1000 + i)), 0);
     return list;
-}
-
-static plait_value *of_items(void)
-{
-    return again_and_again(40000, again_and_again(40000, plait_int(1000)));
-}
-
-static plait_value *of_text(void)
-{
-    static char text[1 << 14];
-    memset(text, 'a', sizeof text);
-    return again_and_again(300000, plait_bytes(text, sizeof text));
 }
 
 static void leaves_count_too(void **state)
 {
-    plait_value *a = of_items(), *b = of_items();
-    assert_int_equal(plait_value_equal(a, b), -EOVERFLOW);
-    plait_value_free(b);
-    b = plait_object("a.B", a);
-    assert_int_equal(plait_value_hash(b, NULL), -EOVERFLOW);
-    plait_value_free(b);
-    a = of_text();
-    b = of_text();
-    assert_int_equal(plait_value_equal(a, b), -EOVERFLOW);
-    plait_value_free(a);
-    plait_value_free(b);
+    const size_t bytes[] = { 0, 4096 };
+    for (int i = 0; i < 2; i++) {
+        plait_value *a = list_of(1000, bytes[i]), *b = list_of(1000, bytes[i]), *object;
+        struct plait__work work = work_left(100), enough = work_left(20000);
+        assert_int_equal(plait__equal(a, b, &work), -EOVERFLOW);
+        assert_non_null(strstr(plait_error_detail(), "parts"));
+        assert_int_equal(plait__equal(a, b, &enough), 1);
+        uint64_t hash;
+        object = plait_object("a.B", a);
+        work = work_left(100);
+        enough = work_left(80000);
+        assert_int_equal(plait__key_hash(object, &hash, &work), -EOVERFLOW);
+        assert_int_equal(plait__key_hash(object, &hash, &enough), 0);
+        plait_value_free(object);
+        plait_value_free(b);
+    }
 }
 
 static const struct CMUnitTest tests[] = {
