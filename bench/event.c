@@ -39,7 +39,7 @@ static double round_trip(struct court *court, bool one_core)
 
 /* ---- plait ---- */
 
-static void plait_set(void *event)
+static void plait_set_event(void *event)
 {
     NEED(plait_event_set(event) == 0);
 }
@@ -52,7 +52,7 @@ static void plait_wait_and_clear(void *event)
 
 static double by_plait(bool one_core)
 {
-    struct court court = { plait_set, plait_wait_and_clear, { plait_event_new(), plait_event_new() }, false };
+    struct court court = { plait_set_event, plait_wait_and_clear, { plait_event_new(), plait_event_new() }, false };
     return round_trip(&court, one_core);
 }
 

@@ -169,8 +169,7 @@ static bool is_zombie(pid_t pid, pid_t tid)
     return state && state[1] && (state[2] == 'Z' || state[2] == 'X');
 }
 
-/* Certainly, although its pulse does not say so.  A pid that has been given to another process looks alive.  pid 0: unknown. */
-static bool is_gone(pid_t pid, pid_t tid)
+bool plait__is_gone(pid_t pid, pid_t tid)
 {
     long there = pid ? syscall(SYS_tgkill, pid, tid, 0) : syscall(SYS_tkill, tid, 0);
     if (there < 0 && errno == ESRCH) return true;
@@ -208,7 +207,8 @@ static void ask_about(uint32_t number)
     uint32_t word = atomic_load(plait__pulse_word(number));
     pid_t holder = (pid_t)(word & FUTEX_TID_MASK);
     if (!holder) return;
-    if (holder == tid ? known && is_gone(pid, tid) : !atomic_load(&plait__roster->many_namespaces) && is_gone(0, holder))
+    if (holder == tid ? known && plait__is_gone(pid, tid)
+                      : !atomic_load(&plait__roster->many_namespaces) && plait__is_gone(0, holder))
         mark(number, holder);
 }
 

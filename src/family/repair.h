@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* Repair the slot if the kernel has marked it: everything its member owned is free, the slot too, everybody looks again.
  * Any number of members may call it at a time; one that is killed in the middle leaves it to the next, who does it again.
@@ -29,6 +30,10 @@ int plait__ask_kernel(uint32_t most);
 
 /* The same for all members whose pulse can't fall by itself, as emulators know no robust lists. */
 int plait__ask_kernel_about_unpulsed(void);
+
+/* This thread of this process is certainly gone, although its pulse may not say so.  A pid that has been given to another process
+ * looks alive.  pid 0: unknown. */
+bool plait__is_gone(pid_t pid, pid_t tid);
 
 /* The parent knows from wait() that this process is gone: if its pulses have not fallen by themselves, make them. */
 void plait__process_is_gone(int32_t pid);

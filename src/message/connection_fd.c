@@ -8,13 +8,11 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/error.h"
-#include "family/pidfd.h"
+#include "family/repair.h"
 #include "message/connection_internal.h"
 #include "sync/owner.h"
 
@@ -106,16 +104,10 @@ static bool has_member_of(const struct plait__held *held)
     return false;
 }
 
-/* A process without members may be there all the same.  One that has ended, and that nobody has waited for, is not.  (Where the
- * kernel can't be asked, it counts as gone: what it held is of no use to others.) */
+/* A process without members may be there all the same. */
 static bool is_running(const struct plait__held *held)
 {
-    if (held->pid_namespace != plait__pid_namespace()) return false;
-    int fd = plait__pidfd_open(held->pid);
-    if (fd < 0) return fd != -ESRCH && kill(held->pid, 0) == 0;
-    bool runs = plait__wait_fd(fd, POLLIN, PLAIT_NOW) == -ETIMEDOUT;
-    close(fd);
-    return runs;
+    return held->pid_namespace == plait__pid_namespace() && !plait__is_gone(held->pid, held->pid);
 }
 
 /* A thread dies only with its process; one that has left may have left that behind. */

@@ -242,6 +242,7 @@ static int watchful_sleep(plait_connection *connection, struct plait__wait *wait
         if (ready != -ETIMEDOUT) return 0;
         if (until.at == wait->deadline.at) return ready;
         plait__reap_all();
+        plait__ask_kernel_about_unpulsed();
     }
 }
 
