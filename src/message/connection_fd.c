@@ -114,8 +114,9 @@ static bool is_running(const struct plait__held *held)
 bool plait__holds_no_more(struct plait__direction *in)
 {
     const struct plait__held *held = &in->held;
-    enum plait__fate fate = plait__fate(held->holder);
     if (is_this_process(held)) return !plait__is_file(held->fd, &held->file);
+    enum plait__fate fate = plait__fate(held->holder);
+    if (fate == PLAIT__LIVES && plait__ask_kernel_about_unpulsed()) fate = plait__fate(held->holder);
     return fate == PLAIT__DIED || (fate == PLAIT__LEFT && !has_member_of(held) && !is_running(held));
 }
 
