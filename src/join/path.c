@@ -87,7 +87,7 @@ static int bind_aside(int fd, const struct plait__address *address, int backlog)
     aside.length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)length + 1);
     int error = bind_and_listen(fd, &aside, backlog);
     if (error == -EADDRINUSE) return error;
-    if (!error && link(name, path) < 0) error = errno == EEXIST ? -EADDRINUSE : -errno;
+    if (!error && linkat(AT_FDCWD, name, AT_FDCWD, path, 0) < 0) error = errno == EEXIST ? -EADDRINUSE : -errno;
     unlink(name);
     return error;
 }
