@@ -273,6 +273,14 @@ const struct step_region *step_family_regions(void)
     return regions;
 }
 
+const struct step_region *step_object_and_roster(const void *object, size_t size)
+{
+    static struct step_region regions[3];
+    regions[0] = (struct step_region){ object, size };
+    regions[1] = step_family_regions()[0];
+    return regions;
+}
+
 /* ---- by what others can see, between calls ---- */
 
 enum { LEFT = 65536, SHARED = 1024 };

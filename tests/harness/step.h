@@ -80,6 +80,9 @@ void step_until_returned(const struct stepped *stepped, const char *what);
  * spans the tags of their first blocks (in a family that has little).  The roster alone is the first of these regions. */
 const struct step_region *step_family_regions(void);
 
+/* The object, and the first of those. */
+const struct step_region *step_object_and_roster(const void *object, size_t size);
+
 /* PLAIT_STEP_ALL=1: the long operations too are stopped after every single instruction, or every one that others can notice. */
 bool step_all(void);
 

@@ -39,10 +39,7 @@ static void must_work(bool there)
 
 static const struct step_region *names_and_family(void)
 {
-    static struct step_region regions[3];
-    regions[0] = (struct step_region){ plait__roster->names, 512 };
-    regions[1] = step_family_regions()[0];
-    return regions;
+    return step_object_and_roster(plait__roster->names, 512);
 }
 
 static bool look(const struct stepped *victim)

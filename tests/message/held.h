@@ -57,10 +57,7 @@ static inline void check_close_waiting(void)
 
 static inline const struct step_region *queue_and_family(void)
 {
-    static struct step_region regions[3];
-    regions[0] = (struct step_region){ queue, sizeof *queue + 1024 };
-    regions[1] = step_family_regions()[0];
-    return regions;
+    return step_object_and_roster(queue, sizeof *queue + 1024);
 }
 
 /* Operations that may have to sleep. */

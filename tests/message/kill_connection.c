@@ -70,10 +70,7 @@ static void tear_down(void)
 
 static const struct step_region *ends_and_family(void)
 {
-    static struct step_region regions[3];
-    regions[0] = (struct step_region){ ends[0], 2 * sizeof *ends[0] };
-    regions[1] = step_family_regions()[0];
-    return regions;
+    return step_object_and_roster(ends[0], 2 * sizeof *ends[0]);
 }
 
 /* ---- send ---- */

@@ -45,10 +45,7 @@ static void tear_down(void)
 
 static const struct step_region *queue_and_family(void)
 {
-    static struct step_region regions[3];
-    regions[0] = (struct step_region){ queue, sizeof *queue };
-    regions[1] = step_family_regions()[0];
-    return regions;
+    return step_object_and_roster(queue, sizeof *queue);
 }
 
 static bool has_put(const struct stepped *victim) { return puts_of(queue) != puts_before; }

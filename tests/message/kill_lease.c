@@ -40,10 +40,7 @@ static void tear_down(void)
 
 static const struct step_region *queue_and_family(void)
 {
-    static struct step_region regions[3];
-    regions[0] = (struct step_region){ queue, sizeof *queue + 1024 };
-    regions[1] = step_family_regions()[0];
-    return regions;
+    return step_object_and_roster(queue, sizeof *queue + 1024);
 }
 
 /* ---- what to look at ---- */

@@ -122,10 +122,7 @@ static inline void must_hold(long first, long second, long third)
 /* Where a victim can be seen at work: the queue, and a message that is being written over the end of the ring. */
 static inline const struct step_region *queue_and_family(void)
 {
-    static struct step_region regions[3];
-    regions[0] = (struct step_region){ queue, sizeof *queue + 1024 };
-    regions[1] = step_family_regions()[0];
-    return regions;
+    return step_object_and_roster(queue, sizeof *queue + 1024);
 }
 
 /* ---- what the victim does ---- */

@@ -34,10 +34,7 @@ static void must_work(bool is_set)
 
 static const struct step_region *event_and_family(void)
 {
-    static struct step_region regions[3];
-    regions[0] = (struct step_region){ event, sizeof *event };
-    regions[1] = step_family_regions()[0];
-    return regions;
+    return step_object_and_roster(event, sizeof *event);
 }
 
 /* ---- the others ---- */

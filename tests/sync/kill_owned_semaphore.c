@@ -53,10 +53,7 @@ static void must_be_free(int told)
 
 static const struct step_region *semaphore_and_family(void)
 {
-    static struct step_region regions[3];
-    regions[0] = (struct step_region){ owned, sizeof *owned + owned->permits * sizeof owned->holders[0] };
-    regions[1] = step_family_regions()[0];
-    return regions;
+    return step_object_and_roster(owned, sizeof *owned + owned->permits * sizeof owned->holders[0]);
 }
 
 static int held_by(uint64_t owner)

@@ -45,10 +45,7 @@ static void must_have(int value)
 
 static const struct step_region *semaphore_and_family(void)
 {
-    static struct step_region regions[3];
-    regions[0] = (struct step_region){ semaphore, sizeof *semaphore };
-    regions[1] = step_family_regions()[0];
-    return regions;
+    return step_object_and_roster(semaphore, sizeof *semaphore);
 }
 
 static bool value_is_0(const struct stepped *victim)

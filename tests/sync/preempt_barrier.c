@@ -38,10 +38,7 @@ static void tear_down(void)
 
 static const struct step_region *barrier_and_family(void)
 {
-    static struct step_region regions[3];
-    regions[0] = (struct step_region){ barrier, 256 };
-    regions[1] = step_family_regions()[0];
-    return regions;
+    return step_object_and_roster(barrier, 256);
 }
 
 static void come_first(void) { notes->first = plait_barrier_wait(barrier, PLAIT_FOREVER); }

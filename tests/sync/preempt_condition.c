@@ -25,10 +25,7 @@ static void set_up(void)
 
 static const struct step_region *condition_and_family(void)
 {
-    static struct step_region regions[3];
-    regions[0] = (struct step_region){ thing, sizeof *thing };
-    regions[1] = step_family_regions()[0];
-    return regions;
+    return step_object_and_roster(thing, sizeof *thing);
 }
 
 static void acquire(void)

@@ -21,10 +21,7 @@ static void set_up(void)
 
 static const struct step_region *event_and_family(void)
 {
-    static struct step_region regions[3];
-    regions[0] = (struct step_region){ event, sizeof *event };
-    regions[1] = step_family_regions()[0];
-    return regions;
+    return step_object_and_roster(event, sizeof *event);
 }
 
 static void wait_first(void)

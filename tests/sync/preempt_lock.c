@@ -89,10 +89,7 @@ static void release_second(void)
 
 static const struct step_region *lock_and_family(void)
 {
-    static struct step_region regions[3];
-    regions[0] = (struct step_region){ lock, sizeof *lock };
-    regions[1] = step_family_regions()[0];
-    return regions;
+    return step_object_and_roster(lock, sizeof *lock);
 }
 
 static const struct preempt_case use_release = {

@@ -53,10 +53,7 @@ static void check_both_used(void)
 
 static const struct step_region *lock_and_family(void)
 {
-    static struct step_region regions[3];
-    regions[0] = (struct step_region){ lock, plait_block_size(lock) };
-    regions[1] = step_family_regions()[0];
-    return regions;
+    return step_object_and_roster(lock, plait_block_size(lock));
 }
 
 #define EACH_CHANGE .regions = lock_and_family, .stride = 7

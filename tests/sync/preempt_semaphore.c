@@ -60,10 +60,7 @@ static void set_up_owned(void)
 
 static const struct step_region *semaphore_and_family(void)
 {
-    static struct step_region regions[3];
-    regions[0] = (struct step_region){ semaphore, 64 };
-    regions[1] = step_family_regions()[0];
-    return regions;
+    return step_object_and_roster(semaphore, 64);
 }
 
 /* ---- both go in and out ---- */
